@@ -1,0 +1,6 @@
+include(GNUInstallDirs)
+install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY core/include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+get_property(plugins GLOBAL PROPERTY MR_PLUGINS)
+install(TARGETS ${plugins} LIBRARY DESTINATION lib/millrace/plugins)
+install(DIRECTORY pipelines/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/pipelines)

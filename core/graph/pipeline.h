@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model of a pipeline: what YAML (and Lua) describe, checked and with every name resolved. Immutable; lives in an
+ * arena; the ops are borrowed.
+ *
+ * A node's input ports are bound in three ways. 'in': the whole stream(s), in the order written. 'each': streams that go in
+ * step (item k of each, together). 'for': streams that cross. A node with 'each' or 'for' has one task per combination, in
+ * row-major order: 'each' outermost, then the 'for' entries in the order written, the last one fastest.
+ */
+#ifndef MR_GRAPH_PIPELINE_H
+#define MR_GRAPH_PIPELINE_H
+
+#include "config/value.h"
+#include "graph/ops.h"
+#include "scripting/expr.h"
+#include <millrace/status.h>
+
+typedef struct mr_pipeline_input {
+    const char *name;
+    uint32_t type; /* one MR_TYPE_* bit */
+    bool required; /* default true */
+    bool many;     /* takes several */
+    const char *help;
+    mr_span span;
+} mr_pipeline_input;
+
+typedef struct mr_pipeline_param {
+    mr_param spec;           /* name, type, limits, help …; offset and fields unused. 'list' is type LIST of JSON, 'map' and 'any' JSON */
+    const mr_value *standard; /* NULL: none */
+    mr_span span;
+} mr_pipeline_param;
+
+typedef enum mr_source_kind { MR_SOURCE_INPUT, MR_SOURCE_NODE } mr_source_kind;
+typedef struct mr_source { /* where a stream comes from: "inputs.source", "probe.info" */
+    mr_source_kind kind;
+    uint32_t index; /* of the input or the node in the pipeline's arrays */
+    uint32_t port;  /* NODE: output port */
+    mr_span span;
+} mr_source;
+
+typedef enum mr_bind_how { MR_BIND_IN, MR_BIND_EACH, MR_BIND_FOR } mr_bind_how;
+typedef struct mr_binding {
+    uint32_t port; /* input port of the op */
+    mr_bind_how how;
+    const mr_source *sources; /* one, or for 'in' on a MANY port any number */
+    size_t source_count;
+    mr_span span;
+} mr_binding;
+
+typedef struct mr_with { /* one param of a node */
+    const char *name;
+    const mr_value *value; /* as written */
+    bool open;             /* holds expressions that read inputs: evaluated per task */
+} mr_with;
+
+typedef enum mr_trigger { MR_TRIGGER_NONE, MR_TRIGGER_SUCCESS, MR_TRIGGER_FAILURE, MR_TRIGGER_ALWAYS } mr_trigger;
+typedef enum mr_on_error { MR_ON_ERROR_FAIL, MR_ON_ERROR_SKIP } mr_on_error;
+
+typedef struct mr_node {
+    const char *name;
+    const mr_op *op;
+    const char *plugin;
+    const mr_binding *bindings; /* in port order within how: each …, for … (as written), in … */
+    size_t binding_count;
+    const mr_value *with;       /* the map as written; NULL: none */
+    const mr_expr *when;        /* NULL: always */
+    uint32_t attempts;          /* 1 … 10; default 1 */
+    int64_t retry_delay_us;     /* default 1 s; doubles each time, up to 1 min */
+    int64_t timeout_us;         /* 0: none */
+    mr_on_error on_error;
+    mr_trigger trigger;
+    const char *help;           /* the node's 'help' line, NULL: none */
+    mr_span span;               /* of its name */
+} mr_node;
+
+typedef struct mr_pipeline_output { const char *name; mr_source source; mr_span span; } mr_pipeline_output;
+
+typedef struct mr_pipeline {
+    const char *file;
+    const char *name;
+    const char *description;
+    const mr_pipeline_input *inputs;
+    size_t input_count;
+    const mr_pipeline_param *params;
+    size_t param_count;
+    const mr_node *nodes; /* in file order */
+    size_t node_count;
+    const uint32_t *order; /* node indices, topological, file order among equals; triggered nodes last */
+    const mr_pipeline_output *outputs;
+    size_t output_count;
+} mr_pipeline;
+
+/*
+ * Checks a value tree and builds the model. Every mistake that can be known before a run is reported: unknown op, port, param, node,
+ * key; wrong type, unit, range; missing input; edge types; cycles (as a path); unused nodes and params (warnings); streaming into 'each' …
+ * *ret_pipeline is NULL when there are errors.
+ */
+mr_status mr_pipeline_check(mr_arena *arena, const char *file, const mr_value *root, const mr_op_set *ops, mr_diags *diags,
+                            const mr_pipeline **ret_pipeline);
+/* Reads the file, then the above. */
+mr_status mr_pipeline_load(mr_arena *arena, const char *path, const mr_op_set *ops, mr_diags *diags, const mr_pipeline **ret_pipeline);
+
+/*
+ * A pipeline with its params given: every 'with' that needs only params is evaluated and checked (so "--param" mistakes and
+ * expressions that give a wrong type are found before anything runs).
+ */
+typedef struct mr_given { const char *name; const char *text; } mr_given; /* --param NAME=VALUE; text is read as a YAML flow value */
+typedef struct mr_bound_node {
+    const mr_value *with; /* closed values evaluated; open ones still text */
+    bool never;           /* 'when' needs only params, and is false */
+} mr_bound_node;
+typedef struct mr_bound {
+    const mr_pipeline *pipeline;
+    json_t *params;            /* the values of all params, in base units where typed; borrowed from the arena's owner: see mr_bound_clear */
+    const mr_bound_node *nodes; /* one per node */
+} mr_bound;
+mr_status mr_pipeline_bind(mr_arena *arena, const mr_pipeline *pipeline, const mr_given *given, size_t given_count, mr_diags *diags, mr_bound *ret_bound);
+void mr_bound_clear(mr_bound *bound); /* drops the reference to params */
+
+/*
+ * Fills an op's params struct for one task: evaluates what is open against scope (the node's inputs by port name: the metadata of
+ * the artifact, or a list of them on a MANY port; and params). scope NULL: only closed values, open ones keep their default.
+ */
+mr_status mr_bound_params(mr_arena *arena, mr_expr_vm *vm, const mr_bound *bound, uint32_t node, const json_t *scope, mr_diags *diags,
+                          void **ret_params);
+
+/* JSON Schema (2020-12) of pipeline files, with all ops' ports and params. Caller frees the text; NULL: no memory. */
+char *mr_pipeline_schema(const mr_op_set *ops);
+
+#endif

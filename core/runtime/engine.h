@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs a bound pipeline. One mr_engine per state folder and process; runs of one engine share its CPU slots. */
+#ifndef MR_RUNTIME_ENGINE_H
+#define MR_RUNTIME_ENGINE_H
+
+#include "base/diag.h"
+#include "base/log.h"
+#include "graph/pipeline.h"
+#include "runtime/events.h"
+
+typedef struct mr_engine mr_engine;
+typedef struct mr_run mr_run;
+
+typedef struct mr_engine_options {
+    const char *state_dir; /* made when missing */
+    uint32_t jobs;         /* CPU slots; 0: as many as this process may use */
+    uint64_t memory_mb;    /* for tasks altogether; 0: three quarters of what the machine (or cgroup) has */
+    mr_log *log;           /* NULL: none */
+} mr_engine_options;
+
+const mr_host *mr_engine_host(void); /* the table that plugins are given */
+
+mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_engine **ret_engine);
+void mr_engine_close(mr_engine *engine); /* cancels what runs, waits */
+
+typedef struct mr_run_input { const char *name; const char *path; } mr_run_input;
+
+typedef struct mr_run_options {
+    const mr_run_input *inputs; /* by name; a name may come several times where the input takes many */
+    size_t input_count;
+    const char *output_dir; /* made when missing; NULL: effects that publish fail */
+    bool no_cache;          /* nothing is reused (results are recorded all the same) */
+    mr_event_reader reader; /* may be NULL */
+    void *reader_context;
+} mr_run_options;
+
+/* Opens and checks the inputs (MR_ERR_INPUT: an input can't be used), then starts. The bound pipeline is borrowed until mr_run_free. */
+mr_status mr_run_start(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, mr_diags *diags, mr_run **ret_run);
+void mr_run_cancel(mr_run *run); /* async-signal-safe is not promised; from any thread */
+/* Waits for the end. MR_OK; MR_ERR_INPUT when a task failed because an input can't be used; MR_ERR_CANCELLED; other: a task failed (its status). */
+mr_status mr_run_wait(mr_run *run, mr_diags *diags);
+/* What the pipeline's outputs became: {name: [meta, …]}. After the wait. New reference. */
+json_t *mr_run_outputs(const mr_run *run);
+void mr_run_free(mr_run *run);
+const char *mr_run_id(const mr_run *run);
+
+/*
+ * What would run, without running: plans as far as results are known. Streams whose length depends on a task that must run first are "unknown".
+ * A JSON object: {nodes: [{node, op, tasks, cached, run, unknown}], tasks, cached, run}. New reference.
+ */
+mr_status mr_engine_plan(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, mr_diags *diags, json_t **ret_plan);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding and loading plugins. Folders are searched in this order; within one, by name; the first plugin of a name wins:
+ *   1. each folder of MILLRACE_PLUGIN_PATH (colon-separated)
+ *   2. ../lib/millrace/plugins relative to the real path of the running executable (build tree: build/bin + build/lib/millrace/plugins;
+ *      install prefix: the same shape)
+ * A file that can't be loaded gets one clear diagnostic with its path, and the rest still loads.
+ */
+#ifndef MR_RUNTIME_PLUGINS_H
+#define MR_RUNTIME_PLUGINS_H
+
+#include "base/diag.h"
+#include "graph/ops.h"
+#include <millrace/plugin.h>
+
+typedef struct mr_loaded_plugin {
+    const mr_plugin *plugin;
+    const char *path;
+} mr_loaded_plugin;
+
+typedef struct mr_plugins mr_plugins;
+
+/* Loads everything that is found. host is handed to load(). Never NULL but when memory is short; problems are diagnostics. */
+mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags);
+/* One file only, added to the others: for tests and `millrace plugins FILE`. */
+mr_status mr_plugins_add(mr_plugins *plugins, const char *path, const mr_host *host, mr_diags *diags);
+void mr_plugins_free(mr_plugins *plugins); /* the shared objects stay loaded */
+const mr_op_set *mr_plugins_ops(const mr_plugins *plugins);
+size_t mr_plugins_count(const mr_plugins *plugins);
+const mr_loaded_plugin *mr_plugins_get(const mr_plugins *plugins, size_t index);
+
+#endif

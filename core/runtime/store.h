@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The task store: a journal of what was done, in SQLite (STATE/tasks.db; WAL; synchronous=FULL at the group commit), not a queue. One writer thread gathers what
+ * workers report and commits it in groups; a call returns when its group is committed. Safe for several processes.
+ * Tables: results (identity -> outputs), runs, run_tasks, events (per run, in order). `PRAGMA user_version` is the schema's.
+ */
+#ifndef MR_RUNTIME_STORE_H
+#define MR_RUNTIME_STORE_H
+
+#include "base/diag.h"
+#include "base/json.h"
+#include <millrace/status.h>
+
+typedef struct mr_store mr_store;
+
+mr_status mr_store_open(const char *state_dir, mr_diags *diags, mr_store **ret_store);
+void mr_store_close(mr_store *store);
+
+/* A result: what a task with that identity emitted. outputs: a JSON array of {port, type, meta, digest, size}. */
+typedef struct mr_result {
+    const char *identity; /* "sha256:…" */
+    const char *op;
+    const json_t *outputs;
+} mr_result;
+/* NULL with MR_ERR_NOT_FOUND when there is none. *ret_outputs: new reference. */
+mr_status mr_store_find_result(mr_store *store, const char *identity, mr_diags *diags, json_t **ret_outputs);
+
+typedef struct mr_task_record {
+    const char *run;      /* run id */
+    const char *node;
+    const char *item;     /* coordinates, "3,1"; "" for a node's only task */
+    const char *identity; /* NULL: none (effects, streaming nodes) */
+    const char *state;    /* succeeded, cached, failed, skipped, cancelled */
+    const char *reason;   /* NULL: none */
+    int64_t started_us, ended_us, cpu_us;
+    uint32_t attempt;
+} mr_task_record;
+/* Commits, in one transaction, that a task ended and (when it succeeded; result not NULL) its result. Blocks until durable. */
+mr_status mr_store_task_done(mr_store *store, const mr_task_record *record, const mr_result *result, mr_diags *diags);
+
+mr_status mr_store_run_begin(mr_store *store, const char *run, const char *pipeline, const json_t *given, mr_diags *diags);
+mr_status mr_store_run_end(mr_store *store, const char *run, const char *state, const char *reason, mr_diags *diags);
+
+#endif
