@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening media for reading. The bytes come through the engine (read_at), never from a path or a network: references inside a file to other
+ * files ("file:///etc/passwd" in a playlist, concat, image patterns) lead nowhere. Only the demuxers listed in input.c are open.
+ * Every failure is reported to the task in one sentence that names what is wrong with the source.
+ */
+#ifndef MR_MEDIA_INPUT_H
+#define MR_MEDIA_INPUT_H
+
+#include <libavformat/avformat.h>
+#include <millrace/op.h>
+
+/* Opens and finds the streams. MR_ERR_INPUT: not media, or broken beyond use. *ret_format is closed with mr_media_close. */
+mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
+void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
+
+/* A libav error as a status, reported to the task: "what: <libav's words>". AVERROR_EXIT after a cancel gives MR_ERR_CANCELLED, quietly. */
+mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const char *what);
+/* Quiets libav's own log once; its last lines go nowhere. Called by mr_media_open. */
+void mr_media_quiet(void);
+
+#endif
