@@ -31,6 +31,10 @@ pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavformat libavcodec libavfilter libswscale libswresample libavutil)
 
+if(BUILD_TESTING)
+  pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+endif()
+
 # A plugin sees millrace/*.h and what it names in LIBS; nothing of core's insides.
 # mr_plugin(NAME SOURCES a.c b.c [LIBS lib …])
 function(mr_plugin name)
