@@ -101,7 +101,7 @@ typedef struct mr_host {
     mr_status (*next)(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item);
     /* Reads up to len bytes at offset; *ret_len is short at the end only. MR_NOT_YET: not there yet, return it from run(). */
     mr_status (*read_at)(mr_task *task, const mr_artifact *artifact, uint64_t offset, void *buf, size_t len, size_t *ret_len);
-    /* A descriptor open for reading, borrowed: for copy_file_range and the like. -1: the content has none, use read_at. */
+    /* A descriptor open for reading, for copy_file_range and the like; borrowed until the task's next content_fd or read_at. -1: use read_at. */
     int (*content_fd)(mr_task *task, const mr_artifact *artifact);
 
     /* Outputs. meta is a JSON object (NULL: {}). The engine copies what it is given. */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running a batch on the calling thread: what can be reused is not run; the rest goes to the op in one call.
+ * While its tasks run they are the thread's; the lock is taken only to look at slots and to conclude.
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "runtime/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void report_diags(mr_task *task, const mr_diags *diags)
+{
+    for (const mr_diag *diag = mr_diags_first(diags); diag; diag = diag->next)
+        mr_report_add(task, diag->severity, NULL, diag->hint, strdup(diag->message));
+}
+
+/* Fills the params, and evaluates 'when'. */
+static mr_status prepare(mr_batch_run *batch, mr_task *task, mr_expr_vm *vm, bool *ret_skip)
+{
+    mr_node_run *node = task->node;
+    mr_diags *diags = NULL;
+    json_t *scope = NULL;
+    mr_status status = MR_OK;
+    bool wanted = true;
+    *ret_skip = false;
+    task->params = node->params;
+    if (!node->open_params && !node->when)
+        return MR_OK;
+    diags = mr_diags_new();
+    scope = mr_task_scope(task);
+    if (!diags || !scope || !vm)
+        status = MR_ERR_NOMEM;
+    if (status == MR_OK && node->when)
+        status = mr_expr_test(vm, node->when, scope, diags, &wanted);
+    if (status == MR_OK && wanted && node->open_params) {
+        if (!batch->arena)
+            batch->arena = mr_arena_new(0);
+        status = batch->arena ? mr_bound_params(batch->arena, vm, task->run->bound, node->index, scope, diags, &task->params) : MR_ERR_NOMEM;
+    }
+    if (status != MR_OK)
+        report_diags(task, diags);
+    *ret_skip = status == MR_OK && !wanted;
+    json_decref(scope);
+    mr_diags_free(diags);
+    return status;
+}
+
+static void end_locked(mr_task *task, mr_task_state state, const char *reason)
+{
+    pthread_mutex_lock(&task->run->engine->lock);
+    mr_task_end(task, state, reason);
+    mr_run_settle(task->run);
+    pthread_mutex_unlock(&task->run->engine->lock);
+}
+
+static void end_cached(mr_task *task, const json_t *outputs)
+{
+    mr_engine *engine = task->run->engine;
+    char item[96];
+    const mr_task_record record = {.run = task->run->id,
+                                   .node = task->node->node->name,
+                                   .item = mr_task_item_text(task, item),
+                                   .identity = task->identity,
+                                   .state = "cached",
+                                   .started_us = task->started_us,
+                                   .ended_us = mr_wall_us(),
+                                   .attempt = task->attempt};
+    if (!task->run->planning)
+        mr_store_task_done(engine->store, &record, NULL, NULL); /* a lost line of the journal costs nothing: the result is there */
+    pthread_mutex_lock(&engine->lock);
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)outputs, i, one)
+    {
+        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_OUTPUT, .node = task->node->node->name, .item = item, .detail = one});
+    }
+    mr_task_end(task, MR_TASK_CACHED, NULL);
+    mr_run_settle(task->run);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+/* True: it was done before, and has ended. */
+static bool reuse(mr_task *task)
+{
+    json_t *outputs = NULL;
+    if (mr_task_identity(task) != MR_OK || !task->identity[0] || task->run->no_cache)
+        return false;
+    if (mr_store_find_result(task->run->engine->store, task->identity, NULL, &outputs) != MR_OK)
+        return false;
+    bool whole = mr_outputs_load(task, outputs) == MR_OK;
+    if (whole)
+        end_cached(task, outputs);
+    json_decref(outputs);
+    return whole;
+}
+
+static void begin(mr_engine *engine, mr_batch_run *batch, mr_task *task)
+{
+    char item[96];
+    pthread_mutex_lock(&engine->lock);
+    task->attempt++;
+    task->batch = batch;
+    task->finished = false;
+    task->identity[0] = '\0';
+    task->cpu_us = 0;
+    task->started_us = mr_wall_us();
+    atomic_store(&task->timed_out, false);
+    atomic_store(&task->deadline_us, task->node->node->timeout_us ? mr_now_us() + task->node->node->timeout_us : 0);
+    if (task->node->node->timeout_us && !task->timed) {
+        task->timed = true;
+        task->timed_next = engine->timed;
+        engine->timed = task;
+        pthread_cond_signal(&engine->tick);
+    }
+    if (!task->run->planning)
+        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_STARTED, .node = task->node->node->name,
+                                          .item = mr_task_item_text(task, item), .attempt = task->attempt});
+    pthread_mutex_unlock(&engine->lock);
+}
+
+/* True: the op must run it. Ends or fails it otherwise. */
+static bool needs_running(mr_engine *engine, mr_batch_run *batch, mr_task *task, mr_expr_vm *vm)
+{
+    bool skip = false;
+    if (atomic_load(&task->cancel)) {
+        end_locked(task, MR_TASK_CANCELLED, NULL);
+        return false;
+    }
+    mr_status status = prepare(batch, task, vm, &skip);
+    if (status != MR_OK) {
+        mr_task_conclude(task, status);
+        return false;
+    }
+    if (skip) {
+        end_locked(task, MR_TASK_SKIPPED, "its 'when' is false");
+        return false;
+    }
+    if (reuse(task))
+        return false;
+    if (task->run->planning) {
+        pthread_mutex_lock(&engine->lock);
+        task->state = MR_TASK_KNOWN;
+        mr_run_settle(task->run);
+        pthread_mutex_unlock(&engine->lock);
+        return false;
+    }
+    return true;
+}
+
+/* Tasks whose inputs come from others of the batch can't be looked up before; everything else is. */
+static uint32_t select_tasks(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm, mr_task *ret_selected[MR_MAX_BATCH])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        mr_task *task = batch->tasks[i];
+        bool skip = false;
+        begin(engine, batch, task);
+        pthread_mutex_lock(&engine->lock);
+        bool is_void = false;
+        bool complete = mr_task_inputs_complete(task);
+        for (uint32_t b = 0; b < task->node->crossed; b++)
+            is_void = is_void || task->slots[b]->state == MR_SLOT_VOID;
+        pthread_mutex_unlock(&engine->lock);
+        if (is_void) {
+            end_locked(task, MR_TASK_SKIPPED, "what it needs was skipped");
+        } else if (complete) {
+            if (needs_running(engine, batch, task, vm))
+                ret_selected[count++] = task;
+        } else if (task->node->when || task->node->open_params) {
+            pthread_mutex_lock(&engine->lock); /* its params depend on what is still to be made */
+            task->attempt--;
+            task->solo = true;
+            mr_task_requeue(task);
+            pthread_mutex_unlock(&engine->lock);
+        } else if (prepare(batch, task, vm, &skip) == MR_OK) {
+            ret_selected[count++] = task;
+        }
+    }
+    return count;
+}
+
+static void run_selected(mr_task *const *tasks, uint32_t count)
+{
+    mr_batch_task views[MR_MAX_BATCH];
+    const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views};
+    for (uint32_t i = 0; i < count; i++)
+        views[i] = (mr_batch_task){.task = tasks[i], .op = tasks[i]->node->node->op, .params = tasks[i]->params};
+    int64_t cpu = mr_thread_cpu_us();
+    mr_status status = views[0].op->run(&mr_host_table, &batch);
+    cpu = mr_thread_cpu_us() - cpu;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!tasks[i]->finished) {
+            tasks[i]->cpu_us = cpu / count;
+            mr_task_conclude(tasks[i], status > 0 && status != MR_NOT_YET ? MR_ERR_INTERNAL : status);
+        }
+    }
+}
+
+static void clean_up(mr_engine *engine, mr_batch_run *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->scratch[i])
+            mr_dir_remove(batch->scratch[i], NULL);
+        free(batch->scratch[i]);
+    }
+    mr_arena_free(batch->arena);
+    pthread_mutex_lock(&engine->lock);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        mr_task *task = batch->tasks[i];
+        if (task->state >= MR_TASK_SUCCEEDED)
+            mr_task_clear_attempt(task);
+        task->run->busy--;
+        mr_run_settle(task->run);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void mr_batch_execute(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm)
+{
+    mr_task *selected[MR_MAX_BATCH];
+    uint32_t count = select_tasks(engine, batch, vm, selected);
+    if (count > 0)
+        run_selected(selected, count);
+    clean_up(engine, batch);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's own structures. Not for anyone outside core/runtime's engine files.
+ *
+ * How it fits together
+ *   A run has a node_run for each node, and each of its output ports is a stream: an array of slots. A slot is promised (its
+ *   task exists), filled (an item), or void (its task was skipped or failed under on_error: skip). A node expands into tasks as
+ *   the slots of its 'each' and 'for' streams appear; a task waits for its promised slots, then for a CPU slot in the ready heap.
+ *
+ * Invariants
+ *   - Everything here is guarded by engine->lock, but what is marked otherwise. Ops run without it.
+ *   - Tasks, slots and items live until the run is freed, so pointers to them stay good without counting.
+ *   - Nobody recurses from one node into another: a change marks the nodes that read a stream as dirty, and settle() expands
+ *     them, one by one, before the lock is let go.
+ *   - A task's outputs reach its streams only after the store has committed them (streaming tasks: at once, by definition).
+ *   - Slots of a port with exactly one item a task are in task order and exist as soon as the task does; other ports get the
+ *     items of task k only after those of all tasks before k. So the order of a stream never depends on timing.
+ */
+#ifndef MR_RUNTIME_INTERNAL_H
+#define MR_RUNTIME_INTERNAL_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "runtime/engine.h"
+#include "runtime/objects.h"
+#include "runtime/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define MR_MAX_COORDS 8           /* dimensions of a node: one for 'each', one per 'for' */
+#define MR_MAX_TASKS 1000000u     /* of one run */
+#define MR_MAX_BATCH 64u          /* tasks in a batch, whatever the op says */
+#define MR_MAX_META (16u << 20)   /* bytes of metadata of one artifact */
+#define MR_MAX_ITEMS 1000000u     /* artifacts that one task may emit */
+#define MR_MAX_REPORTS 20u        /* messages kept of one attempt */
+#define MR_MAX_WAITING_TASKS 256u /* tasks without a CPU slot (streaming ones, notifications) at a time */
+#define MR_OPEN_CONTENTS 8u       /* descriptors that a task keeps open */
+
+typedef struct mr_item mr_item;
+typedef struct mr_slot mr_slot;
+typedef struct mr_stream mr_stream;
+typedef struct mr_node_run mr_node_run;
+
+struct mr_item {
+    mr_artifact pub; /* first: an artifact handed to an op is its item */
+    char digest[MR_DIGEST_TEXT];
+    char key[MR_DIGEST_TEXT]; /* stands for it in the identity of those who read it */
+    char *meta;
+    char *name;
+    int fd;                /* sources: open for reading; else -1 */
+    mr_task *fusable_head; /* tasks that have it on their batch_by port, oldest first; those at the front that ended are dropped */
+    mr_task *fusable_last;
+    mr_item *next_owned;
+};
+
+typedef enum mr_slot_state { MR_SLOT_PROMISED, MR_SLOT_FILLED, MR_SLOT_VOID } mr_slot_state;
+
+typedef struct mr_waiter {
+    mr_task *task;
+    struct mr_waiter *next;
+} mr_waiter;
+
+struct mr_slot {
+    mr_slot_state state;
+    mr_item *item;
+    mr_task *producer; /* while promised */
+    mr_waiter *waiters;
+};
+
+struct mr_stream {
+    mr_slot **slots;
+    size_t count;
+    size_t room;
+    bool complete; /* no slot will be added */
+    bool by_task;  /* exactly one item per task of the node */
+    mr_node_run **readers;
+    size_t reader_count;
+};
+
+typedef enum mr_task_state {
+    MR_TASK_PENDING,
+    MR_TASK_READY,
+    MR_TASK_RUNNING,
+    MR_TASK_DELAYED, /* waits for its next attempt */
+    MR_TASK_KNOWN,   /* planning only: would run */
+    MR_TASK_SUCCEEDED,
+    MR_TASK_CACHED,
+    MR_TASK_FAILED,
+    MR_TASK_CANCELLED,
+    MR_TASK_SKIPPED,
+} mr_task_state;
+
+typedef struct mr_report {
+    mr_severity severity;
+    char *param;
+    char *hint;
+    char *message;
+} mr_report;
+
+typedef struct mr_output {
+    uint32_t port;
+    mr_item *item;
+} mr_output;
+
+typedef struct mr_open_content {
+    const mr_item *item;
+    int fd;
+} mr_open_content;
+
+struct mr_task {
+    mr_run *run;
+    mr_node_run *node;
+    uint64_t index; /* row-major */
+    uint32_t coords[MR_MAX_COORDS];
+    uint32_t coord_count;
+    double position; /* 0 … 1: how early in the video */
+    mr_slot **slots; /* one per 'each' and 'for' binding of the node, in binding order */
+    uint32_t missing; /* promised slots that it waits for */
+    mr_task_state state;
+    uint32_t stamp; /* changes whenever it leaves READY: tells stale heap entries */
+    uint32_t attempt;
+    bool solo; /* its batch failed: goes alone */
+    bool planned_known;
+    struct mr_batch_run *batch;
+    mr_task *fusable_next;
+    mr_task *delayed_next;
+    int64_t due_us; /* DELAYED */
+    mr_task *timed_next;
+    bool timed; /* in the list of those with a deadline */
+
+    /* The worker's, while RUNNING (streaming tasks: cursors under the lock). */
+    void *params;
+    uint32_t batch_slot;
+    char identity[MR_DIGEST_TEXT]; /* "": none */
+    mr_output *outputs;
+    size_t output_count;
+    size_t output_room;
+    mr_report *reports;
+    size_t report_count;
+    mr_open_content open[MR_OPEN_CONTENTS];
+    uint32_t open_next;
+    bool finished;
+    int64_t started_us;
+    int64_t cpu_us;
+    int64_t last_progress_us;
+    char *effect_key;
+    char *run_state;
+
+    /* Streaming tasks. */
+    pthread_cond_t *wake;
+    size_t *cursors; /* one per streaming source, in binding order */
+    size_t cursor_last;
+
+    /* Set by others while it runs. */
+    atomic_bool cancel;
+    atomic_bool timed_out;
+    atomic_llong deadline_us; /* monotonic; 0: none */
+};
+
+typedef struct mr_bound_port {
+    const mr_binding *binding;
+    mr_stream **sources;
+    bool streaming;
+    mr_item **items; /* 'in', not streaming: what the complete sources held; filled when the node expands */
+    size_t item_count;
+} mr_bound_port;
+
+struct mr_node_run {
+    mr_run *run;
+    const mr_node *node;
+    const mr_bound_node *bound;
+    uint32_t index;
+    uint32_t depth; /* nodes on the longest path from here to an end, itself included */
+    mr_bound_port *ports;
+    uint32_t crossed;   /* the first bindings are 'each' and 'for' */
+    uint32_t each_count; /* of them, 'each' */
+    mr_stream *outputs;
+    uint32_t output_count;
+    bool streaming;
+    const mr_expr *when; /* NULL: nothing to ask per task */
+    bool open_params;    /* 'with' holds expressions that read inputs */
+    void *params;     /* else: the same for all tasks */
+    mr_task **tasks;
+    size_t task_count;
+    size_t task_room;
+    size_t outer; /* outermost indices that are expanded */
+    size_t prefix; /* tasks whose outputs are in the streams that keep task order */
+    bool expanded; /* no task will be added */
+    bool done;
+    bool dirty;
+    mr_node_run *dirty_next;
+    size_t ended, succeeded, cached, failed, skipped, cancelled;
+    const char *state;
+};
+
+typedef struct mr_failure {
+    const char *code;
+    mr_span span;
+    char *message;
+    char *hint;
+} mr_failure;
+
+struct mr_run {
+    mr_engine *engine;
+    const mr_bound *bound;
+    char id[40];
+    char *output_dir;
+    bool no_cache;
+    bool planning;
+    mr_arena *arena;
+    mr_node_run *nodes;
+    size_t node_count;
+    size_t open_main;  /* nodes without trigger that have not ended */
+    size_t open_all;
+    mr_stream *inputs; /* one per pipeline input */
+    mr_item *items;    /* all, for freeing */
+    mr_node_run *dirty;
+    size_t task_count;
+    size_t busy;       /* tasks running or waiting on a thread of their own */
+    size_t ready;      /* tasks in the heap */
+    bool stopping;     /* failed or cancelled: nothing more is started, but nodes with a trigger */
+    bool cancelled;
+    bool over;
+    mr_status status;
+    char *failed_node;
+    mr_failure *failures;
+    size_t failure_count;
+    pthread_cond_t ended;
+    mr_event_reader reader;
+    void *reader_context;
+    uint64_t event_seq;
+    int64_t started_us;
+    mr_run *next;
+};
+
+typedef struct mr_heap_entry {
+    mr_task *task;
+    uint32_t stamp;
+} mr_heap_entry;
+
+typedef struct mr_batch_run {
+    mr_task *tasks[MR_MAX_BATCH];
+    uint32_t count;
+    uint32_t memory_mb;
+    mr_arena *arena;             /* params of the tasks: until run() has returned */
+    char *scratch[MR_MAX_BATCH]; /* folders, by task: until run() has returned */
+} mr_batch_run;
+
+struct mr_engine {
+    pthread_mutex_t lock;
+    pthread_cond_t work;     /* something became ready, or closing */
+    pthread_cond_t idle;     /* a thread of its own ended */
+    pthread_cond_t tick;     /* wakes the timekeeper early */
+    mr_objects *objects;
+    mr_store *store;
+    mr_log *log;
+    uint32_t jobs;
+    uint64_t memory_mb;
+    uint64_t memory_used_mb;
+    uint32_t running; /* batches on CPU slots */
+    uint32_t waiting_tasks;
+    pthread_t *workers;
+    uint32_t worker_count;
+    pthread_t timekeeper;
+    bool timekeeper_started;
+    bool closing;
+    mr_heap_entry *heap;
+    size_t heap_count;
+    size_t heap_room;
+    mr_task *delayed;
+    mr_task *timed;
+    mr_run *runs;
+};
+
+/* item.c */
+mr_item *mr_item_new(mr_run *run, uint32_t type, const char *meta); /* lock held; NULL: no memory */
+mr_status mr_item_open_source(mr_run *run, const mr_pipeline_input *input, const char *path, mr_diags *diags, mr_item **ret_item);
+void mr_item_set_content(mr_item *item, const char *digest, uint64_t size);
+void mr_item_seal(mr_item *item); /* computes the key */
+json_t *mr_outputs_json(const mr_task *task); /* what the store keeps; NULL: no memory */
+/* Items from what the store kept. MR_ERR_NOT_FOUND when a content is gone. Not under the lock, but for making items. */
+mr_status mr_outputs_load(mr_task *task, const json_t *outputs);
+mr_status mr_task_add_output(mr_task *task, uint32_t port, mr_item *item);
+void mr_items_free(mr_run *run);
+
+/* identity.c */
+mr_status mr_task_identity(mr_task *task); /* fills task->identity; inputs must be complete */
+json_t *mr_task_scope(const mr_task *task); /* params and inputs by port name, for expressions; lock held */
+bool mr_value_is_open(const mr_value *value);
+
+/* A change is followed by mr_run_settle() before the lock is let go. */
+/* stream.c: lock held */
+mr_slot *mr_stream_add(mr_run *run, mr_stream *stream, mr_item *item); /* item NULL: promised. NULL: no memory */
+void mr_slot_fill(mr_slot *slot, mr_item *item);                       /* item NULL: void */
+void mr_stream_changed(mr_stream *stream);
+void mr_node_expand(mr_node_run *node);
+void mr_node_touch(mr_node_run *node); /* settle() will look at it */
+bool mr_task_inputs_complete(const mr_task *task);
+
+/* task.c: lock held, but mr_task_conclude and mr_task_report */
+void mr_task_ready(mr_task *task);
+void mr_task_end(mr_task *task, mr_task_state state, const char *reason);
+void mr_task_conclude(mr_task *task, mr_status status); /* commits, then ends, retries or fails it */
+void mr_task_requeue(mr_task *task);
+void mr_task_clear_attempt(mr_task *task);
+const char *mr_task_item_text(const mr_task *task, char buf[96]);
+const char *mr_task_state_name(mr_task_state state);
+const char *mr_status_text(mr_status status);
+void mr_report_add(mr_task *task, mr_severity severity, const char *param, const char *hint, char *take_message);
+
+/* schedule.c: lock held */
+bool mr_heap_push(mr_engine *engine, mr_task *task);
+mr_batch_run *mr_pick(mr_engine *engine); /* NULL: nothing fits */
+void mr_heap_drop_run(mr_engine *engine, const mr_run *run);
+
+/* batch.c: without the lock */
+void mr_batch_execute(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm);
+
+/* run.c: lock held */
+void mr_run_settle(mr_run *run);
+void mr_run_stop(mr_run *run, mr_status status);
+void mr_run_fail(mr_run *run, const mr_task *task, mr_status status);
+void mr_run_failure(mr_run *run, const char *code, mr_span span, char *take_message, char *take_hint);
+void mr_run_emit(mr_run *run, mr_event event); /* fills seq, time, run */
+json_t *mr_run_outputs_locked(const mr_run *run);
+mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, bool planning, mr_diags *diags, mr_run **ret_run);
+
+/* host.c */
+#include <millrace/plugin.h>
+extern const mr_host mr_host_table;
+void mr_task_close_contents(mr_task *task);
+
+#endif
