@@ -14,7 +14,8 @@ typedef struct mr_decoder_options {
 } mr_decoder_options;
 
 /* Other streams of format are discarded. format is borrowed; options may be NULL. */
-mr_status mr_decoder_open(const mr_host *host, mr_task *task, AVFormatContext *format, int stream, const mr_decoder_options *options, mr_decoder **ret_decoder);
+mr_status mr_decoder_open(const mr_host *host, mr_task *task, AVFormatContext *format, int stream, const mr_decoder_options *options,
+                          mr_decoder **ret_decoder);
 void mr_decoder_close(mr_decoder *decoder);
 /* Goes to the keyframe at or before us (source time, AV_TIME_BASE units); where the container can't seek, from the start. */
 mr_status mr_decoder_seek(mr_decoder *decoder, int64_t us);

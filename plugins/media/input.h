@@ -14,9 +14,15 @@
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
 void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
 
+/* The next packet of any stream that is not discarded; *packet is unreferenced first. MR_END: no more (also where a file is cut off: what is damaged
+ * is passed over, as players do). Otherwise why the bytes did not come: MR_NOT_YET, MR_ERR_IO, MR_ERR_CANCELLED …, already reported by the host. */
+mr_status mr_media_read(AVFormatContext *format, AVPacket *packet);
+/* What the byte source answered last, where libav only says "error" or "end": MR_OK, or the status that read_at gave. */
+mr_status mr_media_source_status(const AVFormatContext *format);
+
 /* A libav error as a status, reported to the task: "what: <libav's words>". AVERROR_EXIT after a cancel gives MR_ERR_CANCELLED, quietly. */
 mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const char *what);
-/* Quiets libav's own log once; its last lines go nowhere. Called by mr_media_open. */
+/* Quiets libav's own log once (process-wide, that is how libav has it); its last lines go nowhere. Called by mr_media_open. */
 void mr_media_quiet(void);
 
 #endif

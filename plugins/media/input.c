@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening media through the engine. The bytes come from mr_host.read_at by way of an AVIOContext of our own; io_open refuses everything, so that no
+ * demuxer can open a second file; and only demuxers that read one self-contained file are open at all.
+ * Why a read stopped (not there yet, cancelled, disk) is kept beside the AVIOContext, because demuxers often turn it into "end of file".
+ */
+#include "media/input.h"
+
+#include <errno.h>
+#include <libavutil/avstring.h>
+#include <pthread.h>
+#include <string.h>
+
+#define READ_BUFFER    (256 * 1024)       /* one read of a file that is read on and on */
+#define READ_FIRST     (32 * 1024)        /* the first read after a jump: grows to READ_BUFFER while reading goes straight on */
+#define PROBE_BYTES    (16 * 1024 * 1024) /* what finding the streams may read */
+#define PROBE_US       (15 * 1000000)     /* … and how much media time */
+#define FORMAT_BYTES   (1024 * 1024)      /* what recognising the container may read */
+#define MAX_STREAMS    128
+#define MAX_PIXELS     (16384LL * 8192)
+#define MAX_BAD_READS  64 /* errors in a row before a file counts as ended */
+#define TEXT_SNIFF     4096
+#define ERROR_NOT_YET  FFERRTAG('M', 'R', 'N', 'Y')
+#define DEFAULT_SOURCE "the source"
+
+/* Demuxers that read one file from its own bytes. No playlists, no patterns of files, no devices, no network. */
+static const char allowed_demuxers[] = "mov,matroska,mpegts,mpeg,mpegvideo,avi,flv,ogg,asf,rm,mxf,gxf,dv,nut,ivf,h264,hevc,m4v,obu,yuv4mpegpipe,gif,"
+                                       "wav,w64,mp3,flac,aac,ac3,eac3,dts,truehd,aiff,au,caf,amr,amrnb,amrwb,wv,tta,ape,webvtt,srt,ass";
+
+typedef struct media_source {
+    const mr_host *host;
+    mr_task *task;
+    const mr_artifact *artifact;
+    uint64_t position;
+    size_t window;    /* how much the next read asks for */
+    mr_status status; /* sticky: the first read_at that did not succeed */
+} media_source;
+
+static void log_nothing(void *context, int level, const char *format, va_list args)
+{
+    (void)context;
+    (void)level;
+    (void)format;
+    (void)args;
+}
+
+static void quiet_once(void)
+{
+    av_log_set_level(AV_LOG_QUIET);
+    av_log_set_callback(log_nothing);
+}
+
+void mr_media_quiet(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, quiet_once);
+}
+
+mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const char *what)
+{
+    char words[AV_ERROR_MAX_STRING_SIZE] = "";
+    mr_status status = MR_ERR_INPUT;
+    switch (averror) {
+    case AVERROR_EXIT: return MR_ERR_CANCELLED;
+    case ERROR_NOT_YET: return MR_NOT_YET;
+    case AVERROR(ENOMEM): status = MR_ERR_NOMEM; break;
+    case AVERROR(EIO):
+    case AVERROR(ENOSPC): status = MR_ERR_IO; break;
+    case AVERROR(ENOSYS):
+    case AVERROR_PATCHWELCOME:
+    case AVERROR_DECODER_NOT_FOUND:
+    case AVERROR_ENCODER_NOT_FOUND:
+    case AVERROR_FILTER_NOT_FOUND:
+    case AVERROR_MUXER_NOT_FOUND: status = MR_ERR_UNSUPPORTED; break;
+    case AVERROR_BUG:
+    case AVERROR_BUG2: status = MR_ERR_INTERNAL; break;
+    default: break;
+    }
+    av_strerror(averror, words, sizeof(words));
+    host->report(task, MR_SEVERITY_ERROR, NULL, NULL, "%s: %s", what, words);
+    return status;
+}
+
+/* The sticky status as a libav error, for callbacks. */
+static int source_error(const media_source *source)
+{
+    switch (source->status) {
+    case MR_OK: return 0;
+    case MR_NOT_YET: return ERROR_NOT_YET;
+    case MR_ERR_CANCELLED: return AVERROR_EXIT;
+    case MR_ERR_NOMEM: return AVERROR(ENOMEM);
+    default: return AVERROR(EIO);
+    }
+}
+
+static int read_source(void *opaque, uint8_t *buf, int size)
+{
+    media_source *source = opaque;
+    size_t want = size > 0 ? (size_t)size : 0;
+    size_t got = 0;
+    if (source->status == MR_OK && source->host->cancelled(source->task))
+        source->status = MR_ERR_CANCELLED;
+    if (source->status != MR_OK)
+        return source_error(source);
+    if (source->position >= source->artifact->size)
+        return AVERROR_EOF;
+    if (want > source->window)
+        want = source->window;
+    source->window = source->window >= READ_BUFFER / 2 ? READ_BUFFER : source->window * 2;
+    source->status = source->host->read_at(source->task, source->artifact, source->position, buf, want, &got);
+    if (source->status != MR_OK)
+        return source_error(source);
+    source->position += got;
+    return got ? (int)got : AVERROR_EOF;
+}
+
+static int64_t seek_source(void *opaque, int64_t offset, int whence)
+{
+    media_source *source = opaque;
+    int64_t size = (int64_t)source->artifact->size;
+    int64_t base = 0;
+    switch (whence & ~AVSEEK_FORCE) {
+    case AVSEEK_SIZE: return size;
+    case SEEK_SET: break;
+    case SEEK_CUR: base = (int64_t)source->position; break;
+    case SEEK_END: base = size; break;
+    default: return AVERROR(EINVAL);
+    }
+    if (__builtin_add_overflow(base, offset, &base) || base < 0)
+        return AVERROR(EINVAL);
+    if ((uint64_t)base != source->position)
+        source->window = READ_FIRST;
+    source->position = (uint64_t)base;
+    return base;
+}
+
+static int interrupted(void *opaque)
+{
+    const media_source *source = opaque;
+    return source->status != MR_OK || source->host->cancelled(source->task);
+}
+
+static int refuse_open(AVFormatContext *format, AVIOContext **ret_pb, const char *url, int flags, AVDictionary **options)
+{
+    (void)format;
+    (void)url;
+    (void)flags;
+    (void)options;
+    *ret_pb = NULL;
+    return AVERROR(EACCES);
+}
+
+static AVIOContext *open_bytes(const mr_host *host, mr_task *task, const mr_artifact *artifact)
+{
+    media_source *source = av_mallocz(sizeof(*source));
+    uint8_t *buffer = av_malloc(READ_BUFFER);
+    AVIOContext *bytes = NULL;
+    if (source && buffer) {
+        *source = (media_source){.host = host, .task = task, .artifact = artifact, .window = READ_FIRST};
+        bytes = avio_alloc_context(buffer, READ_BUFFER, 0, source, read_source, NULL, seek_source);
+    }
+    if (!bytes) {
+        av_free(buffer);
+        av_free(source);
+        return NULL;
+    }
+    bytes->seekable = AVIO_SEEKABLE_NORMAL;
+    return bytes;
+}
+
+static void close_bytes(AVIOContext **bytes)
+{
+    if (!*bytes)
+        return;
+    av_freep(&(*bytes)->opaque);
+    av_freep(&(*bytes)->buffer);
+    avio_context_free(bytes);
+}
+
+mr_status mr_media_source_status(const AVFormatContext *format)
+{
+    const media_source *source = format && format->pb ? format->pb->opaque : NULL;
+    return source ? source->status : MR_OK;
+}
+
+static const char *name_of(const mr_artifact *artifact)
+{
+    return artifact->name && artifact->name[0] ? artifact->name : DEFAULT_SOURCE;
+}
+
+static mr_status refuse(const media_source *source, const char *hint, const char *what)
+{
+    source->host->report(source->task, MR_SEVERITY_ERROR, NULL, hint, "'%s' %s", name_of(source->artifact), what);
+    return MR_ERR_INPUT;
+}
+
+/* Playlists and lists of files, told by their first bytes, so that the sentence is right whatever libav takes them for. */
+static const char *known_list(const char *head)
+{
+    if (strncmp(head, "\xef\xbb\xbf", 3) == 0)
+        head += 3;
+    if (strncmp(head, "#EXTM3U", 7) == 0)
+        return "is an HLS playlist, not media";
+    if (strncmp(head, "ffconcat", 8) == 0)
+        return "is a list of files, not media";
+    if (strncmp(head, "<?xml", 5) == 0 || strncmp(head, "<MPD", 4) == 0)
+        return strstr(head, "<MPD") ? "is a DASH manifest, not media" : "is XML, not media";
+    if (strncmp(head, "v=0\r\n", 5) == 0 || strncmp(head, "v=0\n", 4) == 0)
+        return "is a session description, not media";
+    if (strncmp(head, "[playlist]", 10) == 0)
+        return "is a playlist, not media";
+    return NULL;
+}
+
+static bool is_text(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] < 0x20 && bytes[i] != '\n' && bytes[i] != '\r' && bytes[i] != '\t' && bytes[i] != '\f' && bytes[i] != 0x1b)
+            return false;
+    }
+    return true;
+}
+
+static mr_status refuse_unknown(const media_source *source, const uint8_t *head, size_t len)
+{
+    static const char hint[] = "give a video or sound file: MP4, MOV, MKV, WebM, MPEG-TS, AVI, MP3, WAV …";
+    return refuse(source, hint, is_text(head, len) ? "is text, not media" : "is not media: its container is not known, or its beginning is damaged");
+}
+
+static mr_status refuse_format(const media_source *source, const AVInputFormat *format)
+{
+    static const char *const lists[] = {"hls", "dash", "concat", "sdp", "rtsp", "webm_dash_manifest", "applehttp", NULL};
+    size_t len = strlen(format->name);
+    if (len > 5 && strcmp(format->name + len - 5, "_pipe") == 0)
+        return refuse(source, NULL, "is a still picture, not a video");
+    for (size_t i = 0; lists[i]; i++) {
+        if (av_match_list(format->name, lists[i], ',') > 0)
+            return refuse(source, "give the media file itself", "is a playlist, not media");
+    }
+    source->host->report(source->task, MR_SEVERITY_ERROR, NULL, NULL, "'%s' is '%s' (%s), a container that is not read", name_of(source->artifact),
+                         format->name, format->long_name ? format->long_name : "");
+    return MR_ERR_INPUT;
+}
+
+/* The container, by content; by the name's extension only where the bytes don't tell. */
+static mr_status find_container(AVIOContext *bytes, const AVInputFormat **ret_format)
+{
+    media_source *source = bytes->opaque;
+    uint8_t head[TEXT_SNIFF + 1] = {0};
+    size_t len = 0;
+    if (source->artifact->size == 0)
+        return refuse(source, NULL, "is empty");
+    mr_status status = source->host->read_at(source->task, source->artifact, 0, head, TEXT_SNIFF, &len);
+    if (status != MR_OK)
+        return status;
+    const char *list = known_list((const char *)head);
+    if (list)
+        return refuse(source, "give the media file itself", list);
+    const AVInputFormat *format = NULL;
+    int ret = av_probe_input_buffer2(bytes, &format, NULL, NULL, 0, FORMAT_BYTES);
+    if ((ret < 0 || !format) && source->status == MR_OK && !is_text(head, len)) {
+        avio_seek(bytes, 0, SEEK_SET);
+        format = NULL;
+        ret = av_probe_input_buffer2(bytes, &format, source->artifact->name, NULL, 0, FORMAT_BYTES);
+    }
+    if (source->status != MR_OK)
+        return source->status;
+    if (ret == AVERROR(ENOMEM))
+        return MR_ERR_NOMEM;
+    if (ret < 0 || !format)
+        return refuse_unknown(source, head, len);
+    if (av_match_list(format->name, allowed_demuxers, ',') <= 0)
+        return refuse_format(source, format);
+    *ret_format = format;
+    return MR_OK;
+}
+
+static mr_status open_failed(const media_source *source, int averror, const AVInputFormat *container)
+{
+    char words[AV_ERROR_MAX_STRING_SIZE] = "";
+    if (source->status != MR_OK)
+        return source->status;
+    if (averror == AVERROR_EXIT)
+        return MR_ERR_CANCELLED;
+    if (averror == AVERROR(ENOMEM))
+        return mr_media_error(source->host, source->task, averror, name_of(source->artifact));
+    av_strerror(averror, words, sizeof(words));
+    if (strncmp(container->name, "mov", 3) == 0)
+        return refuse(source, NULL, "is damaged or cut off: it has no usable index ('moov')");
+    source->host->report(source->task, MR_SEVERITY_ERROR, NULL, NULL, "'%s' is damaged or cut off: nothing can be read from it as %s (%s)",
+                         name_of(source->artifact), container->name, words);
+    return MR_ERR_INPUT;
+}
+
+/* find_stream_info opens decoders of its own: they get the same limit on picture sizes as ours. */
+static int find_streams(AVFormatContext *format)
+{
+    unsigned int count = format->nb_streams;
+    AVDictionary **options = av_calloc(count + 1, sizeof(AVDictionary *));
+    int ret = options ? 0 : AVERROR(ENOMEM);
+    for (unsigned int i = 0; i < count && ret >= 0; i++)
+        ret = av_dict_set_int(&options[i], "max_pixels", MAX_PIXELS, 0);
+    if (ret >= 0)
+        ret = avformat_find_stream_info(format, count ? options : NULL);
+    for (unsigned int i = 0; options && i < count; i++)
+        av_dict_free(&options[i]);
+    av_free((void *)options);
+    return ret;
+}
+
+mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format)
+{
+    const AVInputFormat *container = NULL;
+    AVFormatContext *format = NULL;
+    mr_status status;
+    int ret = AVERROR(ENOMEM);
+
+    *ret_format = NULL;
+    mr_media_quiet();
+    AVIOContext *bytes = open_bytes(host, task, source);
+    if (!bytes)
+        return mr_media_error(host, task, ret, name_of(source));
+    status = find_container(bytes, &container);
+    if (status != MR_OK)
+        goto failed;
+    format = avformat_alloc_context();
+    if (!format) {
+        status = mr_media_error(host, task, ret, name_of(source));
+        goto failed;
+    }
+    format->pb = bytes;
+    format->io_open = refuse_open;
+    format->interrupt_callback = (AVIOInterruptCB){.callback = interrupted, .opaque = bytes->opaque};
+    format->probesize = PROBE_BYTES;
+    format->max_analyze_duration = PROBE_US;
+    format->max_streams = MAX_STREAMS;
+    format->format_whitelist = av_strdup(allowed_demuxers);
+    format->protocol_whitelist = av_strdup("none");
+    ret = avformat_open_input(&format, "", container, NULL); /* frees format when it fails */
+    if (ret >= 0)
+        ret = find_streams(format);
+    if (ret >= 0 && mr_media_source_status(format) == MR_OK) {
+        *ret_format = format;
+        return MR_OK;
+    }
+    status = open_failed(bytes->opaque, ret, container);
+failed:
+    avformat_close_input(&format);
+    close_bytes(&bytes);
+    return status;
+}
+
+void mr_media_close(AVFormatContext **format)
+{
+    if (!format || !*format)
+        return;
+    AVIOContext *bytes = (*format)->pb;
+    avformat_close_input(format);
+    close_bytes(&bytes);
+}
+
+mr_status mr_media_read(AVFormatContext *format, AVPacket *packet)
+{
+    for (int bad = 0; bad < MAX_BAD_READS; bad++) {
+        av_packet_unref(packet);
+        int ret = av_read_frame(format, packet);
+        mr_status status = mr_media_source_status(format);
+        if (status != MR_OK) {
+            av_packet_unref(packet);
+            return status;
+        }
+        if (ret >= 0)
+            return MR_OK;
+        if (ret == AVERROR_EXIT)
+            return MR_ERR_CANCELLED;
+        if (ret == AVERROR(ENOMEM))
+            return MR_ERR_NOMEM;
+        if (ret == AVERROR_EOF)
+            break;
+    }
+    return MR_END;
+}
