@@ -15,6 +15,15 @@
 #include "scripting/expr.h"
 #include <millrace/status.h>
 
+enum { /* limits of one pipeline */
+    MR_PIPELINE_NODES_MAX = 1000,
+    MR_PIPELINE_NAMES_MAX = 64,   /* inputs; params; outputs */
+    MR_PIPELINE_SOURCES_MAX = 64, /* sources of one port */
+    MR_PIPELINE_NAME_MAX = 64,    /* bytes of a name */
+    MR_PIPELINE_HELP_MAX = 2000,  /* bytes of a help line or description */
+    MR_PIPELINE_GIVEN_MAX = 65536, /* bytes of a param given on the command line */
+};
+
 typedef struct mr_pipeline_input {
     const char *name;
     uint32_t type; /* one MR_TYPE_* bit */
@@ -25,6 +34,8 @@ typedef struct mr_pipeline_input {
 } mr_pipeline_input;
 
 typedef struct mr_pipeline_param {
+    const char *type;         /* as written: "duration", "map" … */
+    bool required;            /* must be given: no default, and not 'required: false' */
     mr_param spec;           /* name, type, limits, help …; offset and fields unused. 'list' is type LIST of JSON, 'map' and 'any' JSON */
     const mr_value *standard; /* NULL: none */
     mr_span span;
@@ -38,6 +49,12 @@ typedef struct mr_source { /* where a stream comes from: "inputs.source", "probe
     mr_span span;
 } mr_source;
 
+/* Exactly one artifact (or, where its port is optional, none): what an input port that is not MANY takes under 'in'. */
+typedef struct mr_pipeline mr_pipeline;
+bool mr_source_is_one(const mr_pipeline *pipeline, const mr_source *source);
+/* "inputs.source", "plan.chunks"; in arena. */
+const char *mr_source_text(mr_arena *arena, const mr_pipeline *pipeline, const mr_source *source);
+
 typedef enum mr_bind_how { MR_BIND_IN, MR_BIND_EACH, MR_BIND_FOR } mr_bind_how;
 typedef struct mr_binding {
     uint32_t port; /* input port of the op */
@@ -47,11 +64,10 @@ typedef struct mr_binding {
     mr_span span;
 } mr_binding;
 
-typedef struct mr_with { /* one param of a node */
-    const char *name;
-    const mr_value *value; /* as written */
-    bool open;             /* holds expressions that read inputs: evaluated per task */
-} mr_with;
+typedef struct mr_node_expr { /* a text with ${…} somewhere in a node's 'with' */
+    const mr_value *value; /* the text; found by its address */
+    const mr_expr *expr;
+} mr_node_expr;
 
 typedef enum mr_trigger { MR_TRIGGER_NONE, MR_TRIGGER_SUCCESS, MR_TRIGGER_FAILURE, MR_TRIGGER_ALWAYS } mr_trigger;
 typedef enum mr_on_error { MR_ON_ERROR_FAIL, MR_ON_ERROR_SKIP } mr_on_error;
@@ -63,6 +79,8 @@ typedef struct mr_node {
     const mr_binding *bindings; /* in port order within how: each …, for … (as written), in … */
     size_t binding_count;
     const mr_value *with;       /* the map as written; NULL: none */
+    const mr_node_expr *exprs;  /* sorted by the address of value */
+    size_t expr_count;
     const mr_expr *when;        /* NULL: always */
     uint32_t attempts;          /* 1 … 10; default 1 */
     int64_t retry_delay_us;     /* default 1 s; doubles each time, up to 1 min */
@@ -75,7 +93,7 @@ typedef struct mr_node {
 
 typedef struct mr_pipeline_output { const char *name; mr_source source; mr_span span; } mr_pipeline_output;
 
-typedef struct mr_pipeline {
+struct mr_pipeline {
     const char *file;
     const char *name;
     const char *description;
@@ -88,11 +106,13 @@ typedef struct mr_pipeline {
     const uint32_t *order; /* node indices, topological, file order among equals; triggered nodes last */
     const mr_pipeline_output *outputs;
     size_t output_count;
-} mr_pipeline;
+};
 
 /*
- * Checks a value tree and builds the model. Every mistake that can be known before a run is reported: unknown op, port, param, node,
- * key; wrong type, unit, range; missing input; edge types; cycles (as a path); unused nodes and params (warnings); streaming into 'each' …
+ * Checks a value tree and builds the model. Every mistake that can be known before a run is reported, all of them in one go: unknown
+ * op, port, param, node, key; wrong type, unit, range; missing input; edge types; cycles (as a path); streams into ports that take one
+ * artifact, streaming ports in 'each' …; and, evaluated with the params' defaults, what expressions give. When there are no errors,
+ * also what is there for nothing (warnings): nodes, inputs and params that nobody uses.
  * *ret_pipeline is NULL when there are errors.
  */
 mr_status mr_pipeline_check(mr_arena *arena, const char *file, const mr_value *root, const mr_op_set *ops, mr_diags *diags,
@@ -103,15 +123,24 @@ mr_status mr_pipeline_load(mr_arena *arena, const char *path, const mr_op_set *o
 /*
  * A pipeline with its params given: every 'with' that needs only params is evaluated and checked (so "--param" mistakes and
  * expressions that give a wrong type are found before anything runs).
+ *
+ * What is given is read by the declared type: for text, choice and url it is the text as it stands, for the others a YAML flow value
+ * ("4s", "[1, 2]", "{height: 720}"). Mistakes are shown in a file called "--param NAME".
+ *
+ * A 'with' value that is exactly "${params.NAME}" hands the param's value on as it was written, with its place, so that "4s" reaches
+ * a duration and a mistake is shown where the value was given. Other expressions compute with params as plain values: durations are
+ * seconds, bitrates bits per second, sizes bytes, ratios numbers, choices their word, lists and maps as written ("5M" in one is a text).
+ * A param that is neither given nor has a default is nil. A 'with' value that is null, or becomes it, counts as not given.
  */
 typedef struct mr_given { const char *name; const char *text; } mr_given; /* --param NAME=VALUE; text is read as a YAML flow value */
 typedef struct mr_bound_node {
-    const mr_value *with; /* closed values evaluated; open ones still text */
+    const mr_value *with; /* closed values evaluated; open ones still the node's text; NULL: none */
     bool never;           /* 'when' needs only params, and is false */
 } mr_bound_node;
 typedef struct mr_bound {
     const mr_pipeline *pipeline;
-    json_t *params;            /* the values of all params, in base units where typed; borrowed from the arena's owner: see mr_bound_clear */
+    json_t *params;            /* the values of all params as expressions see them; null: none. See mr_bound_clear */
+    const mr_value *const *given; /* per param: what was given, else its default, else NULL */
     const mr_bound_node *nodes; /* one per node */
 } mr_bound;
 mr_status mr_pipeline_bind(mr_arena *arena, const mr_pipeline *pipeline, const mr_given *given, size_t given_count, mr_diags *diags, mr_bound *ret_bound);
@@ -119,7 +148,7 @@ void mr_bound_clear(mr_bound *bound); /* drops the reference to params */
 
 /*
  * Fills an op's params struct for one task: evaluates what is open against scope (the node's inputs by port name: the metadata of
- * the artifact, or a list of them on a MANY port; and params). scope NULL: only closed values, open ones keep their default.
+ * the artifact, or a list of them on a MANY port; and params, which are added when absent). scope NULL: only closed values, open ones keep their default.
  */
 mr_status mr_bound_params(mr_arena *arena, mr_expr_vm *vm, const mr_bound *bound, uint32_t node, const json_t *scope, mr_diags *diags,
                           void **ret_params);

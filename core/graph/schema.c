@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * JSON Schema (2020-12) of pipeline files, for completion and checks in editors. A node's ports and params depend on its op, so
+ * each op brings one if/then. Built from the ops' tables; equal tables give equal bytes.
+ */
+#include "graph/pipeline.h"
+#include "config/params.h"
+
+#define NAME_PATTERN   "^[a-z][a-z0-9_]{0,63}$"
+#define SOURCE_PATTERN "^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$"
+
+/* Builders below take ownership of what they are given, also on failure, and pass NULL on: one check at the end is enough. */
+static json_t *set(json_t *object, const char *key, json_t *take_value)
+{
+    if (!object || !take_value || json_object_set_new(object, key, take_value) != 0) {
+        if (!object)
+            json_decref(take_value);
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static json_t *described(json_t *schema, const char *help) { return help && *help ? set(schema, "description", json_string(help)) : schema; }
+
+static json_t *ref(const char *name) { return json_pack("{s:s+}", "$ref", "#/$defs/", name); }
+
+static json_t *typed(const char *type, const char *help) { return described(json_pack("{s:s}", "type", type), help); }
+
+static json_t *choice(const char *const *words, const char *help)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && words[i]; i++)
+        if (json_array_append_new(list, json_string(words[i])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return described(set(json_object(), "enum", list), help);
+}
+
+static json_t *closed_object(json_t *take_properties, const char *help)
+{
+    json_t *object = set(typed("object", help), "additionalProperties", json_false());
+    return set(object, "properties", take_properties);
+}
+
+static json_t *named_map(const char *def, const char *help)
+{
+    json_t *map = typed("object", help);
+    map = set(map, "propertyNames", json_pack("{s:s}", "pattern", NAME_PATTERN));
+    return set(map, "additionalProperties", ref(def));
+}
+
+/* What a port may be bound to under 'in' (many: also a list), 'each' and 'for'. */
+static json_t *ports_schema(const mr_port *ports, bool fan)
+{
+    json_t *properties = json_object();
+    for (const mr_port *port = ports; port && port->name; port++) {
+        bool many = (port->flags & (MR_PORT_MANY | MR_PORT_STREAMING)) != 0;
+        char types[96];
+        char help[512];
+        if (fan && many)
+            continue;
+        snprintf(help, sizeof(help), "%s (%s%s)", port->help ? port->help : port->name, mr_types_text(port->types, types, sizeof(types)),
+                 port->flags & MR_PORT_OPTIONAL ? ", optional" : "");
+        properties = set(properties, port->name, described(ref(many ? "sources" : "source"), help));
+    }
+    return closed_object(properties, NULL);
+}
+
+static json_t *op_rule(const mr_op *op)
+{
+    static const mr_param no_params[] = {MR_PARAM_END};
+    json_t *properties = json_object();
+    properties = set(properties, "in", ports_schema(op->inputs, false));
+    properties = set(properties, "each", ports_schema(op->inputs, true));
+    properties = set(properties, "for", ports_schema(op->inputs, true));
+    properties = set(properties, "with", mr_params_schema(op->params ? op->params : no_params));
+    json_t *rule = json_pack("{s:{s:{s:{s:s}}, s:[s]}}", "if", "properties", "op", "const", op->name, "required", "op");
+    return set(rule, "then", set(json_object(), "properties", properties));
+}
+
+static json_t *op_choice(const mr_op *op) { return described(json_pack("{s:s}", "const", op->name), op->summary); }
+
+static json_t *node_schema(const mr_op_set *ops)
+{
+    static const char *const on_error[] = {"fail", "skip", NULL};
+    static const char *const triggers[] = {"success", "failure", "always", NULL};
+    json_t *names = json_array();
+    json_t *rules = json_array();
+    for (size_t i = 0; i < ops->count; i++) {
+        if (json_array_append_new(names, op_choice(ops->entries[i].op)) != 0 || json_array_append_new(rules, op_rule(ops->entries[i].op)) != 0) {
+            json_decref(names);
+            json_decref(rules);
+            return NULL;
+        }
+    }
+    json_t *retry = set(json_object(), "attempts", json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", 1, "maximum", 10));
+    retry = closed_object(set(retry, "delay", ref("duration")), "for what can pass: how often a task is tried, and the first pause between");
+    json_t *properties = json_object();
+    json_t *op = typed("string", "the kind of node");
+    properties = set(properties, "op", ops->count > 0 ? set(op, "oneOf", names) : op);
+    if (ops->count == 0)
+        json_decref(names);
+    properties = set(properties, "in", typed("object", "whole streams, by input port; ports that take many may have a list of sources"));
+    properties = set(properties, "each", typed("object", "streams that go in step: one task per item"));
+    properties = set(properties, "for", typed("object", "streams that cross: one task per combination, the last one fastest"));
+    properties = set(properties, "with", typed("object", "the op's params"));
+    properties = set(properties, "when", json_pack("{s:[s,s], s:s}", "type", "string", "boolean", "description", "an expression, \"${…}\": the node runs when it is true"));
+    properties = set(properties, "retry", retry);
+    properties = set(properties, "timeout", described(ref("duration"), "how long a task may take"));
+    properties = set(properties, "on_error", choice(on_error, "what a failed task does to the run"));
+    properties = set(properties, "trigger", choice(triggers, "the node runs when all nodes without a trigger have ended"));
+    properties = set(properties, "help", typed("string", "what the node is for"));
+    json_t *node = set(closed_object(properties, "one step: an op with its inputs and params"), "required", json_pack("[s]", "op"));
+    if (ops->count == 0) {
+        json_decref(rules);
+        return node;
+    }
+    return set(node, "allOf", rules);
+}
+
+static json_t *input_schema(void)
+{
+    static const char *const types[] = {"media", "chunk", "segment", "image", "text", "json", "file", NULL};
+    json_t *properties = set(json_object(), "type", choice(types, "the type of artifact"));
+    properties = set(properties, "help", typed("string", "what it is"));
+    properties = set(properties, "required", typed("boolean", "whether a run needs it; default true"));
+    properties = set(properties, "many", typed("boolean", "whether it takes several; default false"));
+    return set(closed_object(properties, "what the pipeline works on"), "required", json_pack("[s]", "type"));
+}
+
+static json_t *param_schema(void)
+{
+    static const char *const types[] = {"bool",  "int",  "number", "text",  "choice", "duration", "bitrate", "size",
+                                        "ratio", "url",  "list",   "map",   "any",    NULL};
+    json_t *properties = set(json_object(), "type", choice(types, "what may be given"));
+    properties = set(properties, "default", described(json_object(), "its value when none is given"));
+    properties = set(properties, "min", described(json_object(), "least value, or length of text and lists"));
+    properties = set(properties, "max", described(json_object(), "largest value, or length of text and lists"));
+    properties = set(properties, "choices", json_pack("{s:s, s:i, s:s}", "type", "array", "minItems", 1, "description", "the words of a choice"));
+    properties = set(properties, "required", typed("boolean", "false: may be absent without a default, and is nil then"));
+    properties = set(properties, "help", typed("string", "what it does"));
+    return set(closed_object(properties, "what a run may be told"), "required", json_pack("[s]", "type"));
+}
+
+static json_t *definitions(const mr_op_set *ops)
+{
+    json_t *source = json_pack("{s:s, s:s, s:s}", "type", "string", "pattern", SOURCE_PATTERN, "description", "inputs.NAME or NODE.PORT");
+    json_t *list = json_pack("{s:s, s:i, s:o}", "type", "array", "maxItems", MR_PIPELINE_SOURCES_MAX, "items", ref("source"));
+    json_t *defs = set(json_object(), "source", source);
+    defs = set(defs, "sources", json_pack("{s:[o,o]}", "oneOf", ref("source"), list));
+    defs = set(defs, "duration", json_pack("{s:[s,s], s:s}", "type", "string", "number", "description", "a duration: 500ms, 4s, 1h30m; a bare number is seconds"));
+    defs = set(defs, "input", input_schema());
+    defs = set(defs, "param", param_schema());
+    return set(defs, "node", node_schema(ops));
+}
+
+char *mr_pipeline_schema(const mr_op_set *ops)
+{
+    json_t *properties = json_object();
+    properties = set(properties, "millrace", described(json_pack("{s:i}", "const", 1), "version of the language"));
+    properties = set(properties, "name", typed("string", "the pipeline's name; default: that of its file"));
+    properties = set(properties, "description", typed("string", "one sentence on what it does"));
+    properties = set(properties, "inputs", named_map("input", "what it works on"));
+    properties = set(properties, "params", named_map("param", "what a run may be told"));
+    properties = set(properties, "nodes", named_map("node", "the steps, in any order"));
+    properties = set(properties, "outputs", named_map("source", "what a run gives back"));
+    json_t *schema = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", "Millrace pipeline");
+    schema = set(schema, "type", json_string("object"));
+    schema = set(schema, "required", json_pack("[s,s]", "millrace", "nodes"));
+    schema = set(schema, "additionalProperties", json_false());
+    schema = set(schema, "properties", properties);
+    schema = set(schema, "$defs", definitions(ops));
+    if (!schema)
+        return NULL;
+    char *text = json_dumps(schema, JSON_INDENT(1));
+    json_decref(schema);
+    return text;
+}
