@@ -193,6 +193,8 @@ bool mr_expr_only_params(const mr_expr *expr)
     return true;
 }
 
+const char *mr_expr_text(const mr_expr *expr) { return expr->text; }
+
 bool mr_expr_whole(const mr_expr *expr) { return expr->whole; }
 
 const char *mr_expr_pure_param(const mr_expr *expr) { return expr->pure_param; }

@@ -41,6 +41,7 @@ mr_status mr_expr_compile(mr_arena *arena, const char *text, mr_span span, const
 bool mr_expr_uses(const mr_expr *expr, const char *name); /* reads that variable */
 bool mr_expr_uses_param(const mr_expr *expr, const char *name); /* reads params.NAME, or params in a way that may reach it */
 bool mr_expr_only_params(const mr_expr *expr);            /* can be evaluated before anything runs */
+const char *mr_expr_text(const mr_expr *expr);            /* as compiled */
 bool mr_expr_whole(const mr_expr *expr);                  /* the text is one ${…}: the value keeps its type */
 const char *mr_expr_pure_param(const mr_expr *expr);      /* NAME when the text is exactly ${params.NAME}, else NULL */
 
