@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* From the words of a command line to a checked pipeline with inputs and params. */
+#include "cli/job.h"
+
+#include "base/units.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const mr_span nowhere = {0};
+
+uint32_t mr_job_number(struct argp_state *state, const char *option, const char *text, int64_t least, int64_t most)
+{
+    int64_t value = 0;
+    const char *why = NULL;
+    if (mr_parse_int(text, &value, &why) != MR_OK || value < least || value > most)
+        argp_error(state, "%s: '%s' is not a whole number from %lld to %lld", option, text, (long long)least, (long long)most);
+    return (uint32_t)value;
+}
+
+static void add_param(mr_job *job, char *arg, struct argp_state *state)
+{
+    char *equals = strchr(arg, '=');
+    if (!equals || equals == arg)
+        argp_error(state, "--param: '%s' is not NAME=VALUE", arg);
+    mr_given *given = &job->params[job->param_count++];
+    given->name = equals ? strndup(arg, (size_t)(equals - arg)) : NULL;
+    given->text = equals ? strdup(equals + 1) : NULL;
+    if (!given->name || !given->text)
+        argp_failure(state, MR_EXIT_FAILED, 0, "out of memory");
+    for (size_t i = 0; given->name && i + 1 < job->param_count; i++) {
+        if (strcmp(job->params[i].name, given->name) == 0)
+            argp_error(state, "--param: '%s' is given twice", given->name);
+    }
+}
+
+/* There can't be more of either than there are words on the command line. */
+static void make_room(mr_job *job, struct argp_state *state)
+{
+    job->input_texts = calloc((size_t)state->argc, sizeof(*job->input_texts));
+    job->params = calloc((size_t)state->argc, sizeof(*job->params));
+    if (!job->input_texts || !job->params)
+        argp_failure(state, MR_EXIT_FAILED, 0, "out of memory");
+}
+
+error_t mr_job_parse(mr_job *job, int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case ARGP_KEY_INIT: make_room(job, state); return 0;
+    case 'i': job->input_texts[job->input_count++] = arg; return 0;
+    case 'p': add_param(job, arg, state); return 0;
+    case MR_KEY_STATE: job->state = arg; return 0;
+    case MR_KEY_NO_CACHE: job->no_cache = true; return 0;
+    case ARGP_KEY_ARG:
+        if (job->pipeline)
+            mr_verb_unexpected(state, arg);
+        job->pipeline = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!job->pipeline)
+            argp_error(state, "which pipeline? Name a file, or one that comes with millrace, as in 'vod'");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const mr_pipeline_input *find_input(const mr_pipeline *pipeline, const char *name, size_t len)
+{
+    for (size_t i = 0; i < pipeline->input_count; i++) {
+        const char *known = pipeline->inputs[i].name;
+        if (strlen(known) == len && strncmp(known, name, len) == 0)
+            return &pipeline->inputs[i];
+    }
+    return NULL;
+}
+
+static void suggest_input(const mr_pipeline *pipeline, const char *word, mr_diags *diags)
+{
+    const char *names[64];
+    size_t count = 0;
+    for (size_t i = 0; i < pipeline->input_count && count < 64; i++)
+        names[count++] = pipeline->inputs[i].name;
+    const char *near = mr_nearest(word, names, count);
+    if (near)
+        mr_hint(diags, "did you mean '%s'?", near);
+    else if (count > 0)
+        mr_hint(diags, "it has '%s'%s", names[0], count > 1 ? " and others; 'millrace graph' shows them" : "");
+}
+
+static bool is_name(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!(islower((unsigned char)text[i]) || text[i] == '_' || (i > 0 && isdigit((unsigned char)text[i]))))
+            return false;
+    }
+    return len > 0;
+}
+
+/* NAME=PATH where NAME is one of the inputs; else all of it is a path, as file names may hold '='. */
+static bool match_input(const mr_pipeline *pipeline, const char *text, mr_run_input *ret_input, mr_diags *diags)
+{
+    size_t len = strcspn(text, "=");
+    const mr_pipeline_input *named = text[len] ? find_input(pipeline, text, len) : NULL;
+    if (named) {
+        *ret_input = (mr_run_input){named->name, text + len + 1};
+        return true;
+    }
+    if (pipeline->input_count == 1 && (!text[len] || !is_name(text, len) || access(text, F_OK) == 0)) {
+        *ret_input = (mr_run_input){pipeline->inputs[0].name, text};
+        return true;
+    }
+    if (pipeline->input_count == 0) {
+        mr_error(diags, "unexpected-input", nowhere, "pipeline '%s' takes no inputs, but '%s' is given", pipeline->name, text);
+    } else if (text[len]) {
+        char word[64];
+        snprintf(word, sizeof(word), "%.*s", (int)(len < 63 ? len : 63), text);
+        mr_error(diags, "unknown-input", nowhere, "pipeline '%s' has no input '%s'", pipeline->name, word);
+        suggest_input(pipeline, word, diags);
+    } else {
+        mr_error(diags, "unnamed-input", nowhere, "pipeline '%s' has several inputs: which one is '%s'?", pipeline->name, text);
+        mr_hint(diags, "name it: --input %s=%s", pipeline->inputs[0].name, text);
+    }
+    return false;
+}
+
+static size_t count_given(const mr_job *job, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < job->input_count; i++)
+        count += job->inputs[i].name && strcmp(job->inputs[i].name, name) == 0;
+    return count;
+}
+
+static void check_counts(const mr_job *job, const mr_pipeline *pipeline, mr_diags *diags)
+{
+    for (size_t i = 0; i < pipeline->input_count; i++) {
+        const mr_pipeline_input *input = &pipeline->inputs[i];
+        size_t count = count_given(job, input->name);
+        if (count == 0 && input->required) {
+            mr_error(diags, "missing-input", input->span, "input '%s' is needed and was not given", input->name);
+            mr_hint(diags, "say --input %s=PATH", input->name);
+        } else if (count > 1 && !input->many) {
+            mr_error(diags, "repeated-input", input->span, "input '%s' takes one file, and %zu were given", input->name, count);
+        }
+    }
+}
+
+static bool match_inputs(mr_job *job, const mr_pipeline *pipeline, mr_diags *diags)
+{
+    job->inputs = calloc(job->input_count + 1, sizeof(*job->inputs));
+    if (!job->inputs) {
+        mr_complain("out of memory");
+        return false;
+    }
+    bool good = true;
+    for (size_t i = 0; i < job->input_count; i++)
+        good = match_input(pipeline, job->input_texts[i], &job->inputs[i], diags) && good;
+    if (good)
+        check_counts(job, pipeline, diags);
+    return mr_diags_errors(diags) == 0;
+}
+
+int mr_job_load(mr_job *job, mr_session *session)
+{
+    const mr_pipeline *pipeline = NULL;
+    job->file = mr_find_pipeline(session, job->pipeline);
+    mr_status status = mr_pipeline_load(session->arena, job->file, mr_session_ops(session), session->diags, &pipeline);
+    if (status == MR_OK)
+        status = mr_pipeline_bind(session->arena, pipeline, job->params, job->param_count, session->diags, &job->bound);
+    bool good = status == MR_OK;
+    if (pipeline)
+        good = match_inputs(job, pipeline, session->diags) && good;
+    mr_session_flush(session);
+    mr_session_keep_text(session, job->file);
+    return good ? MR_EXIT_DONE : MR_EXIT_USAGE;
+}
+
+const char *mr_job_state_dir(const mr_job *job, mr_session *session)
+{
+    return job->state ? job->state : mr_default_state_dir(session);
+}
+
+void mr_job_clear(mr_job *job)
+{
+    for (size_t i = 0; i < job->param_count; i++) {
+        free((char *)job->params[i].name);
+        free((char *)job->params[i].text);
+    }
+    mr_bound_clear(&job->bound);
+    free(job->params);
+    free(job->input_texts);
+    free(job->inputs);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What `run` and `plan` share: a pipeline with its inputs and params, and where things lie. */
+#ifndef MR_CLI_JOB_H
+#define MR_CLI_JOB_H
+
+#include "cli/cli.h"
+#include "cli/session.h"
+#include "runtime/engine.h"
+
+typedef struct mr_job {
+    const char *pipeline;     /* as given */
+    const char **input_texts; /* "NAME=PATH" or "PATH", as given */
+    size_t input_count;
+    mr_given *params; /* the texts are copies */
+    size_t param_count;
+    const char *output;
+    const char *state; /* NULL: the default */
+    uint32_t jobs;
+    bool no_cache;
+
+    /* After mr_job_load(): */
+    const char *file;
+    mr_bound bound;
+    mr_run_input *inputs;
+} mr_job;
+
+enum { MR_KEY_NO_CACHE = 0x1000, MR_KEY_STATE };
+
+/* The rows of the option table that describe a job. */
+#define MR_JOB_OPTIONS                                                                                                                               \
+    {"input", 'i', "NAME=PATH", 0, "Use the file PATH as the pipeline's input NAME; only PATH where it has one input. May be repeated", 0},          \
+        {"param", 'p', "NAME=VALUE", 0, "Give the pipeline's param NAME a value, written as in a pipeline. May be repeated", 0},                     \
+        {"state", MR_KEY_STATE, "DIR", 0, "Keep results in DIR (default: $XDG_STATE_HOME/millrace or ~/.local/state/millrace)", 0},                  \
+    {                                                                                                                                                \
+        "no-cache", MR_KEY_NO_CACHE, NULL, 0, "Reuse no earlier result", 0                                                                           \
+    }
+
+/* To be called first from a parser for keys of MR_JOB_OPTIONS, the pipeline argument, and the end. ARGP_ERR_UNKNOWN: not one of these. */
+error_t mr_job_parse(mr_job *job, int key, char *arg, struct argp_state *state);
+/* Loads and checks the pipeline, binds the params, matches the inputs. Prints what is wrong; an exit code. */
+int mr_job_load(mr_job *job, mr_session *session);
+/* The state folder; NULL (and said so) when there is none. */
+const char *mr_job_state_dir(const mr_job *job, mr_session *session);
+void mr_job_clear(mr_job *job);
+
+/* A whole number in [least, most], or an error about option and its value, exit 2. */
+uint32_t mr_job_number(struct argp_state *state, const char *option, const char *text, int64_t least, int64_t most);
+
+#endif

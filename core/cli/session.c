@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Sessions: opening and closing what a verb works with, and finding pipelines and the state folder. */
+#include "cli/session.h"
+
+#include "base/file.h"
+#include "cli/cli.h"
+#include "runtime/engine.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ARENA_MAX = 256 << 20, PIPELINE_MAX = 1 << 20 };
+
+bool mr_session_open(mr_session *session)
+{
+    *session = (mr_session){.arena = mr_arena_new(ARENA_MAX), .diags = mr_diags_new()};
+    if (session->arena && session->diags)
+        session->plugins = mr_plugins_load(mr_engine_host(), session->diags);
+    if (!session->plugins) {
+        mr_complain("out of memory");
+        mr_session_close(session);
+        return false;
+    }
+    mr_session_flush(session);
+    return true;
+}
+
+void mr_session_close(mr_session *session)
+{
+    mr_plugins_free(session->plugins);
+    mr_diags_free(session->diags);
+    mr_arena_free(session->arena);
+    *session = (mr_session){0};
+}
+
+const mr_op_set *mr_session_ops(const mr_session *session)
+{
+    return mr_plugins_ops(session->plugins);
+}
+
+void mr_session_flush(mr_session *session)
+{
+    if (!session->diags || !mr_diags_first(session->diags))
+        return;
+    mr_diags_print(session->diags, stderr, mr_wants_colour(stderr));
+    fflush(stderr);
+    mr_diags_free(session->diags);
+    session->diags = mr_diags_new(); /* NULL is fine: then nothing is collected */
+}
+
+void mr_session_keep_text(mr_session *session, const char *path)
+{
+    mr_autofree char *text = NULL;
+    size_t len = 0;
+    if (mr_file_read(path, PIPELINE_MAX, &text, &len, NULL) == MR_OK)
+        mr_diags_add_text(session->diags, path, text, len);
+}
+
+const char *mr_program_dir(mr_arena *arena)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (len <= 0)
+        return NULL;
+    path[len] = '\0';
+    char *slash = strrchr(path, '/');
+    return slash && slash != path ? mr_arena_copy(arena, path, (size_t)(slash - path)) : NULL;
+}
+
+static const char *if_readable(const char *path)
+{
+    return path && access(path, R_OK) == 0 ? path : NULL;
+}
+
+static const char *find_in_path(mr_session *session, const char *folders, const char *name)
+{
+    while (folders && *folders) {
+        size_t len = strcspn(folders, ":");
+        const char *found = len ? if_readable(mr_arena_printf(session->arena, "%.*s/%s.yaml", (int)len, folders, name)) : NULL;
+        if (found)
+            return found;
+        folders += len + (folders[len] == ':');
+    }
+    return NULL;
+}
+
+const char *mr_find_pipeline(mr_session *session, const char *name)
+{
+    /* build/bin and build/PRESET/bin lie below the root of the source tree. */
+    static const char *const places[] = {"../share/millrace/pipelines", "../../pipelines", "../../../pipelines"};
+    if (strchr(name, '/') || access(name, F_OK) == 0)
+        return name;
+    size_t len = strlen(name);
+    if (len > 5 && strcmp(name + len - 5, ".yaml") == 0)
+        name = mr_arena_copy(session->arena, name, len - 5);
+    const char *found = name ? find_in_path(session, getenv("MILLRACE_PIPELINE_PATH"), name) : NULL; // NOLINT(concurrency-mt-unsafe)
+    const char *dir = mr_program_dir(session->arena);
+    for (size_t i = 0; name && dir && !found && i < sizeof(places) / sizeof(*places); i++)
+        found = if_readable(mr_arena_printf(session->arena, "%s/%s/%s.yaml", dir, places[i], name));
+    return found ? found : name;
+}
+
+int mr_exit_code(mr_status status)
+{
+    switch (status) {
+    case MR_OK: return MR_EXIT_DONE;
+    case MR_ERR_INPUT: return MR_EXIT_INPUT;
+    case MR_ERR_PARAM: return MR_EXIT_USAGE;
+    default: return MR_EXIT_FAILED;
+    }
+}
+
+const char *mr_default_state_dir(mr_session *session)
+{
+    const char *state = getenv("XDG_STATE_HOME"); // NOLINT(concurrency-mt-unsafe): nothing changes the environment
+    const char *home = getenv("HOME");            // NOLINT(concurrency-mt-unsafe)
+    if (state && state[0] == '/')
+        return mr_arena_printf(session->arena, "%s/millrace", state);
+    if (home && home[0] == '/')
+        return mr_arena_printf(session->arena, "%s/.local/state/millrace", home);
+    mr_complain("neither XDG_STATE_HOME nor HOME is set: say with --state where results are kept");
+    return NULL;
+}

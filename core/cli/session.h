@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* What most verbs need: the plugins, an arena, a collector of diagnostics, and where pipelines and state lie. */
+#ifndef MR_CLI_SESSION_H
+#define MR_CLI_SESSION_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "graph/pipeline.h"
+#include "runtime/plugins.h"
+
+typedef struct mr_session {
+    mr_arena *arena;
+    mr_diags *diags;
+    mr_plugins *plugins;
+} mr_session;
+
+/* Loads the plugins; what is wrong with some of them goes to stderr. False (and said so) when memory is short. */
+bool mr_session_open(mr_session *session);
+void mr_session_close(mr_session *session);
+const mr_op_set *mr_session_ops(const mr_session *session);
+
+/* Prints what was collected to stderr, and begins anew. The texts of files are kept for quoting only by mr_session_keep_text(). */
+void mr_session_flush(mr_session *session);
+void mr_session_keep_text(mr_session *session, const char *path);
+
+/*
+ * The file meant by PIPELINE: a path, or a bare name ("vod") that is looked for in the folders of MILLRACE_PIPELINE_PATH, the install's
+ * share/millrace/pipelines, and the pipelines/ of the source tree that the command was built in. In the arena; a name that is
+ * found nowhere is given back as it is, so that reading it says why.
+ */
+const char *mr_find_pipeline(mr_session *session, const char *name);
+
+/* An exit code for a status. */
+int mr_exit_code(mr_status status);
+
+/* $XDG_STATE_HOME/millrace or ~/.local/state/millrace. In the arena; NULL (and said so) when there is no home. */
+const char *mr_default_state_dir(mr_session *session);
+
+/* Where the command lies: "/usr/bin". In the arena; NULL when it can't be known. */
+const char *mr_program_dir(mr_arena *arena);
+
+#endif
