@@ -23,10 +23,16 @@ extern "C" {
 #define MR_ABI_MAJOR 1
 #define MR_ABI_MINOR 0
 
-#if defined(__GNUC__)
-#define MR_PLUGIN_EXPORT __attribute__((visibility("default"))) extern
+/* In C++ a const is local to its file unless it is said to be extern; in C an initialised extern is a warning. */
+#ifdef __cplusplus
+#define MR_PLUGIN_LINKAGE extern "C"
 #else
-#define MR_PLUGIN_EXPORT extern
+#define MR_PLUGIN_LINKAGE
+#endif
+#if defined(__GNUC__)
+#define MR_PLUGIN_EXPORT MR_PLUGIN_LINKAGE __attribute__((visibility("default")))
+#else
+#define MR_PLUGIN_EXPORT MR_PLUGIN_LINKAGE
 #endif
 
 typedef struct mr_plugin {
