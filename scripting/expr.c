@@ -7,8 +7,14 @@
 #include <string.h>
 
 /* "$${" stands for the text "${". */
-static bool is_escape(const char *at) { return at[0] == '$' && at[1] == '$' && at[2] == '{'; }
-static bool is_open(const char *at) { return at[0] == '$' && at[1] == '{'; }
+static bool is_escape(const char *at)
+{
+    return at[0] == '$' && at[1] == '$' && at[2] == '{';
+}
+static bool is_open(const char *at)
+{
+    return at[0] == '$' && at[1] == '{';
+}
 
 bool mr_expr_present(const char *text)
 {
@@ -193,8 +199,17 @@ bool mr_expr_only_params(const mr_expr *expr)
     return true;
 }
 
-const char *mr_expr_text(const mr_expr *expr) { return expr->text; }
+const char *mr_expr_text(const mr_expr *expr)
+{
+    return expr->text;
+}
 
-bool mr_expr_whole(const mr_expr *expr) { return expr->whole; }
+bool mr_expr_whole(const mr_expr *expr)
+{
+    return expr->whole;
+}
 
-const char *mr_expr_pure_param(const mr_expr *expr) { return expr->pure_param; }
+const char *mr_expr_pure_param(const mr_expr *expr)
+{
+    return expr->pure_param;
+}

@@ -19,12 +19,12 @@
 #include "config/value.h"
 #include <millrace/status.h>
 
-#define MR_EXPR_TEXT_MAX  8192            /* bytes of a text with expressions */
-#define MR_EXPR_PARTS_MAX 64              /* literals and expressions in one text */
-#define MR_EXPR_STEPS     100000          /* instructions of one evaluation */
-#define MR_EXPR_MEMORY    (8u << 20)      /* bytes that a Lua state may hold, and that a value may become */
-#define MR_EXPR_VALUES    100000          /* values in a result */
-#define MR_EXPR_DEPTH     32              /* nesting of a result */
+#define MR_EXPR_TEXT_MAX  8192       /* bytes of a text with expressions */
+#define MR_EXPR_PARTS_MAX 64         /* literals and expressions in one text */
+#define MR_EXPR_STEPS     100000     /* instructions of one evaluation */
+#define MR_EXPR_MEMORY    (8u << 20) /* bytes that a Lua state may hold, and that a value may become */
+#define MR_EXPR_VALUES    100000     /* values in a result */
+#define MR_EXPR_DEPTH     32         /* nesting of a result */
 
 typedef struct mr_expr mr_expr;       /* compiled text; immutable; may be shared by threads */
 typedef struct mr_expr_vm mr_expr_vm; /* a Lua state; one thread at a time */
@@ -38,12 +38,12 @@ bool mr_expr_present(const char *text); /* has an unescaped "${" */
  */
 mr_status mr_expr_compile(mr_arena *arena, const char *text, mr_span span, const char *const *names, size_t name_count,
                           const char *const *param_names, size_t param_count, mr_diags *diags, const mr_expr **ret_expr);
-bool mr_expr_uses(const mr_expr *expr, const char *name); /* reads that variable */
+bool mr_expr_uses(const mr_expr *expr, const char *name);       /* reads that variable */
 bool mr_expr_uses_param(const mr_expr *expr, const char *name); /* reads params.NAME, or params in a way that may reach it */
-bool mr_expr_only_params(const mr_expr *expr);            /* can be evaluated before anything runs */
-const char *mr_expr_text(const mr_expr *expr);            /* as compiled */
-bool mr_expr_whole(const mr_expr *expr);                  /* the text is one ${…}: the value keeps its type */
-const char *mr_expr_pure_param(const mr_expr *expr);      /* NAME when the text is exactly ${params.NAME}, else NULL */
+bool mr_expr_only_params(const mr_expr *expr);                  /* can be evaluated before anything runs */
+const char *mr_expr_text(const mr_expr *expr);                  /* as compiled */
+bool mr_expr_whole(const mr_expr *expr);                        /* the text is one ${…}: the value keeps its type */
+const char *mr_expr_pure_param(const mr_expr *expr);            /* NAME when the text is exactly ${params.NAME}, else NULL */
 
 mr_expr_vm *mr_expr_vm_new(void); /* NULL when memory is short */
 void mr_expr_vm_free(mr_expr_vm *vm);

@@ -8,21 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const math_fields[] = {"abs", "ceil", "exp", "floor", "fmod", "huge", "log", "max", "maxinteger", "min", "mininteger",
-                                          "pi",  "sqrt", "tointeger", "type", NULL};
+static const char *const math_fields[] = {"abs",        "ceil", "exp",        "floor", "fmod", "huge",      "log",  "max",
+                                          "maxinteger", "min",  "mininteger", "pi",    "sqrt", "tointeger", "type", NULL};
 static const char *const string_fields[] = {"format", "len", "lower", "sub", "upper", NULL};
 const mr_builtin mr_builtins[] = {{"math", math_fields}, {"string", string_fields}, {"tonumber", NULL}, {"tostring", NULL}, {NULL, NULL}};
 
 /* Words of other languages, and what Lua says instead. */
 static const char *const elsewhere[][2] = {
-    {"!=", "'is not equal' is written '~='"},
-    {"&&", "write 'and'"},
-    {"||", "write 'or'"},
-    {"!", "write 'not'"},
-    {"?", "write 'condition and a or b'"},
-    {"null", "write 'nil'"},
-    {"None", "write 'nil'"},
-    {"undefined", "write 'nil'"},
+    {"!=", "'is not equal' is written '~='"}, {"&&", "write 'and'"},   {"||", "write 'or'"},    {"!", "write 'not'"},
+    {"?", "write 'condition and a or b'"},    {"null", "write 'nil'"}, {"None", "write 'nil'"}, {"undefined", "write 'nil'"},
     {"=", "'is equal' is written '=='"},
 };
 

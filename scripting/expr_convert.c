@@ -125,7 +125,10 @@ static json_t *read_list(lua_State *lua, reader *r, size_t count)
     return list;
 }
 
-static int compare_keys(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* Lua's own order differs from run to run: keys are sorted. */
 static json_t *sorted(json_t *take_object)

@@ -62,10 +62,10 @@ typedef struct mr_expr_check {
     const char *const *param_names;
     size_t param_count;
     mr_diags *diags;
-    mr_span span;         /* of the scalar */
-    const char *text;     /* of the scalar */
-    size_t inset;         /* where text begins within the span; SIZE_MAX: text and file differ, so the whole scalar is underlined */
-    const char **used;    /* room for MR_EXPR_NAMES_MAX */
+    mr_span span;      /* of the scalar */
+    const char *text;  /* of the scalar */
+    size_t inset;      /* where text begins within the span; SIZE_MAX: text and file differ, so the whole scalar is underlined */
+    const char **used; /* room for MR_EXPR_NAMES_MAX */
     size_t used_count;
     const char **used_params;
     size_t used_param_count;

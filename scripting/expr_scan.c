@@ -7,15 +7,18 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char *const keywords[] = {"and",      "break", "do",  "else", "elseif", "end",    "false", "for",  "function", "goto",  "if", "in",
-                                       "local",    "nil",   "not", "or",   "repeat", "return", "then",  "true", "until",    "while", NULL};
+static const char *const keywords[] = {"and",   "break", "do",  "else", "elseif", "end",    "false", "for",  "function", "goto",  "if", "in",
+                                       "local", "nil",   "not", "or",   "repeat", "return", "then",  "true", "until",    "while", NULL};
 
 bool mr_token_is(const char *text, mr_token token, const char *word)
 {
     return strlen(word) == token.len && memcmp(text + token.start, word, token.len) == 0;
 }
 
-static bool is_name_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
+static bool is_name_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
 
 /* Length of "[[…]]" or "[=[…]=]" at text; 0: none begins here. *ret_ends: it has its end. */
 static size_t long_text(const char *text, bool *ret_ends)

@@ -40,7 +40,10 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
     return moved;
 }
 
-lua_State *mr_lua_new(mr_lua_memory *memory) { return lua_newstate(allocate, memory); }
+lua_State *mr_lua_new(mr_lua_memory *memory)
+{
+    return lua_newstate(allocate, memory);
+}
 
 const char *mr_lua_error_text(lua_State *lua)
 {
@@ -302,7 +305,9 @@ static mr_status append_value(text *t, const mr_expr_part *part, const json_t *v
     case JSON_REAL: snprintf(number, sizeof(number), "%.14g", json_real_value(value)); break;
     default:
         mr_error(t->diags, "expression", part->span, "'${%s}' is %s, which can't stand inside text", part->text,
-                 json_is_null(value) ? "nil" : json_is_array(value) ? "a list" : "an object");
+                 json_is_null(value)    ? "nil"
+                 : json_is_array(value) ? "a list"
+                                        : "an object");
         mr_hint(t->diags, "%s", json_is_null(value) ? "give another value for that case: 'x or \"\"'" : "name one of its fields or items");
         return MR_ERR_PARAM;
     }

@@ -9,7 +9,7 @@ typedef enum mark { UNSEEN, ON_PATH, DONE } mark;
 typedef struct search {
     mr_check *check;
     mark *marks;
-    uint32_t *path; /* nodes, each fed by the one after it */
+    uint32_t *path;        /* nodes, each fed by the one after it */
     const mr_source **via; /* via[i]: the source by which path[i + 1] feeds path[i] */
     size_t depth;
 } search;
@@ -28,8 +28,8 @@ static void report_cycle(search *s, size_t from, const mr_source *closing)
     const char *text = "";
     const mr_source *shown = NULL;
     for (size_t k = 0; k < len; k++) {
-        size_t i = (first + len - k) % len;                 /* against the path */
-        size_t by = (i + len - 1) % len;                    /* whose source it is: path[by] is fed by path[i] */
+        size_t i = (first + len - k) % len; /* against the path */
+        size_t by = (i + len - 1) % len;    /* whose source it is: path[by] is fed by path[i] */
         const mr_source *source = by == len - 1 ? closing : s->via[from + by];
         shown = shown ? shown : source;
         text = mr_check_text(check, "%s%s -> ", text, mr_source_text(check->arena, pipeline, source));

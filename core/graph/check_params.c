@@ -24,8 +24,8 @@ static const struct param_type {
 };
 #define PARAM_TYPES (sizeof(param_types) / sizeof(param_types[0]))
 
-static const char *const param_type_names[] = {"bool",  "int",  "number", "text",  "choice", "duration", "bitrate", "size",
-                                               "ratio", "url",  "list",   "map",   "any",    NULL};
+static const char *const param_type_names[] = {"bool", "int",   "number", "text", "choice", "duration", "bitrate",
+                                               "size", "ratio", "url",    "list", "map",    "any",      NULL};
 
 typedef union any_field {
     bool boolean;

@@ -78,8 +78,7 @@ bool mr_check_name(mr_check *check, const char *name, mr_span span, const char *
     if (good)
         return true;
     mr_fail(check, "bad-name", span, "'%s' can't be the name of %s", name, what);
-    mr_hint(check->diags, "a name has lower-case letters, digits and '_', begins with a letter, and has at most %d characters",
-            MR_PIPELINE_NAME_MAX);
+    mr_hint(check->diags, "a name has lower-case letters, digits and '_', begins with a letter, and has at most %d characters", MR_PIPELINE_NAME_MAX);
     return false;
 }
 
@@ -91,7 +90,10 @@ bool mr_check_count(mr_check *check, const mr_value *map, size_t max, const char
     return false;
 }
 
-static bool is_scalar(const mr_value *value) { return value->type != MR_VALUE_LIST && value->type != MR_VALUE_MAP && value->type != MR_VALUE_NULL; }
+static bool is_scalar(const mr_value *value)
+{
+    return value->type != MR_VALUE_LIST && value->type != MR_VALUE_MAP && value->type != MR_VALUE_NULL;
+}
 
 /* How a scalar is quoted in a message. */
 static const char *shown(mr_check *check, const mr_value *value)

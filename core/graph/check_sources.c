@@ -19,8 +19,7 @@ const char *mr_source_text(mr_arena *arena, const mr_pipeline *pipeline, const m
     if (source->kind == MR_SOURCE_INPUT)
         text = mr_arena_printf(arena, "inputs.%s", pipeline->inputs[source->index].name);
     else
-        text = mr_arena_printf(arena, "%s.%s", pipeline->nodes[source->index].name,
-                               pipeline->nodes[source->index].op->outputs[source->port].name);
+        text = mr_arena_printf(arena, "%s.%s", pipeline->nodes[source->index].name, pipeline->nodes[source->index].op->outputs[source->port].name);
     return text ? text : "";
 }
 
@@ -180,7 +179,7 @@ typedef struct binder {
     mr_check *check;
     mr_node *node;
     uint32_t index;
-    const mr_value *map;     /* the node's */
+    const mr_value *map; /* the node's */
     mr_binding *bindings;
     const mr_entry **places; /* per input port: where it was bound */
     size_t port_count;
@@ -192,10 +191,9 @@ static void check_edge(binder *b, const mr_port *port, mr_bind_how how, const mr
     char want[96];
     mr_check *check = b->check;
     uint32_t type = source_type(check, source);
-    const char *text = source->kind == MR_SOURCE_INPUT
-                           ? mr_check_text(check, "inputs.%s", check->inputs[source->index].name)
-                           : mr_check_text(check, "%s.%s", check->nodes[source->index].name,
-                                           check->nodes[source->index].op->outputs[source->port].name);
+    const char *text = source->kind == MR_SOURCE_INPUT ? mr_check_text(check, "inputs.%s", check->inputs[source->index].name)
+                                                       : mr_check_text(check, "%s.%s", check->nodes[source->index].name,
+                                                                       check->nodes[source->index].op->outputs[source->port].name);
     if (!(type & port->types)) {
         mr_fail(check, "type-mismatch", source->span, "'%s' is of type %s, but port '%s' of op '%s' takes %s", text,
                 mr_types_text(type, have, sizeof(have)), port->name, b->node->op->name, mr_types_text(port->types, want, sizeof(want)));
@@ -241,8 +239,9 @@ static void bind_port(binder *b, const mr_entry *entry, mr_bind_how how, const c
     size_t count = list ? value->list.count : 1;
     if (port && list && (how != MR_BIND_IN || !(port->flags & (MR_PORT_MANY | MR_PORT_STREAMING)))) {
         mr_fail(check, "bad-source", value->span, "port '%s' under '%s' takes one source, not a list", entry->key, key);
-        mr_hint(check->diags, "%s", how != MR_BIND_IN ? "a list of sources is only possible under 'in'"
-                                                      : "the port takes one artifact; only ports that take a whole stream take several sources");
+        mr_hint(check->diags, "%s",
+                how != MR_BIND_IN ? "a list of sources is only possible under 'in'"
+                                  : "the port takes one artifact; only ports that take a whole stream take several sources");
         port = NULL;
     }
     if (count > MR_PIPELINE_SOURCES_MAX) {
@@ -275,7 +274,8 @@ static bool check_fan(binder *b, const mr_entry *entry, const mr_port *port, con
         mr_fail(b->check, "fan-on-many", entry->key_span, "port '%s' of op '%s' takes its items while they are made, so it can't be under '%s'",
                 port->name, op, key);
     else if (port->flags & MR_PORT_MANY)
-        mr_fail(b->check, "fan-on-many", entry->key_span, "port '%s' of op '%s' takes a whole stream, so it can't be under '%s'", port->name, op, key);
+        mr_fail(b->check, "fan-on-many", entry->key_span, "port '%s' of op '%s' takes a whole stream, so it can't be under '%s'", port->name, op,
+                key);
     else
         return true;
     mr_hint(b->check->diags, "bind it under 'in'");

@@ -51,7 +51,10 @@ static int text_width(const char *text)
     return count * CHAR_WIDTH;
 }
 
-static int longest(int a, int b) { return a > b ? a : b; }
+static int longest(int a, int b)
+{
+    return a > b ? a : b;
+}
 
 static void add_vertices(mr_arena *arena, const mr_pipeline *pipeline, const uint32_t *layers, uint32_t last, mr_layout *layout)
 {
@@ -113,8 +116,8 @@ static void add_edges(const mr_pipeline *pipeline, mr_layout *layout)
                          node->bindings[b].how != MR_BIND_IN);
     }
     for (size_t i = 0; i < pipeline->output_count; i++)
-        add_edge(pipeline, layout, layout->edge_count, &pipeline->outputs[i].source,
-                 (uint32_t)(pipeline->input_count + pipeline->node_count + i), false);
+        add_edge(pipeline, layout, layout->edge_count, &pipeline->outputs[i].source, (uint32_t)(pipeline->input_count + pipeline->node_count + i),
+                 false);
 }
 
 static size_t count_bends(const mr_layout *layout)
@@ -183,7 +186,10 @@ static void make_layers(grid *g)
 }
 
 /* The mean of what gather() found; own: for a vertex without neighbours. */
-static double mean(const grid *g, uint32_t v, double own) { return g->neighbours[v] > 0 ? g->sum[v] / g->neighbours[v] : own; }
+static double mean(const grid *g, uint32_t v, double own)
+{
+    return g->neighbours[v] > 0 ? g->sum[v] / g->neighbours[v] : own;
+}
 
 static void gather(grid *g, bool from_left, bool from_right, double (*value)(const mr_vertex *vertex))
 {
@@ -202,8 +208,14 @@ static void gather(grid *g, bool from_left, bool from_right, double (*value)(con
     }
 }
 
-static double rank_of(const mr_vertex *vertex) { return vertex->rank; }
-static double middle_of(const mr_vertex *vertex) { return vertex->y + vertex->height / 2.0; }
+static double rank_of(const mr_vertex *vertex)
+{
+    return vertex->rank;
+}
+static double middle_of(const mr_vertex *vertex)
+{
+    return vertex->y + vertex->height / 2.0;
+}
 
 /* Sorts one layer by its vertices' barycentres; stable, so that equal ones stay as they are. */
 static void sort_layer(grid *g, uint32_t layer)

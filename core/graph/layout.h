@@ -15,7 +15,7 @@ typedef struct mr_vertex {
     mr_vertex_kind kind;
     uint32_t index; /* in the pipeline's array; bends: the edge */
     uint32_t layer;
-    double rank; /* while ordering */
+    double rank;             /* while ordering */
     int x, y, width, height; /* top left corner, in pixels */
 } mr_vertex;
 

@@ -16,12 +16,12 @@
 #include <millrace/status.h>
 
 enum { /* limits of one pipeline */
-    MR_PIPELINE_NODES_MAX = 1000,
-    MR_PIPELINE_NAMES_MAX = 64,   /* inputs; params; outputs */
-    MR_PIPELINE_SOURCES_MAX = 64, /* sources of one port */
-    MR_PIPELINE_NAME_MAX = 64,    /* bytes of a name */
-    MR_PIPELINE_HELP_MAX = 2000,  /* bytes of a help line or description */
-    MR_PIPELINE_GIVEN_MAX = 65536, /* bytes of a param given on the command line */
+       MR_PIPELINE_NODES_MAX = 1000,
+       MR_PIPELINE_NAMES_MAX = 64,    /* inputs; params; outputs */
+       MR_PIPELINE_SOURCES_MAX = 64,  /* sources of one port */
+       MR_PIPELINE_NAME_MAX = 64,     /* bytes of a name */
+       MR_PIPELINE_HELP_MAX = 2000,   /* bytes of a help line or description */
+       MR_PIPELINE_GIVEN_MAX = 65536, /* bytes of a param given on the command line */
 };
 
 typedef struct mr_pipeline_input {
@@ -36,7 +36,7 @@ typedef struct mr_pipeline_input {
 typedef struct mr_pipeline_param {
     const char *type;         /* as written: "duration", "map" … */
     bool required;            /* must be given: no default, and not 'required: false' */
-    mr_param spec;           /* name, type, limits, help …; offset and fields unused. 'list' is type LIST of JSON, 'map' and 'any' JSON */
+    mr_param spec;            /* name, type, limits, help …; offset and fields unused. 'list' is type LIST of JSON, 'map' and 'any' JSON */
     const mr_value *standard; /* NULL: none */
     mr_span span;
 } mr_pipeline_param;
@@ -65,7 +65,7 @@ typedef struct mr_binding {
 } mr_binding;
 
 typedef struct mr_node_expr { /* a text with ${…} somewhere in a node's 'with' */
-    const mr_value *value; /* the text; found by its address */
+    const mr_value *value;    /* the text; found by its address */
     const mr_expr *expr;
 } mr_node_expr;
 
@@ -78,20 +78,24 @@ typedef struct mr_node {
     const char *plugin;
     const mr_binding *bindings; /* in port order within how: each …, for … (as written), in … */
     size_t binding_count;
-    const mr_value *with;       /* the map as written; NULL: none */
-    const mr_node_expr *exprs;  /* sorted by the address of value */
+    const mr_value *with;      /* the map as written; NULL: none */
+    const mr_node_expr *exprs; /* sorted by the address of value */
     size_t expr_count;
-    const mr_expr *when;        /* NULL: always */
-    uint32_t attempts;          /* 1 … 10; default 1 */
-    int64_t retry_delay_us;     /* default 1 s; doubles each time, up to 1 min */
-    int64_t timeout_us;         /* 0: none */
+    const mr_expr *when;    /* NULL: always */
+    uint32_t attempts;      /* 1 … 10; default 1 */
+    int64_t retry_delay_us; /* default 1 s; doubles each time, up to 1 min */
+    int64_t timeout_us;     /* 0: none */
     mr_on_error on_error;
     mr_trigger trigger;
-    const char *help;           /* the node's 'help' line, NULL: none */
-    mr_span span;               /* of its name */
+    const char *help; /* the node's 'help' line, NULL: none */
+    mr_span span;     /* of its name */
 } mr_node;
 
-typedef struct mr_pipeline_output { const char *name; mr_source source; mr_span span; } mr_pipeline_output;
+typedef struct mr_pipeline_output {
+    const char *name;
+    mr_source source;
+    mr_span span;
+} mr_pipeline_output;
 
 struct mr_pipeline {
     const char *file;
@@ -132,23 +136,28 @@ mr_status mr_pipeline_load(mr_arena *arena, const char *path, const mr_op_set *o
  * seconds, bitrates bits per second, sizes bytes, ratios numbers, choices their word, lists and maps as written ("5M" in one is a text).
  * A param that is neither given nor has a default is nil. A 'with' value that is null, or becomes it, counts as not given.
  */
-typedef struct mr_given { const char *name; const char *text; } mr_given; /* --param NAME=VALUE; text is read as a YAML flow value */
+typedef struct mr_given {
+    const char *name;
+    const char *text;
+} mr_given; /* --param NAME=VALUE; text is read as a YAML flow value */
 typedef struct mr_bound_node {
     const mr_value *with; /* closed values evaluated; open ones still the node's text; NULL: none */
     bool never;           /* 'when' needs only params, and is false */
 } mr_bound_node;
 typedef struct mr_bound {
     const mr_pipeline *pipeline;
-    json_t *params;            /* the values of all params as expressions see them; null: none. See mr_bound_clear */
+    json_t *params;               /* the values of all params as expressions see them; null: none. See mr_bound_clear */
     const mr_value *const *given; /* per param: what was given, else its default, else NULL */
-    const mr_bound_node *nodes; /* one per node */
+    const mr_bound_node *nodes;   /* one per node */
 } mr_bound;
-mr_status mr_pipeline_bind(mr_arena *arena, const mr_pipeline *pipeline, const mr_given *given, size_t given_count, mr_diags *diags, mr_bound *ret_bound);
+mr_status mr_pipeline_bind(mr_arena *arena, const mr_pipeline *pipeline, const mr_given *given, size_t given_count, mr_diags *diags,
+                           mr_bound *ret_bound);
 void mr_bound_clear(mr_bound *bound); /* drops the reference to params */
 
 /*
  * Fills an op's params struct for one task: evaluates what is open against scope (the node's inputs by port name: the metadata of
- * the artifact, or a list of them on a MANY port; and params, which are added when absent). scope NULL: only closed values, open ones keep their default.
+ * the artifact, or a list of them on a MANY port; and params, which are added when absent). scope NULL: only closed values, open ones keep their
+ * default.
  */
 mr_status mr_bound_params(mr_arena *arena, mr_expr_vm *vm, const mr_bound *bound, uint32_t node, const json_t *scope, mr_diags *diags,
                           void **ret_params);

@@ -26,7 +26,10 @@ static void plain(FILE *out, const char *text)
 
 /* --- text --- */
 
-static const char *how_text(mr_bind_how how) { return how == MR_BIND_IN ? "in" : how == MR_BIND_EACH ? "each" : "for"; }
+static const char *how_text(mr_bind_how how)
+{
+    return how == MR_BIND_IN ? "in" : how == MR_BIND_EACH ? "each" : "for";
+}
 
 static void print_binding(FILE *out, mr_arena *arena, const mr_pipeline *pipeline, const mr_node *node, const mr_binding *binding)
 {
@@ -122,7 +125,8 @@ static mr_status print_text(const mr_pipeline *pipeline, mr_arena *arena, FILE *
 /* --- DOT and Mermaid: the same walk, other words --- */
 
 /* Calls edge for every source of every port and output. to_output: index is of an output, else of a node. */
-typedef void (*edge_printer)(FILE *out, const mr_pipeline *pipeline, const mr_source *source, const mr_binding *binding, size_t index, bool to_output);
+typedef void (*edge_printer)(FILE *out, const mr_pipeline *pipeline, const mr_source *source, const mr_binding *binding, size_t index,
+                             bool to_output);
 
 static void each_edge(const mr_pipeline *pipeline, FILE *out, edge_printer print)
 {
@@ -151,8 +155,9 @@ static const char *port_name(const mr_pipeline *pipeline, const mr_source *sourc
 static void dot_edge(FILE *out, const mr_pipeline *pipeline, const mr_source *source, const mr_binding *binding, size_t index, bool to_output)
 {
     bool node = source->kind == MR_SOURCE_NODE;
-    fprintf(out, "  \"%s:%s\" -> \"%s:%s\" [", node ? "node" : "input", node ? pipeline->nodes[source->index].name : pipeline->inputs[source->index].name,
-            to_output ? "output" : "node", to_output ? pipeline->outputs[index].name : pipeline->nodes[index].name);
+    fprintf(out, "  \"%s:%s\" -> \"%s:%s\" [", node ? "node" : "input",
+            node ? pipeline->nodes[source->index].name : pipeline->inputs[source->index].name, to_output ? "output" : "node",
+            to_output ? pipeline->outputs[index].name : pipeline->nodes[index].name);
     if (node)
         fprintf(out, "taillabel=\"%s\" ", port_name(pipeline, source));
     if (binding)
@@ -166,7 +171,9 @@ static mr_status print_dot(const mr_pipeline *pipeline, mr_arena *arena, FILE *o
     char type[96];
     fputs("digraph \"", out);
     dot_quoted(out, pipeline->name);
-    fputs("\" {\n  rankdir=LR;\n  node [shape=box style=rounded fontname=\"monospace\"];\n  edge [fontname=\"monospace\" fontsize=9 color=\"#818b98\"];\n", out);
+    fputs("\" {\n  rankdir=LR;\n  node [shape=box style=rounded fontname=\"monospace\"];\n  edge [fontname=\"monospace\" fontsize=9 "
+          "color=\"#818b98\"];\n",
+          out);
     for (size_t i = 0; i < pipeline->input_count; i++)
         fprintf(out, "  \"input:%s\" [label=\"%s\\n%s\" shape=cds];\n", pipeline->inputs[i].name, pipeline->inputs[i].name,
                 mr_types_text(pipeline->inputs[i].type, type, sizeof(type)));

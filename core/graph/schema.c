@@ -21,11 +21,20 @@ static json_t *set(json_t *object, const char *key, json_t *take_value)
     return object;
 }
 
-static json_t *described(json_t *schema, const char *help) { return help && *help ? set(schema, "description", json_string(help)) : schema; }
+static json_t *described(json_t *schema, const char *help)
+{
+    return help && *help ? set(schema, "description", json_string(help)) : schema;
+}
 
-static json_t *ref(const char *name) { return json_pack("{s:s+}", "$ref", "#/$defs/", name); }
+static json_t *ref(const char *name)
+{
+    return json_pack("{s:s+}", "$ref", "#/$defs/", name);
+}
 
-static json_t *typed(const char *type, const char *help) { return described(json_pack("{s:s}", "type", type), help); }
+static json_t *typed(const char *type, const char *help)
+{
+    return described(json_pack("{s:s}", "type", type), help);
+}
 
 static json_t *choice(const char *const *words, const char *help)
 {
@@ -80,7 +89,10 @@ static json_t *op_rule(const mr_op *op)
     return set(rule, "then", set(json_object(), "properties", properties));
 }
 
-static json_t *op_choice(const mr_op *op) { return described(json_pack("{s:s}", "const", op->name), op->summary); }
+static json_t *op_choice(const mr_op *op)
+{
+    return described(json_pack("{s:s}", "const", op->name), op->summary);
+}
 
 static json_t *node_schema(const mr_op_set *ops)
 {
@@ -106,7 +118,9 @@ static json_t *node_schema(const mr_op_set *ops)
     properties = set(properties, "each", typed("object", "streams that go in step: one task per item"));
     properties = set(properties, "for", typed("object", "streams that cross: one task per combination, the last one fastest"));
     properties = set(properties, "with", typed("object", "the op's params"));
-    properties = set(properties, "when", json_pack("{s:[s,s], s:s}", "type", "string", "boolean", "description", "an expression, \"${…}\": the node runs when it is true"));
+    properties =
+        set(properties, "when",
+            json_pack("{s:[s,s], s:s}", "type", "string", "boolean", "description", "an expression, \"${…}\": the node runs when it is true"));
     properties = set(properties, "retry", retry);
     properties = set(properties, "timeout", described(ref("duration"), "how long a task may take"));
     properties = set(properties, "on_error", choice(on_error, "what a failed task does to the run"));
@@ -132,8 +146,8 @@ static json_t *input_schema(void)
 
 static json_t *param_schema(void)
 {
-    static const char *const types[] = {"bool",  "int",  "number", "text",  "choice", "duration", "bitrate", "size",
-                                        "ratio", "url",  "list",   "map",   "any",    NULL};
+    static const char *const types[] = {"bool", "int",   "number", "text", "choice", "duration", "bitrate",
+                                        "size", "ratio", "url",    "list", "map",    "any",      NULL};
     json_t *properties = set(json_object(), "type", choice(types, "what may be given"));
     properties = set(properties, "default", described(json_object(), "its value when none is given"));
     properties = set(properties, "min", described(json_object(), "least value, or length of text and lists"));
@@ -150,7 +164,8 @@ static json_t *definitions(const mr_op_set *ops)
     json_t *list = json_pack("{s:s, s:i, s:o}", "type", "array", "maxItems", MR_PIPELINE_SOURCES_MAX, "items", ref("source"));
     json_t *defs = set(json_object(), "source", source);
     defs = set(defs, "sources", json_pack("{s:[o,o]}", "oneOf", ref("source"), list));
-    defs = set(defs, "duration", json_pack("{s:[s,s], s:s}", "type", "string", "number", "description", "a duration: 500ms, 4s, 1h30m; a bare number is seconds"));
+    defs = set(defs, "duration",
+               json_pack("{s:[s,s], s:s}", "type", "string", "number", "description", "a duration: 500ms, 4s, 1h30m; a bare number is seconds"));
     defs = set(defs, "input", input_schema());
     defs = set(defs, "param", param_schema());
     return set(defs, "node", node_schema(ops));

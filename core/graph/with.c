@@ -9,9 +9,15 @@
 
 /* Stands for a value that is known later. */
 static const mr_value open_marker = {.type = MR_VALUE_TEXT, .text = "${…}", .quoted = true};
-static bool is_open(const mr_value *value) { return value == &open_marker; }
+static bool is_open(const mr_value *value)
+{
+    return value == &open_marker;
+}
 
-static bool has_expression(const mr_value *value) { return value->type == MR_VALUE_TEXT && value->text && strstr(value->text, "${"); }
+static bool has_expression(const mr_value *value)
+{
+    return value->type == MR_VALUE_TEXT && value->text && strstr(value->text, "${");
+}
 
 /* --- compiling --- */
 
@@ -35,7 +41,10 @@ static void collect_texts(const mr_value *value, mr_node_expr *exprs, size_t *co
         collect_texts(value->map.entries[i].value, exprs, count);
 }
 
-bool mr_has_expressions(const mr_value *value) { return count_texts(value) > 0; }
+bool mr_has_expressions(const mr_value *value)
+{
+    return count_texts(value) > 0;
+}
 
 static int compare_exprs(const void *a, const void *b)
 {
@@ -70,8 +79,8 @@ static const mr_expr *compile(mr_check *check, const mr_node *node, const mr_val
     const char **names = scope_names(check, node, &count);
     if (!names)
         return NULL;
-    mr_status status = mr_expr_compile(check->arena, text, value->span, names, count, check->param_names, check->pipeline->param_count,
-                                       check->diags, &expr);
+    mr_status status =
+        mr_expr_compile(check->arena, text, value->span, names, count, check->param_names, check->pipeline->param_count, check->diags, &expr);
     if (status != MR_OK) {
         check->failed = true;
         /* Names after a mistake are not known: params that only it reads must not be called unused; failed checks say nothing of that. */
@@ -83,7 +92,8 @@ static const mr_expr *compile(mr_check *check, const mr_node *node, const mr_val
         const mr_port *port = &node->op->inputs[node->bindings[i].port];
         if (!(port->flags & MR_PORT_STREAMING) || !mr_expr_uses(expr, port->name))
             continue;
-        mr_fail(check, "streaming-in-expression", value->span, "port '%s' is taken while its items are made, so an expression can't read it", port->name);
+        mr_fail(check, "streaming-in-expression", value->span, "port '%s' is taken while its items are made, so an expression can't read it",
+                port->name);
         return NULL;
     }
     return expr;
@@ -127,7 +137,8 @@ void mr_check_exprs(mr_check *check, uint32_t index)
     qsort(exprs, n, sizeof(*exprs), compare_exprs);
     /* An aliased text is one value in several places: it is compiled once. */
     for (size_t i = 0; i < n; i++)
-        exprs[i].expr = i > 0 && exprs[i].value == exprs[i - 1].value ? exprs[i - 1].expr : compile(check, node, exprs[i].value, exprs[i].value->text);
+        exprs[i].expr =
+            i > 0 && exprs[i].value == exprs[i - 1].value ? exprs[i - 1].expr : compile(check, node, exprs[i].value, exprs[i].value->text);
     node->exprs = exprs;
     node->expr_count = n;
     if (when)
