@@ -1,0 +1,92 @@
+# shellcheck shell=bash
+# What Millrace needs from the system, and how ./dev gets it. Sourced by ./dev.
+#
+# Each line: who needs it, how to tell that it is there, the Debian package. Nothing is installed that is there already, from wherever it came.
+#   tool NAME: a command; lib NAME: a pkg-config module; header NAME: an include; clang NAME: a file of clang's runtime.
+packages_table() {
+    cat <<'TEXT'
+build tool gcc gcc
+build tool cmake cmake
+build tool ninja ninja-build
+build tool pkg-config pkg-config
+build tool ccache ccache
+build header stdio.h libc6-dev
+build header uthash.h uthash-dev
+build lib jansson libjansson-dev
+build lib yaml-0.1 libyaml-dev
+build lib lua5.4 liblua5.4-dev
+build lib sqlite3 libsqlite3-dev
+build lib libcrypto libssl-dev
+build lib libcurl libcurl4-openssl-dev
+build lib libavformat libavformat-dev
+build lib libavcodec libavcodec-dev
+build lib libavfilter libavfilter-dev
+build lib libavutil libavutil-dev
+build lib libswscale libswscale-dev
+build lib libswresample libswresample-dev
+build lib x264 libx264-dev
+build lib cmocka libcmocka-dev
+up tool ffmpeg ffmpeg
+test tool ffmpeg ffmpeg
+test tool clang clang
+test clang libclang_rt.asan-x86_64.a libclang-rt-dev
+test tool llvm-symbolizer llvm
+test tool clang-format clang-format
+test tool clang-tidy clang-tidy
+test tool python3 python3
+test tool node nodejs
+test tool npm npm
+test tool shellcheck shellcheck
+test tool xmllint libxml2-utils
+test tool git git
+TEXT
+}
+
+has_package() {
+    local kind=$1 name=$2
+    case $kind in
+    tool) command -v "$name" >/dev/null ;;
+    lib) command -v pkg-config >/dev/null && pkg-config --exists "$name" ;;
+    header) command -v gcc >/dev/null && printf '#include <%s>\n' "$name" | gcc -E -x c - >/dev/null 2>&1 ;;
+    clang)
+        command -v clang >/dev/null || return 1
+        [[ $(uname -m) == x86_64 ]] || name=${name/x86_64/$(uname -m)}
+        [[ -e $(clang -print-file-name="lib/linux/$name") || -e $(clang -print-resource-dir)/lib/linux/$name ]]
+        ;;
+    esac
+}
+
+as_root() {
+    if ((EUID == 0)); then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
+apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null; }
+
+# packages_ensure GROUP…: installs what is missing for these groups
+packages_ensure() {
+    local group kind name package wanted=() missing=()
+    while read -r group kind name package; do
+        [[ " $* " == *" $group "* ]] || continue
+        wanted+=("$package")
+        has_package "$kind" "$name" || missing+=("$package")
+    done < <(packages_table)
+    ((${#missing[@]})) || return 0
+    if ! command -v apt-get >/dev/null || { ((EUID != 0)) && ! command -v sudo >/dev/null; }; then
+        printf 'dev: missing on this machine (Debian package names): %s\n' "${missing[*]}" >&2
+        printf 'dev: install them, then try again (as root: apt-get install %s)\n' "${missing[*]}" >&2
+        return 1
+    fi
+    printf 'installing: %s\n' "${missing[*]}"
+    apt_install "${missing[@]}" >/dev/null 2>&1 && return 0
+    as_root apt-get update -q </dev/null || true # the lists are old or were never read
+    apt_install "${missing[@]}" || {
+        printf 'dev: apt-get could not install: %s\n' "${missing[*]}" >&2
+        return 1
+    }
+}
