@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One pass over the packets. Nothing is decoded; the header of each picture is looked at where packets and pictures are not one to one:
+ * H.264 in transport streams has a packet per field, VP8 has packets that are never shown.
+ */
+#include "media/scan.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/intreadwrite.h>
+#include <stdlib.h>
+
+#define MAX_FRAMES     (32u * 1024 * 1024) /* of the picture: three days at 120 a second */
+#define MAX_TICKS      (INT64_C(1) << 60)  /* timestamps beyond are noise */
+#define PROGRESS_EVERY 512                 /* packets */
+
+typedef struct scan_state {
+    const mr_host *host;
+    mr_task *task;
+    AVFormatContext *format;
+    mr_scan *scan;
+    AVCodecParserContext *parser; /* of the picture; NULL where it isn't needed */
+    AVCodecContext *parser_codec;
+    size_t capacity;
+    int open_field;   /* AV_PICTURE_STRUCTURE_* of a first field that waits for its second; 0: none */
+    int64_t next_pts; /* guess for a frame without any timestamp */
+    int64_t step;     /* ticks of one frame, as the container has it */
+} scan_state;
+
+static mr_status start_parser(scan_state *scanner, const AVStream *stream)
+{
+    enum AVCodecID id = stream->codecpar->codec_id;
+    if (id != AV_CODEC_ID_H264 && id != AV_CODEC_ID_MPEG2VIDEO)
+        return MR_OK;
+    scanner->parser = av_parser_init((int)id);
+    if (!scanner->parser)
+        return MR_OK; /* a libavcodec without it: packets then count as frames */
+    scanner->parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+    scanner->parser_codec = avcodec_alloc_context3(avcodec_find_decoder(id));
+    int ret = scanner->parser_codec ? avcodec_parameters_to_context(scanner->parser_codec, stream->codecpar) : AVERROR(ENOMEM);
+    return ret < 0 ? mr_media_error(scanner->host, scanner->task, ret, "reading the source's pictures") : MR_OK;
+}
+
+/* The second of two fields in packets of their own? */
+static bool is_second_field(scan_state *scanner, const AVPacket *packet)
+{
+    uint8_t *out = NULL;
+    int out_size = 0;
+    if (!scanner->parser)
+        return false;
+    scanner->parser->picture_structure = AV_PICTURE_STRUCTURE_UNKNOWN;
+    av_parser_parse2(scanner->parser, scanner->parser_codec, &out, &out_size, packet->data, packet->size, packet->pts, packet->dts, packet->pos);
+    int structure = (int)scanner->parser->picture_structure;
+    bool field = structure == AV_PICTURE_STRUCTURE_TOP_FIELD || structure == AV_PICTURE_STRUCTURE_BOTTOM_FIELD;
+    bool second = field && scanner->open_field && scanner->open_field != structure;
+    scanner->open_field = field && !second ? structure : 0;
+    return second;
+}
+
+/* VP9 bitstream specification, 6.2 and annex B: a packet that is one frame with show_frame 0. A superframe ends with one that is shown. */
+static bool is_unshown_vp9(const uint8_t *data, int size)
+{
+    unsigned int marker = data[size - 1];
+    unsigned int profile = ((data[0] >> 5) & 1) | ((data[0] >> 3) & 2);
+    unsigned int shift = profile == 3 ? 1 : 0; /* a reserved bit */
+    if ((marker & 0xe0) == 0xc0) {
+        int index = (int)(2 + (((marker >> 3) & 3) + 1) * ((marker & 7) + 1));
+        if (size > index && data[size - index] == marker)
+            return false;
+    }
+    if ((data[0] >> 6) != 2 || ((data[0] << shift) & 0x08)) /* no frame at all; show_existing_frame */
+        return false;
+    return !((data[0] << shift) & 0x02);
+}
+
+static bool is_hidden(scan_state *scanner, enum AVCodecID codec, const AVPacket *packet)
+{
+    if (packet->size <= 0 || (packet->flags & AV_PKT_FLAG_DISCARD))
+        return codec != AV_CODEC_ID_THEORA || packet->size > 0 || (packet->flags & AV_PKT_FLAG_DISCARD); /* Theora: empty means "as before" */
+    if (codec == AV_CODEC_ID_VP8)
+        return !(packet->data[0] & 0x10); /* RFC 6386, 9.1: show_frame */
+    if (codec == AV_CODEC_ID_VP9)
+        return is_unshown_vp9(packet->data, packet->size);
+    return is_second_field(scanner, packet);
+}
+
+static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AVPacket *packet)
+{
+    mr_scan *scan = scanner->scan;
+    if (scan->frame_count == scanner->capacity) {
+        size_t capacity = scanner->capacity ? scanner->capacity * 2 : 1024;
+        if (capacity > MAX_FRAMES) {
+            scanner->host->report(scanner->task, MR_SEVERITY_ERROR, NULL, NULL, "the source has more than %u pictures", MAX_FRAMES);
+            return MR_ERR_LIMIT;
+        }
+        mr_scan_frame *frames = av_realloc_array(scan->frames, capacity, sizeof(*frames));
+        if (!frames)
+            return mr_media_error(scanner->host, scanner->task, AVERROR(ENOMEM), "the list of pictures");
+        scan->frames = frames;
+        scanner->capacity = capacity;
+    }
+    mr_scan_frame frame = {.duration = packet->duration > 0 ? packet->duration : 0, .size = (uint32_t)(packet->size > 0 ? packet->size : 0)};
+    frame.pts = packet->pts;
+    if (frame.pts == AV_NOPTS_VALUE || llabs(frame.pts) > MAX_TICKS) {
+        frame.pts = packet->dts != AV_NOPTS_VALUE && llabs(packet->dts) <= MAX_TICKS ? packet->dts : scanner->next_pts;
+        frame.flags |= MR_FRAME_GUESSED;
+    }
+    if (packet->flags & AV_PKT_FLAG_KEY)
+        frame.flags |= MR_FRAME_KEY;
+    if (is_hidden(scanner, stream->codecpar->codec_id, packet))
+        frame.flags |= MR_FRAME_HIDDEN;
+    else
+        scanner->next_pts = frame.pts + (frame.duration ? frame.duration : scanner->step);
+    scan->frames[scan->frame_count++] = frame;
+    return MR_OK;
+}
+
+static int64_t packet_duration(const AVStream *stream, const AVPacket *packet)
+{
+    if (packet->duration > 0)
+        return packet->duration;
+    if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO || stream->codecpar->sample_rate <= 0)
+        return 0;
+    int samples = av_get_audio_frame_duration2(stream->codecpar, packet->size);
+    return samples > 0 ? av_rescale_q(samples, (AVRational){1, stream->codecpar->sample_rate}, stream->time_base) : 0;
+}
+
+/* Samples that decoders throw away at the start and at the end of this packet's sound. */
+static void skipped(const AVStream *stream, const AVPacket *packet, int64_t *ret_start_us, int64_t *ret_end_us)
+{
+    size_t size = 0;
+    const uint8_t *side = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
+    *ret_start_us = *ret_end_us = 0;
+    if (!side || size < 8 || stream->codecpar->sample_rate <= 0)
+        return;
+    *ret_start_us = av_rescale(AV_RL32(side), 1000000, stream->codecpar->sample_rate);
+    *ret_end_us = av_rescale(AV_RL32(side + 4), 1000000, stream->codecpar->sample_rate);
+}
+
+static void count_packet(scan_state *scanner, const AVStream *stream, const AVPacket *packet)
+{
+    mr_scan_track *track = &scanner->scan->tracks[packet->stream_index];
+    int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    int64_t cut_start;
+    int64_t cut_end;
+    track->packets++;
+    track->bytes += (uint64_t)(packet->size > 0 ? packet->size : 0);
+    if (pts == AV_NOPTS_VALUE || llabs(pts) > MAX_TICKS || (packet->flags & AV_PKT_FLAG_DISCARD))
+        return;
+    int64_t duration = packet_duration(stream, packet);
+    if (duration > MAX_TICKS)
+        duration = 0;
+    skipped(stream, packet, &cut_start, &cut_end);
+    int64_t start = av_rescale_q(pts, stream->time_base, AV_TIME_BASE_Q) + cut_start;
+    int64_t end = av_rescale_q(pts + duration, stream->time_base, AV_TIME_BASE_Q) - cut_end;
+    if (end <= start && cut_start + cut_end > 0)
+        return; /* nothing of it is heard */
+    if (track->first_us == AV_NOPTS_VALUE || start < track->first_us)
+        track->first_us = start;
+    if (track->end_us == AV_NOPTS_VALUE || end > track->end_us)
+        track->end_us = end;
+}
+
+static bool wanted(const AVStream *stream, const mr_scan_options *options)
+{
+    return stream->index == options->video || stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+}
+
+static mr_status read_all(scan_state *scanner, const mr_scan_options *options, AVPacket *packet)
+{
+    AVFormatContext *format = scanner->format;
+    int64_t size = avio_size(format->pb);
+    mr_status status = MR_OK;
+    for (uint64_t n = 0; status == MR_OK; n++) {
+        if (scanner->host->cancelled(scanner->task))
+            return MR_ERR_CANCELLED;
+        status = mr_media_read(format, packet);
+        if (status != MR_OK)
+            break;
+        int64_t at = avio_tell(format->pb);
+        if (n % PROGRESS_EVERY == 0 && size > 0 && at >= 0)
+            scanner->host->progress(scanner->task, at >= size ? 1.0 : (double)at / (double)size);
+        if (packet->stream_index < 0 || (unsigned int)packet->stream_index >= scanner->scan->track_count)
+            continue;
+        const AVStream *stream = format->streams[packet->stream_index];
+        if (!wanted(stream, options))
+            continue;
+        if (options->max_bytes && at > 0 && (uint64_t)at > options->max_bytes) {
+            scanner->scan->complete = false;
+            return MR_OK;
+        }
+        if (options->packet)
+            status = options->packet(options->opaque, packet);
+        if (status == MR_OK && packet->stream_index == options->video)
+            status = add_frame(scanner, stream, packet);
+        if (status == MR_OK)
+            count_packet(scanner, stream, packet);
+    }
+    return status == MR_END ? MR_OK : status;
+}
+
+mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *format, const mr_scan_options *options, mr_scan *ret_scan)
+{
+    scan_state scanner = {.host = host, .task = task, .format = format, .scan = ret_scan};
+    AVPacket *packet = av_packet_alloc();
+    mr_status status = MR_OK;
+    *ret_scan = (mr_scan){.video = options->video, .track_count = format->nb_streams, .complete = true};
+    ret_scan->tracks = av_calloc(format->nb_streams + 1, sizeof(*ret_scan->tracks));
+    if (!packet || !ret_scan->tracks)
+        status = mr_media_error(host, task, AVERROR(ENOMEM), "reading the source");
+    for (unsigned int i = 0; status == MR_OK && i < format->nb_streams; i++) {
+        ret_scan->tracks[i].first_us = ret_scan->tracks[i].end_us = AV_NOPTS_VALUE;
+        format->streams[i]->discard = wanted(format->streams[i], options) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    }
+    if (status == MR_OK && options->video >= 0) {
+        const AVStream *stream = format->streams[options->video];
+        AVRational rate = stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;
+        if (rate.num > 0 && rate.den > 0)
+            scanner.step = av_rescale_q(1, av_inv_q(rate), stream->time_base);
+        status = start_parser(&scanner, stream);
+    }
+    if (status == MR_OK)
+        status = read_all(&scanner, options, packet);
+    av_packet_free(&packet);
+    av_parser_close(scanner.parser);
+    avcodec_free_context(&scanner.parser_codec);
+    if (status != MR_OK)
+        mr_scan_free(ret_scan);
+    return status;
+}
+
+void mr_scan_free(mr_scan *scan)
+{
+    if (!scan)
+        return;
+    av_freep(&scan->tracks);
+    av_freep(&scan->frames);
+    scan->frame_count = 0;
+    scan->track_count = 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+mr_status mr_scan_times(const mr_scan *scan, int64_t **ret_times, size_t *ret_count)
+{
+    int64_t *times = av_malloc_array(scan->frame_count + 1, sizeof(*times));
+    size_t count = 0;
+    if (!times)
+        return MR_ERR_NOMEM;
+    for (size_t i = 0; i < scan->frame_count; i++) {
+        if (!(scan->frames[i].flags & MR_FRAME_HIDDEN))
+            times[count++] = scan->frames[i].pts;
+    }
+    qsort(times, count, sizeof(*times), by_value);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || times[i] != times[kept - 1])
+            times[kept++] = times[i];
+    }
+    *ret_times = times;
+    *ret_count = kept;
+    return MR_OK;
+}

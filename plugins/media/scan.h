@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a source from one end to the other, packets only: what is really there, whatever its headers promise.
+ * A "frame" below is one packet of the picture track in decoding order, with what is known about it without decoding.
+ */
+#ifndef MR_MEDIA_SCAN_H
+#define MR_MEDIA_SCAN_H
+
+#include "media/input.h"
+
+enum {
+    MR_FRAME_KEY = 1u << 0,
+    MR_FRAME_HIDDEN = 1u << 1,  /* makes no picture of its own: second field, alternate reference, empty packet, cut by an edit list */
+    MR_FRAME_GUESSED = 1u << 2, /* had no presentation time: it is the decoding time, or a guess */
+};
+
+typedef struct mr_scan_frame {
+    int64_t pts;      /* ticks of the stream's time base */
+    int64_t duration; /* ticks; 0: not known */
+    uint32_t flags;   /* MR_FRAME_* */
+    uint32_t size;    /* bytes of the packet */
+} mr_scan_frame;
+
+typedef struct mr_scan_track {
+    uint64_t packets, bytes;
+    int64_t
+        first_us; /* earliest presentation time, and the latest end; AV_NOPTS_VALUE without packets. Priming and padding of sound are not counted */
+    int64_t end_us;
+} mr_scan_track;
+
+typedef struct mr_scan {
+    mr_scan_track *tracks; /* by stream index */
+    unsigned int track_count;
+    int video; /* the stream of frames; -1: none */
+    mr_scan_frame *frames;
+    size_t frame_count;
+    bool complete; /* false: stopped at max_bytes */
+} mr_scan;
+
+typedef struct mr_scan_options {
+    int video;          /* stream whose frames are listed; -1: none */
+    uint64_t max_bytes; /* stops after so much of the file; 0: at its end */
+    /* Called with each packet of picture and sound, before it is counted; NULL: nobody. Anything but MR_OK ends the scan with it. */
+    mr_status (*packet)(void *opaque, AVPacket *packet);
+    void *opaque;
+} mr_scan_options;
+
+/* Reads format to its end. Subtitles and data are not read. Progress is reported within [0, 1]. */
+mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *format, const mr_scan_options *options, mr_scan *ret_scan);
+void mr_scan_free(mr_scan *scan);
+
+/* The presentation times of the frames that make pictures, sorted, each once: ticks. *ret_times is freed with av_free. */
+mr_status mr_scan_times(const mr_scan *scan, int64_t **ret_times, size_t *ret_count);
+
+#endif
