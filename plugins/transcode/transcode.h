@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The ops of this plugin. */
+#ifndef TRANSCODE_TRANSCODE_H
+#define TRANSCODE_TRANSCODE_H
+
+#include <millrace/plugin.h>
+
+extern const mr_op mr_op_transcode_audio;
+
+/* What decides the bytes of encoded sound: for mr_op.toolchain. */
+const char *mr_transcode_audio_toolchain(void);
+
+#endif
