@@ -269,7 +269,7 @@ static bool hold_input(mr_task *task, const op_input *input)
     }
     const char *meta = input->meta ? input->meta : "{}";
     *held = (held_input){.port = port, .fd = -1, .data = input->data};
-    held->artifact = (mr_artifact){.type = input->type, .size = input->size, .digest = "", .name = "", .meta = meta, .meta_len = strlen(meta)};
+    held->artifact = (mr_artifact){.type = input->type, .size = input->size, .digest = input->digest ? input->digest : "", .name = "", .meta = meta, .meta_len = strlen(meta)};
     held->artifact.index = host_input_count(task, port);
     held->artifact.has_content = input->path || input->data;
     task->input_count++;

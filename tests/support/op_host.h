@@ -15,6 +15,7 @@ typedef struct op_input {
     const char *path; /* content from a file; NULL: from data */
     const void *data; /* NULL with path NULL: no content */
     size_t size;
+    const char *digest; /* of the content; NULL: "" */
 } op_input;
 
 typedef struct op_item {
