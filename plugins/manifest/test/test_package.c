@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/* manifest.package: whole packages against golden files (MILLRACE_GOLDEN_UPDATE=1 writes them anew), the order of publication, refusals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "story.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const mr_op *op;
+
+static const video_spec video_1080 = {.id = "1080p", .order = 0, .width = 1920, .height = 1080, .fps_num = 25, .fps_den = 1, .frame_ticks = 512,
+    .timescale = 12800, .segment_frames = 100, .frames = 257, .max_bitrate = 5000000, .codec = "avc1.640028", .codec_name = "h264", .range = "SDR"};
+static const audio_spec audio_en = {.path = "audio/en-2ch", .language = "en", .name = "English", .order = 0, .stream = 1, .channels = 2,
+    .sample_rate = 48000, .segments = 3, .segment_samples = 192512, .last_samples = 108544, .priming = 1024, .is_default = true,
+    .codec = "mp4a.40.2", .codec_name = "aac"};
+
+static video_spec rung(const char *id, int order, int width, int height, int max_bitrate)
+{
+    video_spec spec = video_1080;
+    spec.id = id;
+    spec.order = order;
+    spec.width = width;
+    spec.height = height;
+    spec.max_bitrate = max_bitrate;
+    return spec;
+}
+
+static audio_spec sound(const char *path, const char *language, const char *name, int order, int stream, int channels)
+{
+    audio_spec spec = audio_en;
+    spec.path = path;
+    spec.language = language;
+    spec.name = name;
+    spec.order = order;
+    spec.stream = stream;
+    spec.channels = channels;
+    spec.is_default = false;
+    return spec;
+}
+
+/* Three rungs, English in 5.1 and stereo, a commentary, German in stereo only, subtitles, a poster and a storyboard. */
+static void tell_vod(story *story)
+{
+    const video_spec rungs[] = {video_1080, rung("720p", 1, 1280, 720, 2500000), rung("240p", 2, 426, 240, 200000)};
+    audio_spec tracks[] = {sound("audio/en-6ch", "en", "English", 0, 1, 6), audio_en, sound("audio/en-2ch-2", "en", "Director \\\"x\\\"", 2, 3, 2),
+                           sound("audio/de-2ch", "de", "Deutsch", 3, 2, 2)};
+    tracks[0].is_default = true;
+    tracks[1].order = 1;
+    story_plan(story, &video_1080, &audio_en);
+    for (size_t i = 0; i < 3; i++)
+        story_video(story, &rungs[i]);
+    for (size_t i = 0; i < 4; i++)
+        story_audio(story, &tracks[i]);
+    story_text(story, "text/de", 0, "de", "Deutsch", false, 3);
+    story_text(story, "text/en-forced", 1, "en", "English (forced)", true, 3);
+    story_add(story, "images", MR_TYPE_IMAGE, 5000, NULL,
+              "{\"role\":\"poster\",\"path\":\"poster.jpg\",\"content_type\":\"image/jpeg\",\"width\":1920,\"height\":1080,\"time_us\":1}");
+    for (int i = 0; i < 2; i++)
+        story_add(story, "images", MR_TYPE_IMAGE, 20000, NULL,
+                  "{\"role\":\"storyboard\",\"path\":\"storyboard/%05d.jpg\",\"content_type\":\"image/jpeg\",\"width\":1600,\"height\":900,\"columns\":5,"
+                  "\"rows\":1,\"tiles\":5,\"tile_width\":320,\"tile_height\":180,\"start_us\":%d,\"interval_us\":2000000}",
+                  i, i * 10000000);
+}
+
+static op_result run(const story *story, const char *params) { return op_run(op, params, story->inputs, story->count, NULL); }
+
+static void check_success(const op_result *result)
+{
+    if (result->status != MR_OK)
+        fail_msg("status %d: %s", result->status, result->messages);
+}
+
+static void expect_golden(story *story, const char *params, const char *name)
+{
+    op_result result = run(story, params);
+    check_success(&result);
+    check_order(&result);
+    char *texts = published_texts(&result);
+    check_golden(name, texts);
+    free(texts);
+    op_result_free(&result);
+    story_free(story);
+}
+
+static void test_vod(void **state)
+{
+    story story = {0};
+    (void)state;
+    tell_vod(&story);
+    expect_golden(&story, NULL, "vod");
+}
+
+/* 29.97 and 12.5 frames a second, 44.1 kHz: nothing is a round number. Two codecs and HDR: sets of their own. */
+static void test_odd_rates(void **state)
+{
+    story story = {0};
+    audio_spec odd = audio_en;
+    video_spec ntsc = rung("576p", 0, 1024, 576, 1500000);
+    video_spec hdr = rung("576p-hdr", 1, 1024, 576, 1200000);
+    (void)state;
+    ntsc.fps_num = hdr.fps_num = 30000;
+    ntsc.fps_den = hdr.fps_den = 1001;
+    ntsc.timescale = hdr.timescale = 30000;
+    ntsc.frame_ticks = hdr.frame_ticks = 1001;
+    ntsc.segment_frames = hdr.segment_frames = 119;
+    hdr.codec = "hvc1.2.4.L93.B0";
+    hdr.codec_name = "hevc";
+    hdr.range = "PQ";
+    odd.sample_rate = 44100;
+    odd.segment_samples = 175104;
+    odd.last_samples = 27900;
+    odd.channels = 1;
+    odd.language = "und";
+    odd.name = "";
+    story_plan(&story, &ntsc, &odd);
+    story_video(&story, &ntsc);
+    story_video(&story, &hdr);
+    story_audio(&story, &odd);
+    expect_golden(&story, NULL, "odd-rates");
+}
+
+static void test_transport_stream(void **state)
+{
+    story story = {0};
+    (void)state;
+    story_plan(&story, &video_1080, NULL);
+    for (int r = 0; r < 2; r++) {
+        const char *id = r == 0 ? "720p" : "240p";
+        story_add(&story, "segments", MR_TYPE_SEGMENT, 0, NULL,
+                  "{\"role\":\"init\",\"kind\":\"muxed\",\"rendition\":\"%s\",\"order\":%d,\"codec\":\"avc1.64001f,mp4a.40.2\",\"codec_name\":\"h264\","
+                  "\"timescale\":90000,\"ext\":\"ts\",\"width\":%d,\"height\":%d,\"fps\":[25,1],\"max_bitrate\":%d}",
+                  id, r, r == 0 ? 1280 : 426, r == 0 ? 720 : 240, r == 0 ? 2500000 : 200000);
+        for (int i = 0; i < 3; i++)
+            story_add(&story, "segments", MR_TYPE_SEGMENT, r == 0 ? 900000 : 90000, NULL,
+                      "{\"role\":\"media\",\"kind\":\"muxed\",\"rendition\":\"%s\",\"index\":%d,\"start\":%d,\"duration\":%d,\"timescale\":90000,\"ext\":\"ts\"}",
+                      id, i, i * 360000, i < 2 ? 360000 : 205200);
+    }
+    expect_golden(&story, "{formats: [hls]}", "hls-ts");
+}
+
+static void test_sound_alone(void **state)
+{
+    story story = {0};
+    const audio_spec german = sound("audio/de-2ch", "de", "Deutsch", 1, 2, 2);
+    (void)state;
+    story_plan(&story, NULL, &audio_en);
+    story_audio(&story, &audio_en);
+    expect_golden(&story, NULL, "sound-alone");
+    story_plan(&story, NULL, &audio_en);
+    story_audio(&story, &audio_en);
+    story_audio(&story, &german);
+    expect_golden(&story, NULL, "sound-alone-two-languages");
+}
+
+/* Names come from hostile files: no quote, line end or markup may break out, and equal names must not stay equal. */
+static void test_hostile_names(void **state)
+{
+    story story = {0};
+    audio_spec tracks[] = {sound("audio/a", "en\\\" onclick", "x\\\",URI=\\\"http://evil/\\n#EXT-X-ENDLIST", 0, 1, 2),
+                           sound("audio/b b$Number$", "", "</Label><script>&'\\u0001\\uffff", 1, 2, 2), sound("audio/c", "en", "Same", 2, 3, 2),
+                           sound("audio/d", "en", "Same", 3, 4, 2), sound("audio/e", "en", "Same (2)", 4, 5, 2)};
+    (void)state;
+    story_plan(&story, NULL, &audio_en);
+    for (size_t i = 0; i < 5; i++)
+        story_audio(&story, &tracks[i]);
+    op_result result = run(&story, NULL);
+    check_success(&result);
+    char *texts = published_texts(&result);
+    check_golden("hostile-names", texts);
+    assert_null(strstr(texts, "<script>"));
+    assert_null(strstr(texts, "URI=\"http"));
+    free(texts);
+    op_result_free(&result);
+    story_free(&story);
+}
+
+/* Two bitrates of one track are two groups with the same members. */
+static void test_two_encodings(void **state)
+{
+    story story = {0};
+    audio_spec high = audio_en;
+    audio_spec opus = sound("audio/en-opus", "en", "English", 2, 1, 2);
+    const audio_spec german = sound("audio/de", "de", "Deutsch", 3, 2, 2);
+    (void)state;
+    high.path = "audio/en-high";
+    high.order = 1;
+    opus.codec = "opus";
+    opus.codec_name = "opus";
+    opus.priming = 312;
+    story_plan(&story, &video_1080, &audio_en);
+    story_video(&story, &video_1080);
+    story_audio(&story, &audio_en);
+    story_audio(&story, &high);
+    story_audio(&story, &opus);
+    story_audio(&story, &german);
+    expect_golden(&story, NULL, "two-encodings");
+}
+
+static void test_order_of_arrival(void **state)
+{
+    story story = {0};
+    (void)state;
+    tell_vod(&story);
+    op_result first = run(&story, NULL);
+    check_success(&first);
+    char *expected = published_texts(&first);
+    for (uint32_t seed = 1; seed <= 20; seed++) {
+        story_shuffle(&story, seed);
+        op_result again = run(&story, NULL);
+        check_success(&again);
+        check_order(&again);
+        char *texts = published_texts(&again);
+        assert_string_equal(texts, expected);
+        free(texts);
+        op_result_free(&again);
+    }
+    free(expected);
+    op_result_free(&first);
+    story_free(&story);
+}
+
+static size_t times(const op_result *result, const char *path)
+{
+    char quoted[256];
+    size_t count = 0;
+    snprintf(quoted, sizeof(quoted), "\"path\":\"%s\"", path);
+    for (size_t i = 0; i < result->count; i++)
+        count += strstr(result->items[i].meta, quoted) != NULL;
+    return count;
+}
+
+/* An hour of two-second segments: the playlist grows often enough to watch and seldom enough to be cheap; each is a prefix of the next. */
+static void test_growth(void **state)
+{
+    story story = {0};
+    video_spec spec = rung("240p", 0, 426, 240, 100000);
+    const char *before = NULL;
+    (void)state;
+    spec.segment_frames = 50;
+    spec.frames = 50 * 1800;
+    story_plan(&story, &spec, NULL);
+    story_video(&story, &spec);
+    op_result result = run(&story, NULL);
+    check_success(&result);
+    check_order(&result);
+    size_t count = times(&result, "video/240p/index.m3u8");
+    assert_in_range(count, 20, 80);
+    assert_int_equal(times(&result, "master.m3u8"), 2);
+    for (size_t i = 0; i < result.count; i++) {
+        if (!strstr(result.items[i].meta, "index.m3u8"))
+            continue;
+        char *text = strndup((const char *)result.items[i].data, result.items[i].size);
+        char *segments = strstr(text, "#EXTINF");
+        assert_non_null(segments);
+        if (before)
+            assert_memory_equal(segments, before, strlen(before));
+        assert_int_equal(strstr(text, "#EXT-X-ENDLIST") != NULL, --count == 0);
+        assert_non_null(strstr(text, "#EXT-X-TARGETDURATION:2\n"));
+        free((char *)before);
+        before = strdup(segments);
+        free(text);
+    }
+    free((char *)before);
+    op_result_free(&result);
+    story_free(&story);
+}
+
+/* With the ladder connected, nobody is sent to a multivariant playlist that lacks a rung. */
+static void test_waits_for_ladder(void **state)
+{
+    story story = {0};
+    const video_spec small = rung("240p", 1, 426, 240, 200000);
+    (void)state;
+    story_plan(&story, &video_1080, NULL);
+    story_add(&story, "ladder", MR_TYPE_JSON, 0, NULL, "{\"id\":\"1080p\"}");
+    story_add(&story, "ladder", MR_TYPE_JSON, 0, NULL, "{\"id\":\"240p\"}");
+    story_video(&story, &video_1080);
+    story_video(&story, &small);
+    op_result result = run(&story, NULL);
+    check_success(&result);
+    assert_int_equal(times(&result, "master.m3u8"), 2);
+    for (size_t i = 0; i < result.count; i++) {
+        if (strstr(result.items[i].meta, "master.m3u8"))
+            assert_non_null(memmem(result.items[i].data, result.items[i].size, "video/240p", 10));
+    }
+    op_result_free(&result);
+    story_free(&story);
+}
+
+static void expect_refusal(story *story, const char *params, mr_status status, const char *words)
+{
+    op_result result = run(story, params);
+    assert_int_equal(result.status, status);
+    if (!strstr(result.messages, words))
+        fail_msg("'%s' is not in: %s", words, result.messages);
+    const op_item *manifest = published(&result, "manifest.mpd");
+    assert_null(manifest);
+    op_result_free(&result);
+    story_free(story);
+}
+
+static void remove_input(story *story, size_t index)
+{
+    free((void *)story->inputs[index].meta);
+    memmove(&story->inputs[index], &story->inputs[index + 1], (story->count - index - 1) * sizeof(story->inputs[0]));
+    story->count--;
+}
+
+static void test_incomplete(void **state)
+{
+    story story = {0};
+    const video_spec small = rung("240p", 1, 426, 240, 200000);
+    (void)state;
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    remove_input(&story, 3); /* plan, init, 0, [1], 2 */
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "rendition 'video/1080p': segment 1 is missing");
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    remove_input(&story, 4);
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "ends after 2 of 3 planned segments");
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    remove_input(&story, 1);
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "without an init segment");
+    story_plan(&story, &video_1080, NULL);
+    expect_refusal(&story, NULL, MR_ERR_INPUT, "nothing to package");
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    story_video(&story, &small);
+    remove_input(&story, story.count - 1);
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "'video/240p' ends after 2 of 3");
+}
+
+static void test_contradictions(void **state)
+{
+    story story = {0};
+    video_spec shifted = rung("240p", 1, 426, 240, 200000);
+    (void)state;
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    story_video(&story, &video_1080);
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "segment 0 came twice");
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    story.inputs[story.count++] = story.inputs[1];
+    story.inputs[story.count - 1].meta = strdup(story.inputs[1].meta);
+    story.inputs[story.count - 1].digest = "sha256:other";
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "different init segments");
+    shifted.segment_frames = 90;
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    story_video(&story, &shifted);
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "does not begin where");
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    story_add(&story, "segments", MR_TYPE_SEGMENT, 10, NULL,
+              "{\"role\":\"media\",\"kind\":\"audio\",\"rendition\":\"video/1080p\",\"index\":0,\"start\":0,\"duration\":1,\"ext\":\"m4s\"}");
+    expect_refusal(&story, NULL, MR_ERR_INTERNAL, "came as video and as audio");
+}
+
+static void test_bad_metadata(void **state)
+{
+    static const struct {
+        const char *meta, *words;
+    } cases[] = {
+        {"[]", "not a JSON object"},
+        {"{\"role\":\"media\",\"kind\":\"smell\",\"rendition\":\"a\"}", "'kind'"},
+        {"{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"../a\"}", "'rendition'"},
+        {"{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"/a\"}", "'rendition'"},
+        {"{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"a\",\"index\":-1}", "'index'"},
+        {"{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"a\",\"index\":99999999}", "'index'"},
+        {"{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"a\",\"index\":0,\"start\":0,\"duration\":1,\"ext\":\"a/b\"}", "'ext'"},
+        {"{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"a\",\"index\":0,\"start\":0,\"duration\":0,\"ext\":\"m4s\"}", "'duration'"},
+        {"{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"a\",\"index\":0,\"start\":0,\"duration\":1,\"ext\":\"m4s\",\"iframe_bytes\":99}",
+         "'iframe_bytes'"},
+        {"{\"role\":\"other\",\"kind\":\"video\",\"rendition\":\"a\"}", "'role'"},
+        {"{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"a\",\"timescale\":0}", "'timescale'"},
+        {"{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"a\",\"timescale\":1,\"codec\":\"a\\\"b\",\"codec_name\":\"x\",\"ext\":\"mp4\"}", "'codec'"},
+        {"{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"a\",\"timescale\":1,\"fps\":[1,0]}", "'fps'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        story story = {0};
+        story_plan(&story, &video_1080, NULL);
+        story_add(&story, "segments", MR_TYPE_SEGMENT, 10, NULL, "%s", cases[i].meta);
+        expect_refusal(&story, NULL, MR_ERR_INTERNAL, cases[i].words);
+    }
+}
+
+static void test_bad_params(void **state)
+{
+    static const char *const params[] = {"{formats: [hls, smooth]}", "{hls_name: a/b}", "{playlist_name: '..'}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+        story story = {0};
+        story_plan(&story, &video_1080, NULL);
+        story_video(&story, &video_1080);
+        expect_refusal(&story, params[i], MR_ERR_PARAM, "param '");
+    }
+}
+
+static void test_formats(void **state)
+{
+    story story = {0};
+    (void)state;
+    tell_vod(&story);
+    op_result result = run(&story, "{formats: [dash], dash_name: x.mpd}");
+    check_success(&result);
+    char *texts = published_texts(&result);
+    assert_int_equal(strncmp(texts, "== x.mpd\n", 9), 0);
+    assert_null(strstr(texts, ".m3u8"));
+    assert_non_null(strstr(published(&result, "x.mpd")->meta, "\"role\":\"dash\""));
+    free(texts);
+    op_result_free(&result);
+    story_free(&story);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vod),
+        cmocka_unit_test(test_odd_rates),
+        cmocka_unit_test(test_transport_stream),
+        cmocka_unit_test(test_sound_alone),
+        cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_two_encodings),
+        cmocka_unit_test(test_order_of_arrival),
+        cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_waits_for_ladder),
+        cmocka_unit_test(test_incomplete),
+        cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_bad_metadata),
+        cmocka_unit_test(test_bad_params),
+        cmocka_unit_test(test_formats),
+    };
+    op = op_load(PLUGIN, "manifest.package");
+    return op ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
