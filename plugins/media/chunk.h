@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* A video chunk (docs/plugin-author/artifacts.md), read and checked: what a task needs to make its part of the picture track alone. */
+#ifndef MR_MEDIA_CHUNK_H
+#define MR_MEDIA_CHUNK_H
+
+#include <libavutil/pixfmt.h>
+#include <libavutil/rational.h>
+#include <millrace/op.h>
+
+typedef enum mr_interlacing { MR_PROGRESSIVE, MR_TOP_FIRST, MR_BOTTOM_FIRST } mr_interlacing;
+typedef enum mr_hdr { MR_HDR_NONE, MR_HDR_PQ, MR_HDR_HLG } mr_hdr; /* hdr10 is PQ with metadata */
+
+/* What info.video says of the source. Colours are those of the container, AV…UNSPECIFIED where it is silent. */
+typedef struct mr_picture_info {
+    int width, height;                 /* as coded */
+    int display_width, display_height; /* upright, square pixels, even */
+    AVRational sar;
+    AVRational frame_rate;
+    int rotation; /* clockwise, to show it upright: 0, 90, 180, 270 */
+    bool mirror;  /* first of all, left to right */
+    bool variable_rate;
+    mr_interlacing interlacing;
+    mr_hdr hdr;
+    enum AVColorRange range;
+    enum AVColorPrimaries primaries;
+    enum AVColorTransferCharacteristic transfer;
+    enum AVColorSpace matrix;
+} mr_picture_info;
+
+typedef struct mr_chunk_segment {
+    uint32_t index;      /* in the rendition */
+    int64_t first_frame; /* on the plan's grid */
+    int frames;
+} mr_chunk_segment;
+
+typedef struct mr_chunk {
+    uint32_t index;
+    int stream;
+    int64_t origin_us; /* source time of output time 0 */
+    AVRational fps;
+    uint32_t timescale;
+    uint32_t frame_ticks;
+    int64_t first_frame;
+    int frames;
+    bool last;
+    int64_t decode_from_us;
+    mr_chunk_segment *segments;
+    size_t segment_count;
+    int longest_segment; /* frames */
+    mr_picture_info picture;
+} mr_chunk;
+
+/* Reports what is wrong with it. mr_chunk_free is due in any case. */
+mr_status mr_chunk_read(const mr_host *host, mr_task *task, const mr_artifact *artifact, mr_chunk *ret_chunk);
+void mr_chunk_free(mr_chunk *chunk);
+
+#endif

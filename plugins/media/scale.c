@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See scale.h. Halving is done here, exactly, in integers: the mean of four for luma; for chroma, whose samples sit on the left luma column
+ * (the siting of H.264 and of MPEG-2), weights of three and one across, so that the colours do not creep sideways step by step.
+ */
+#include "media/scale.h"
+#include "media/input.h"
+
+#include <libavutil/buffer.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/opt.h>
+#include <libswscale/swscale.h>
+#include <stdlib.h>
+
+enum { LEVELS_MAX = 8, SIZES_MAX = 64, ALIGNMENT = 64 };
+
+typedef struct target {
+    mr_size size;
+    int level; /* of the half it is made from */
+    struct SwsContext *context;
+    AVBufferPool *pool;
+} target;
+
+struct mr_scaler {
+    const mr_host *host;
+    mr_task *task;
+    mr_size source; /* for which the rest is set up */
+    enum AVPixelFormat format;
+    int levels;
+    AVFrame *halves[LEVELS_MAX]; /* [0] stays empty: the picture itself */
+    AVBufferPool *pools[LEVELS_MAX];
+    target *targets;
+    size_t count;
+};
+
+static mr_status no_memory(const mr_scaler *scaler)
+{
+    scaler->host->report(scaler->task, MR_SEVERITY_ERROR, NULL, NULL, "memory ran out while a picture was scaled");
+    return MR_ERR_NOMEM;
+}
+
+mr_status mr_scaler_new(const mr_host *host, mr_task *task, const mr_size *sizes, size_t count, mr_scaler **ret_scaler)
+{
+    mr_scaler *scaler = calloc(1, sizeof(*scaler));
+    if (scaler)
+        scaler->targets = calloc(count ? count : 1, sizeof(*scaler->targets));
+    if (!scaler || !scaler->targets || count > SIZES_MAX) {
+        mr_scaler_free(scaler);
+        host->report(task, MR_SEVERITY_ERROR, NULL, NULL, "%zu sizes can't be made at once", count);
+        return count > SIZES_MAX ? MR_ERR_LIMIT : MR_ERR_NOMEM;
+    }
+    scaler->host = host;
+    scaler->task = task;
+    scaler->count = count;
+    for (size_t i = 0; i < count; i++)
+        scaler->targets[i].size = sizes[i];
+    *ret_scaler = scaler;
+    return MR_OK;
+}
+
+static void forget_setup(mr_scaler *scaler)
+{
+    for (int i = 0; i < LEVELS_MAX; i++) {
+        av_frame_free(&scaler->halves[i]);
+        av_buffer_pool_uninit(&scaler->pools[i]);
+    }
+    for (size_t i = 0; scaler->targets && i < scaler->count; i++) {
+        sws_freeContext(scaler->targets[i].context);
+        scaler->targets[i].context = NULL;
+        av_buffer_pool_uninit(&scaler->targets[i].pool);
+    }
+    scaler->source = (mr_size){0};
+}
+
+void mr_scaler_free(mr_scaler *scaler)
+{
+    if (!scaler)
+        return;
+    forget_setup(scaler);
+    free(scaler->targets);
+    free(scaler);
+}
+
+/* Which half a target starts from. */
+static int level_for(mr_size source, mr_size wanted)
+{
+    int level = 0;
+    while (level < LEVELS_MAX - 1 && source.width >= 2 * wanted.width && source.height >= 2 * wanted.height && source.width % 4 == 0 &&
+           source.height % 4 == 0) {
+        source.width /= 2;
+        source.height /= 2;
+        level++;
+    }
+    return level;
+}
+
+static struct SwsContext *make_context(mr_size from, mr_size to, enum AVPixelFormat format)
+{
+    struct SwsContext *context = sws_alloc_context();
+    if (!context)
+        return NULL;
+    const struct {
+        const char *name;
+        int64_t value;
+    } options[] = {
+        {"srcw", from.width},   {"srch", from.height}, {"src_format", format},
+        {"dstw", to.width},     {"dsth", to.height},   {"dst_format", format},
+        {"src_h_chr_pos", 0},   {"dst_h_chr_pos", 0},  {"src_v_chr_pos", 128},
+        {"dst_v_chr_pos", 128}, {"threads", 1},        {"sws_flags", SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT},
+    };
+    int error = 0;
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && error >= 0; i++)
+        error = av_opt_set_int(context, options[i].name, options[i].value, 0);
+    if (error < 0 || sws_init_context(context, NULL, NULL) < 0) {
+        sws_freeContext(context);
+        return NULL;
+    }
+    return context;
+}
+
+static mr_status set_up(mr_scaler *scaler, const AVFrame *picture)
+{
+    mr_size source = {picture->width, picture->height};
+    if (scaler->source.width == source.width && scaler->source.height == source.height && scaler->format == (enum AVPixelFormat)picture->format)
+        return MR_OK;
+    forget_setup(scaler);
+    scaler->format = picture->format;
+    scaler->levels = 0;
+    for (size_t i = 0; i < scaler->count; i++) {
+        target *each = &scaler->targets[i];
+        each->level = level_for(source, each->size);
+        mr_size from = {source.width >> each->level, source.height >> each->level};
+        if (each->level > scaler->levels)
+            scaler->levels = each->level;
+        if (from.width == each->size.width && from.height == each->size.height)
+            continue;
+        each->context = make_context(from, each->size, scaler->format);
+        if (!each->context) {
+            scaler->host->report(scaler->task, MR_SEVERITY_ERROR, NULL, NULL, "can't scale pictures of %dx%d to %dx%d", from.width, from.height,
+                                 each->size.width, each->size.height);
+            return MR_ERR_UNSUPPORTED;
+        }
+    }
+    scaler->source = source;
+    return MR_OK;
+}
+
+/* Fresh buffers, from a pool: they come back when the last encoder lets go of them. */
+static int take_buffer(AVBufferPool **pool, AVFrame *frame, mr_size size, enum AVPixelFormat format)
+{
+    int bytes = av_image_get_buffer_size(format, size.width, size.height, ALIGNMENT);
+    if (bytes < 0)
+        return bytes;
+    if (!*pool)
+        *pool = av_buffer_pool_init((size_t)bytes + ALIGNMENT, NULL);
+    frame->buf[0] = *pool ? av_buffer_pool_get(*pool) : NULL;
+    if (!frame->buf[0])
+        return AVERROR(ENOMEM);
+    frame->width = size.width;
+    frame->height = size.height;
+    frame->format = format;
+    return av_image_fill_arrays(frame->data, frame->linesize, frame->buf[0]->data, format, size.width, size.height, ALIGNMENT);
+}
+
+static void halve_luma8(const uint8_t *a, const uint8_t *b, uint8_t *out, int width)
+{
+    for (int x = 0; x < width; x++)
+        out[x] = (uint8_t)((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
+}
+
+static void halve_chroma8(const uint8_t *a, const uint8_t *b, uint8_t *out, int width)
+{
+    for (int x = 0; x < width; x++)
+        out[x] = (uint8_t)((3 * (a[2 * x] + b[2 * x]) + a[2 * x + 1] + b[2 * x + 1] + 4) >> 3);
+}
+
+static void halve_luma16(const uint16_t *a, const uint16_t *b, uint16_t *out, int width)
+{
+    for (int x = 0; x < width; x++)
+        out[x] = (uint16_t)((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
+}
+
+static void halve_chroma16(const uint16_t *a, const uint16_t *b, uint16_t *out, int width)
+{
+    for (int x = 0; x < width; x++)
+        out[x] = (uint16_t)((3 * (a[2 * x] + b[2 * x]) + a[2 * x + 1] + b[2 * x + 1] + 4) >> 3);
+}
+
+static void halve(const AVFrame *from, AVFrame *to)
+{
+    for (int plane = 0; plane < 3; plane++) {
+        int width = plane ? to->width / 2 : to->width;
+        int height = plane ? to->height / 2 : to->height;
+        for (int y = 0; y < height; y++) {
+            const uint8_t *a = from->data[plane] + (ptrdiff_t)(2 * y) * from->linesize[plane];
+            const uint8_t *b = a + from->linesize[plane];
+            uint8_t *out = to->data[plane] + (ptrdiff_t)y * to->linesize[plane];
+            if (from->format == AV_PIX_FMT_YUV420P)
+                (plane ? halve_chroma8 : halve_luma8)(a, b, out, width);
+            else
+                (plane ? halve_chroma16 : halve_luma16)((const uint16_t *)a, (const uint16_t *)b, (uint16_t *)out, width);
+        }
+    }
+}
+
+static mr_status make_halves(mr_scaler *scaler, const AVFrame *picture, int levels)
+{
+    const AVFrame *from = picture;
+    for (int level = 1; level <= levels; level++) {
+        AVFrame **half = &scaler->halves[level];
+        if (!*half)
+            *half = av_frame_alloc();
+        if (!*half)
+            return no_memory(scaler);
+        av_frame_unref(*half);
+        mr_size size = {from->width / 2, from->height / 2};
+        if (take_buffer(&scaler->pools[level], *half, size, scaler->format) < 0)
+            return no_memory(scaler);
+        halve(from, *half);
+        from = *half;
+    }
+    return MR_OK;
+}
+
+static mr_status make_target(mr_scaler *scaler, target *each, const AVFrame *from, AVFrame *out)
+{
+    if (!each->context)
+        return av_frame_ref(out, from) < 0 ? no_memory(scaler) : MR_OK;
+    if (take_buffer(&each->pool, out, each->size, scaler->format) < 0)
+        return no_memory(scaler);
+    int rows = sws_scale(each->context, (const uint8_t *const *)from->data, from->linesize, 0, from->height, out->data, out->linesize);
+    return rows == each->size.height ? MR_OK : mr_media_error(scaler->host, scaler->task, AVERROR_EXTERNAL, "a picture can't be scaled");
+}
+
+mr_status mr_scaler_run(mr_scaler *scaler, const AVFrame *picture, const bool *wanted, AVFrame *const *out)
+{
+    mr_status status = set_up(scaler, picture);
+    int levels = 0;
+    for (size_t i = 0; i < scaler->count; i++) {
+        if ((!wanted || wanted[i]) && scaler->targets[i].level > levels)
+            levels = scaler->targets[i].level;
+    }
+    if (status == MR_OK)
+        status = make_halves(scaler, picture, levels);
+    for (size_t i = 0; i < scaler->count && status == MR_OK; i++) {
+        target *each = &scaler->targets[i];
+        if (!wanted || wanted[i])
+            status = make_target(scaler, each, each->level ? scaler->halves[each->level] : picture, out[i]);
+        if (status == MR_OK && out[i]->buf[0] && av_frame_copy_props(out[i], picture) < 0)
+            status = no_memory(scaler);
+    }
+    return status;
+}
