@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The task store: a journal of what was done, in SQLite (STATE/tasks.db; WAL; synchronous=FULL at the group commit), not a queue. One writer thread gathers what
- * workers report and commits it in groups; a call returns when its group is committed. Safe for several processes.
- * Tables: results (identity -> outputs), runs, run_tasks, events (per run, in order). `PRAGMA user_version` is the schema's.
+ * The task store: a journal of what was done, in SQLite (STATE/tasks.db; WAL; synchronous=FULL at the group commit), not a queue. One writer thread
+ * gathers what workers report and commits it in groups; a call returns when its group is committed. Safe for several processes. Tables: results
+ * (identity -> outputs), runs, run_tasks, events (per run, in order). `PRAGMA user_version` is the schema's.
  */
 #ifndef MR_RUNTIME_STORE_H
 #define MR_RUNTIME_STORE_H
@@ -26,7 +26,7 @@ typedef struct mr_result {
 mr_status mr_store_find_result(mr_store *store, const char *identity, mr_diags *diags, json_t **ret_outputs);
 
 typedef struct mr_task_record {
-    const char *run;      /* run id */
+    const char *run; /* run id */
     const char *node;
     const char *item;     /* coordinates, "3,1"; "" for a node's only task */
     const char *identity; /* NULL: none (effects, streaming nodes) */

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds and loads plugins.
+ *
+ * Invariants
+ *   - A file becomes a plugin only when all of it is fine; otherwise it gets exactly one diagnostic (further mistakes are its notes)
+ *     and nothing of it is used.
+ *   - What dlopen() gave is never closed: ops, strings and libraries (FFmpeg's static tables) stay where they are.
+ *   - The set of ops is sorted and has each name once. It is rebuilt by each addition; entries of the former set are gone then.
+ */
+#include "runtime/plugins.h"
+
+#include "base/file.h"
+#include "runtime/plugins_check.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <limits.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PLUGINS_MAX     256u
+#define FOLDERS_MAX     64u   /* of MILLRACE_PLUGIN_PATH */
+#define FILES_MAX       4096u /* entries of one folder */
+#define WHY_SIZE        256
+#define PLUGIN_SIZE_1_0 ((uint32_t)(offsetof(mr_plugin, load) + sizeof(((mr_plugin *)0)->load)))
+
+struct mr_plugins {
+    mr_loaded_plugin *loaded;
+    size_t count;
+    mr_op_set ops;
+};
+
+static const mr_span nowhere;
+
+static mr_status no_memory(mr_diags *diags)
+{
+    mr_error(diags, "no-memory", nowhere, "out of memory");
+    return MR_ERR_NOMEM;
+}
+
+/* ---- one file ---- */
+
+static mr_status open_object(const char *path, mr_diags *diags, void **ret_handle)
+{
+    struct stat info;
+    mr_autofree char *real = realpath(path, NULL); /* dlopen() searches for names without a slash */
+    if (!real || stat(real, &info) != 0 || access(real, R_OK) != 0) {
+        int error = errno;
+        mr_error(diags, "plugin-file", nowhere, "can't read plugin '%s': %s", path,
+                 strerror(error)); // NOLINT(concurrency-mt-unsafe): glibc's is safe
+        return error == ENOENT ? MR_ERR_NOT_FOUND : MR_ERR_IO;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        mr_error(diags, "plugin-file", nowhere, "plugin '%s' is not a file", path);
+        return MR_ERR_INPUT;
+    }
+    if (info.st_mode & S_IWOTH) {
+        mr_warning(diags, "plugin-writable", nowhere, "plugin '%s' may be changed by every user of this machine", path);
+        mr_hint(diags, "chmod o-w '%s'", path);
+    }
+    *ret_handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
+    if (*ret_handle)
+        return MR_OK;
+    const char *why = dlerror(); // NOLINT(concurrency-mt-unsafe): per thread in glibc
+    size_t len = strlen(real);
+    if (why && strncmp(why, real, len) == 0 && strncmp(why + len, ": ", 2) == 0)
+        why += len + 2; /* the path is said once */
+    mr_error(diags, "plugin-file", nowhere, "can't load plugin '%s': %s", path, why ? why : "no reason given");
+    return MR_ERR_INPUT;
+}
+
+/* The entry, when the file has one that is data and long enough to hold its own size and ABI. */
+static mr_status find_entry(void *handle, const char *path, mr_diags *diags, const mr_plugin **ret_entry)
+{
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    void *entry = dlsym(handle, MR_PLUGIN_SYMBOL);
+    if (!entry) {
+        mr_error(diags, "plugin-entry", nowhere, "'%s' is not a plugin: it does not export '%s'", path, MR_PLUGIN_SYMBOL);
+        mr_hint(diags, "write MR_PLUGIN_EXPORT in front of the constant; see millrace/plugin.h");
+        return MR_ERR_INPUT;
+    }
+    if (dladdr1(entry, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol &&
+        (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_size < offsetof(mr_plugin, name))) {
+        mr_error(diags, "plugin-entry", nowhere, "'%s' is not a plugin: its '%s' is not a constant of type mr_plugin", path, MR_PLUGIN_SYMBOL);
+        return MR_ERR_INPUT;
+    }
+    *ret_entry = entry;
+    return MR_OK;
+}
+
+/* Nothing behind the first three fields is looked at before they fit. */
+static mr_status check_abi(const mr_plugin *entry, const char *path, mr_diags *diags)
+{
+    if (entry->abi_major != MR_ABI_MAJOR || entry->abi_minor > MR_ABI_MINOR) {
+        mr_error(diags, "plugin-abi", nowhere, "plugin '%s' was built for plugin ABI %u.%u, this millrace has %u.%u", path, entry->abi_major,
+                 entry->abi_minor, MR_ABI_MAJOR, MR_ABI_MINOR);
+        if (entry->abi_major == MR_ABI_MAJOR || entry->abi_major > MR_ABI_MAJOR)
+            mr_hint(diags, "use a newer millrace, or build the plugin against this one");
+        else
+            mr_hint(diags, "build the plugin against this millrace");
+        return MR_ERR_UNSUPPORTED;
+    }
+    if (entry->size < PLUGIN_SIZE_1_0) {
+        mr_error(diags, "plugin-abi", nowhere, "plugin '%s' says ABI %u.%u, but its table is %u bytes long where %u.%u has %zu", path,
+                 entry->abi_major, entry->abi_minor, (unsigned)entry->size, MR_ABI_MAJOR, MR_ABI_MINOR, sizeof(mr_plugin));
+        mr_hint(diags, "begin the table with .size = sizeof(mr_plugin)");
+        return MR_ERR_UNSUPPORTED;
+    }
+    return MR_OK;
+}
+
+/* All that is wrong with the tables, as one diagnostic: the first mistake, with the others as notes. */
+static mr_status check_tables(const mr_plugin *entry, const char *path, mr_diags *diags)
+{
+    mr_diags *found = mr_diags_new();
+    if (!found)
+        return no_memory(diags);
+    mr_status status = mr_plugin_check(entry, found);
+    bool first = true;
+    for (const mr_diag *diag = mr_diags_first(found); status != MR_OK && diag; diag = diag->next) {
+        if (!first) {
+            mr_note(diags, nowhere, "%s", diag->message);
+            continue;
+        }
+        mr_error(diags, "plugin-table", nowhere, "plugin '%s' is refused: %s", path, diag->message);
+        if (diag->hint)
+            mr_hint(diags, "%s", diag->hint);
+        first = false;
+    }
+    mr_diags_free(found);
+    return status;
+}
+
+static mr_status call_load(const mr_plugin *entry, const char *path, const mr_host *host, mr_diags *diags)
+{
+    char why[WHY_SIZE] = "";
+    if (!entry->load)
+        return MR_OK;
+    mr_status status = entry->load(host, why, sizeof(why));
+    if (status == MR_OK)
+        return MR_OK;
+    why[sizeof(why) - 1] = '\0';
+    mr_error(diags, "plugin-load", nowhere, "plugin '%s' can't be used here: %s", path, why[0] ? why : "it gave no reason");
+    return status < 0 ? status : MR_ERR_INTERNAL;
+}
+
+/* ---- among others ---- */
+
+/* MR_ERR_CONFLICT: a plugin or op of that name is there already. MR_END: this very object is. */
+static mr_status check_names(const mr_plugins *plugins, const mr_plugin *entry, const char *path, mr_diags *diags)
+{
+    for (size_t i = 0; i < plugins->count; i++) {
+        const mr_loaded_plugin *other = &plugins->loaded[i];
+        if (other->plugin == entry)
+            return MR_END;
+        if (strcmp(other->plugin->name, entry->name) != 0)
+            continue;
+        mr_warning(diags, "plugin-shadowed", nowhere, "plugin '%s' is not used: '%s' is a plugin '%s' too, and comes first", path, other->path,
+                   entry->name);
+        return MR_ERR_CONFLICT;
+    }
+    for (size_t i = 0; entry->ops && entry->ops[i]; i++) {
+        const mr_op_entry *taken = mr_op_set_find(&plugins->ops, entry->ops[i]->name);
+        for (size_t k = 0; taken && k < plugins->count; k++) {
+            if (strcmp(plugins->loaded[k].plugin->name, taken->plugin) != 0)
+                continue;
+            mr_error(diags, "duplicate-op", nowhere, "plugin '%s' is refused: its op '%s' is in plugin '%s' already", path, entry->ops[i]->name,
+                     plugins->loaded[k].path);
+            mr_hint(diags, "remove one of the two, or name the op otherwise");
+            return MR_ERR_CONFLICT;
+        }
+    }
+    return MR_OK;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const mr_op_entry *)a)->op->name, ((const mr_op_entry *)b)->op->name);
+}
+
+static mr_status keep(mr_plugins *plugins, const mr_plugin *entry, const char *path, mr_diags *diags)
+{
+    size_t added = 0;
+    while (entry->ops && entry->ops[added])
+        added++;
+    char *path_copy = strdup(path);
+    mr_loaded_plugin *loaded = calloc(plugins->count + 1, sizeof(*loaded));
+    mr_op_entry *entries = calloc(plugins->ops.count + added + 1, sizeof(*entries));
+    if (!path_copy || !loaded || !entries) {
+        free(path_copy);
+        free(loaded);
+        free(entries);
+        return no_memory(diags);
+    }
+    if (plugins->count)
+        memcpy(loaded, plugins->loaded, plugins->count * sizeof(*loaded));
+    if (plugins->ops.count)
+        memcpy(entries, plugins->ops.entries, plugins->ops.count * sizeof(*entries));
+    loaded[plugins->count] = (mr_loaded_plugin){.plugin = entry, .path = path_copy};
+    for (size_t i = 0; i < added; i++)
+        entries[plugins->ops.count + i] = (mr_op_entry){.op = entry->ops[i], .plugin = entry->name};
+    qsort(entries, plugins->ops.count + added, sizeof(*entries), compare_entries);
+    free(plugins->loaded);
+    free((void *)plugins->ops.entries);
+    plugins->loaded = loaded;
+    plugins->count++;
+    plugins->ops = (mr_op_set){.entries = entries, .count = plugins->ops.count + added};
+    return MR_OK;
+}
+
+mr_status mr_plugins_add(mr_plugins *plugins, const char *path, const mr_host *host, mr_diags *diags)
+{
+    void *handle = NULL;
+    const mr_plugin *entry = NULL;
+    if (plugins->count == PLUGINS_MAX) {
+        mr_error(diags, "plugin-limit", nowhere, "plugin '%s' is not loaded: %u are, which is the limit", path, PLUGINS_MAX);
+        return MR_ERR_LIMIT;
+    }
+    mr_status status = open_object(path, diags, &handle);
+    if (status == MR_OK)
+        status = find_entry(handle, path, diags, &entry);
+    if (status == MR_OK)
+        status = check_abi(entry, path, diags);
+    if (status == MR_OK)
+        status = check_tables(entry, path, diags);
+    if (status == MR_OK)
+        status = check_names(plugins, entry, path, diags);
+    if (status == MR_END)
+        return MR_OK; /* the same file by another way */
+    if (status == MR_OK)
+        status = call_load(entry, path, host, diags);
+    return status == MR_OK ? keep(plugins, entry, path, diags) : status;
+}
+
+/* ---- folders ---- */
+
+static int is_plugin_file(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    return len > 3 && entry->d_name[0] != '.' && strcmp(entry->d_name + len - 3, ".so") == 0;
+}
+
+static int compare_names(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void load_folder(mr_plugins *plugins, const char *folder, bool named, const mr_host *host, mr_diags *diags)
+{
+    struct stat info;
+    struct dirent **names = NULL;
+    int count = scandir(folder, &names, is_plugin_file, compare_names);
+    if (count < 0) {
+        if (named || errno != ENOENT) {
+            mr_warning(diags, "plugin-folder", nowhere, "can't read plugin folder '%s': %s", folder,
+                       strerror(errno)); // NOLINT(concurrency-mt-unsafe)
+            if (named)
+                mr_hint(diags, "it is named in MILLRACE_PLUGIN_PATH");
+        }
+        return;
+    }
+    if (count > 0 && stat(folder, &info) == 0 && (info.st_mode & S_IWOTH)) {
+        mr_warning(diags, "plugin-writable", nowhere, "plugin folder '%s' may be changed by every user of this machine", folder);
+        mr_hint(diags, "chmod o-w '%s'", folder);
+    }
+    for (int i = 0; i < count; i++) {
+        mr_autofree char *path = (unsigned)i < FILES_MAX ? mr_path_join(folder, names[i]->d_name) : NULL;
+        bool folder_entry = path && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+        if (path && !folder_entry)
+            mr_plugins_add(plugins, path, host, diags); /* what is wrong with it is in diags */
+        free(names[i]);
+    }
+    free(names);
+}
+
+static void load_named_folders(mr_plugins *plugins, const char *list, const mr_host *host, mr_diags *diags)
+{
+    for (unsigned i = 0; list && *list && i < FOLDERS_MAX; i++) {
+        size_t len = strcspn(list, ":");
+        mr_autofree char *folder = strndup(list, len);
+        if (folder && len > 0)
+            load_folder(plugins, folder, true, host, diags);
+        list += len + (list[len] == ':');
+    }
+}
+
+/* "…/bin/millrace" -> "…/lib/millrace/plugins". NULL: not to be known. */
+static char *own_folder(void)
+{
+    char path[PATH_MAX];
+    char *folder = NULL;
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (len <= 0)
+        return NULL;
+    path[len] = '\0';
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(path, '/');
+        if (!slash)
+            return NULL;
+        *slash = '\0';
+    }
+    return asprintf(&folder, "%s/lib/millrace/plugins", path) < 0 ? NULL : folder;
+}
+
+mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags)
+{
+    mr_plugins *plugins = calloc(1, sizeof(*plugins));
+    if (!plugins)
+        return NULL;
+    load_named_folders(plugins, secure_getenv("MILLRACE_PLUGIN_PATH"), host, diags);
+    mr_autofree char *own = own_folder();
+    if (own)
+        load_folder(plugins, own, false, host, diags);
+    return plugins;
+}
+
+void mr_plugins_free(mr_plugins *plugins)
+{
+    if (!plugins)
+        return;
+    for (size_t i = 0; i < plugins->count; i++)
+        free((void *)plugins->loaded[i].path);
+    free(plugins->loaded);
+    free((void *)plugins->ops.entries);
+    free(plugins);
+}
+
+const mr_op_set *mr_plugins_ops(const mr_plugins *plugins)
+{
+    return &plugins->ops;
+}
+
+size_t mr_plugins_count(const mr_plugins *plugins)
+{
+    return plugins->count;
+}
+
+const mr_loaded_plugin *mr_plugins_get(const mr_plugins *plugins, size_t index)
+{
+    return index < plugins->count ? &plugins->loaded[index] : NULL;
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The task store: what was done, on the disk before anyone hears of it.
+ *
+ * Invariants
+ *   - Changes are made by the writer thread only. Callers put a change (on their own stack) into the queue and sleep until its
+ *     transaction has ended; so the queue is never longer than there are callers, and nothing in it is copied.
+ *   - The writer takes all that waits, up to MR_STORE_GROUP_MAX, as one transaction: one sync of the disk serves them all. When a
+ *     group fails it is tried again one by one, so that only the change at fault gets the error.
+ *   - A change is seen by mr_store_find_result() when the call that made it returned, not before.
+ */
+#include "runtime/store_internal.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "runtime/lock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PUT_RESULT, PUT_TASK, PUT_RUN, END_RUN, PUT_EVENT, STATEMENTS };
+
+static const char *const statements[STATEMENTS] = {
+    [PUT_RESULT] = "INSERT INTO results (identity, op, outputs, made_us) VALUES (?1, ?2, ?3, ?4)"
+                   " ON CONFLICT (identity) DO UPDATE SET op = ?2, outputs = ?3, made_us = ?4",
+    [PUT_TASK] = "INSERT OR REPLACE INTO run_tasks (run, node, item, identity, state, reason, started_us, ended_us, cpu_us, attempt)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [PUT_RUN] = "INSERT INTO runs (run, pipeline, given, state, started_us) VALUES (?1, ?2, ?3, 'running', ?4)",
+    [END_RUN] = "UPDATE runs SET state = ?2, reason = ?3, ended_us = ?4 WHERE run = ?1",
+    [PUT_EVENT] = "INSERT INTO events (run, seq, time_us, event, node, item, state, reason, attempt)"
+                  " VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+};
+
+typedef enum change_kind { CHANGE_TASK, CHANGE_RUN_BEGIN, CHANGE_RUN_END } change_kind;
+
+/* One call, on its caller's stack. */
+typedef struct change {
+    change_kind kind;
+    const mr_task_record *task;
+    const mr_result *result;
+    const char *run;
+    const char *pipeline; /* CHANGE_RUN_BEGIN */
+    const char *state;    /* CHANGE_RUN_END */
+    const char *reason;   /* CHANGE_RUN_END */
+    char *json;           /* the result's outputs, or what the run was given */
+    size_t json_len;
+    int64_t now_us;
+    int code;         /* SQLite's */
+    char detail[128]; /* its words */
+    bool done;
+    struct change *next;
+} change;
+
+struct mr_store {
+    char *path;
+    sqlite3 *writer_db; /* the writer thread's */
+    sqlite3_stmt *writer_statements[STATEMENTS];
+    pthread_t writer;
+    bool writer_started;
+
+    pthread_mutex_t lock;    /* the queue */
+    pthread_cond_t wanted;   /* the queue has something, or closing */
+    pthread_cond_t finished; /* some changes are done */
+    change *first;
+    change *last;
+    bool closing;
+
+    pthread_mutex_t read_lock;
+    sqlite3 *reader_db;
+    sqlite3_stmt *find_result;
+};
+
+static const mr_span nowhere;
+
+static mr_status no_memory(mr_diags *diags)
+{
+    mr_error(diags, "no-memory", nowhere, "out of memory");
+    return MR_ERR_NOMEM;
+}
+
+/* ---- the writer ---- */
+
+static int run_statement(sqlite3_stmt *statement)
+{
+    int code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* Texts are the caller's, who waits: nothing is copied. A wrong bind leaves NULL, which the tables refuse. */
+static void bind_text(sqlite3_stmt *statement, int index, const char *text)
+{
+    if (text)
+        sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}
+
+static int put_event(mr_store *store, const char *run, int64_t time_us, const char *event, const mr_task_record *task, const char *state,
+                     const char *reason)
+{
+    sqlite3_stmt *put = store->writer_statements[PUT_EVENT];
+    bind_text(put, 1, run);
+    sqlite3_bind_int64(put, 2, time_us);
+    bind_text(put, 3, event);
+    if (task) {
+        bind_text(put, 4, task->node);
+        bind_text(put, 5, task->item);
+        sqlite3_bind_int64(put, 8, task->attempt);
+    }
+    bind_text(put, 6, state);
+    bind_text(put, 7, reason);
+    return run_statement(put);
+}
+
+static int put_task(mr_store *store, const change *it)
+{
+    const mr_task_record *task = it->task;
+    sqlite3_stmt *put = store->writer_statements[PUT_TASK];
+    bind_text(put, 1, task->run);
+    bind_text(put, 2, task->node);
+    bind_text(put, 3, task->item);
+    bind_text(put, 4, task->identity);
+    bind_text(put, 5, task->state);
+    bind_text(put, 6, task->reason);
+    sqlite3_bind_int64(put, 7, task->started_us);
+    sqlite3_bind_int64(put, 8, task->ended_us);
+    sqlite3_bind_int64(put, 9, task->cpu_us);
+    sqlite3_bind_int64(put, 10, task->attempt);
+    int code = run_statement(put);
+    if (code != SQLITE_OK)
+        return code;
+    return put_event(store, task->run, it->now_us, "task.done", task, task->state, task->reason);
+}
+
+static int put_result(mr_store *store, const change *it)
+{
+    sqlite3_stmt *put = store->writer_statements[PUT_RESULT];
+    bind_text(put, 1, it->result->identity);
+    bind_text(put, 2, it->result->op);
+    sqlite3_bind_text64(put, 3, it->json, it->json_len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_int64(put, 4, it->now_us);
+    return run_statement(put);
+}
+
+static int begin_run(mr_store *store, const change *it)
+{
+    sqlite3_stmt *put = store->writer_statements[PUT_RUN];
+    bind_text(put, 1, it->run);
+    bind_text(put, 2, it->pipeline);
+    if (it->json)
+        sqlite3_bind_text64(put, 3, it->json, it->json_len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_int64(put, 4, it->now_us);
+    int code = run_statement(put);
+    return code == SQLITE_OK ? put_event(store, it->run, it->now_us, "run.started", NULL, "running", NULL) : code;
+}
+
+static int end_run(mr_store *store, const change *it)
+{
+    sqlite3_stmt *put = store->writer_statements[END_RUN];
+    bind_text(put, 1, it->run);
+    bind_text(put, 2, it->state);
+    bind_text(put, 3, it->reason);
+    sqlite3_bind_int64(put, 4, it->now_us);
+    int code = run_statement(put);
+    if (code == SQLITE_OK && sqlite3_changes(store->writer_db) == 0)
+        return SQLITE_NOTFOUND; /* no such run */
+    return code == SQLITE_OK ? put_event(store, it->run, it->now_us, "run.done", NULL, it->state, it->reason) : code;
+}
+
+static int apply(mr_store *store, const change *it)
+{
+    int code = SQLITE_OK;
+    switch (it->kind) {
+    case CHANGE_TASK:
+        if (it->result)
+            code = put_result(store, it);
+        return code == SQLITE_OK ? put_task(store, it) : code;
+    case CHANGE_RUN_BEGIN: return begin_run(store, it);
+    case CHANGE_RUN_END: return end_run(store, it);
+    }
+    return SQLITE_MISUSE;
+}
+
+/* One transaction of the count changes from first on. SQLITE_OK: it is on the disk. */
+static int commit_group(mr_store *store, change *first, size_t count)
+{
+    sqlite3 *db = store->writer_db;
+    int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    change *it = first;
+    for (size_t i = 0; i < count && code == SQLITE_OK; i++, it = it->next)
+        code = apply(store, it);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        return code;
+    snprintf(first->detail, sizeof(first->detail), "%s", code == SQLITE_NOTFOUND ? "no such run" : sqlite3_errmsg(db));
+    if (!sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return code;
+}
+
+static void write_group(mr_store *store, change *first, size_t count)
+{
+    int code = commit_group(store, first, count);
+    change *it = first;
+    if (code == SQLITE_OK || count == 1) {
+        for (size_t i = 0; i < count; i++, it = it->next)
+            it->code = code;
+        return;
+    }
+    for (size_t i = 0; i < count; i++, it = it->next)
+        it->code = commit_group(store, it, 1);
+}
+
+static void *write_loop(void *context)
+{
+    mr_store *store = context;
+    pthread_mutex_lock(&store->lock);
+    for (;;) {
+        while (!store->first && !store->closing)
+            pthread_cond_wait(&store->wanted, &store->lock);
+        change *group = store->first;
+        if (!group)
+            break; /* closing, and nobody waits */
+        size_t count = 1;
+        change *end = group;
+        while (end->next && count < MR_STORE_GROUP_MAX) {
+            end = end->next;
+            count++;
+        }
+        store->first = end->next;
+        if (!store->first)
+            store->last = NULL;
+        pthread_mutex_unlock(&store->lock);
+        write_group(store, group, count);
+        pthread_mutex_lock(&store->lock);
+        for (size_t i = 0; i < count; i++) {
+            change *next = group->next;
+            group->done = true; /* its caller may be gone as soon as the lock is */
+            group = next;
+        }
+        pthread_cond_broadcast(&store->finished);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return NULL;
+}
+
+/* Waits until the change is on the disk, or failed. */
+static mr_status submit(mr_store *store, change *it, mr_diags *diags)
+{
+    it->now_us = mr_wall_us();
+    pthread_mutex_lock(&store->lock);
+    if (store->last)
+        store->last->next = it;
+    else
+        store->first = it;
+    store->last = it;
+    pthread_cond_signal(&store->wanted);
+    while (!it->done)
+        pthread_cond_wait(&store->finished, &store->lock);
+    pthread_mutex_unlock(&store->lock);
+    free(it->json);
+    it->json = NULL;
+    if (it->code == SQLITE_OK)
+        return MR_OK;
+    if (it->code == SQLITE_NOTFOUND) {
+        mr_error(diags, "store-run", nowhere, "the task store '%s' has no run '%s'", store->path, it->run);
+        return MR_ERR_NOT_FOUND;
+    }
+    if (it->code == SQLITE_CONSTRAINT_PRIMARYKEY && it->kind == CHANGE_RUN_BEGIN) {
+        mr_error(diags, "store-run", nowhere, "the task store '%s' has a run '%s' already", store->path, it->run);
+        return MR_ERR_CONFLICT;
+    }
+    return mr_store_error(diags, store->path, it->code, it->detail);
+}
+
+/* ---- opening and closing ---- */
+
+static mr_status prepare(mr_store *store, mr_diags *diags)
+{
+    sqlite3 *db = store->writer_db;
+    for (int i = 0; i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &store->writer_statements[i], NULL) != SQLITE_OK)
+            return mr_store_error(diags, store->path, sqlite3_extended_errcode(db), sqlite3_errmsg(db));
+    db = store->reader_db;
+    if (sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v3(db, "SELECT outputs FROM results WHERE identity = ?1", -1, SQLITE_PREPARE_PERSISTENT, &store->find_result, NULL) !=
+            SQLITE_OK)
+        return mr_store_error(diags, store->path, sqlite3_extended_errcode(db), sqlite3_errmsg(db));
+    return MR_OK;
+}
+
+/* Under a lock between processes: turning a new file into a WAL database is not safe against others who do the same. */
+static mr_status connect_both(mr_store *store, const char *state_dir, mr_diags *diags)
+{
+    mr_status status = mr_dir_make(state_dir, 0700, diags);
+    if (status != MR_OK)
+        return status;
+    mr_autofree char *dir = realpath(state_dir, NULL);
+    if (!dir) {
+        mr_error(diags, "state-io", nowhere, "can't find '%s': %s", state_dir, strerror(errno)); // NOLINT(concurrency-mt-unsafe): glibc's is safe
+        return MR_ERR_IO;
+    }
+    mr_autofree char *lock_path = mr_path_join(dir, "tasks.lock");
+    store->path = mr_path_join(dir, "tasks.db");
+    if (!lock_path || !store->path)
+        return no_memory(diags);
+    mr_autoclose int lock = mr_lock_file(lock_path);
+    if (lock < 0) {
+        mr_error(diags, "state-io", nowhere, "can't lock '%s': %s", lock_path, strerror(errno)); // NOLINT(concurrency-mt-unsafe)
+        mr_hint(diags, "choose a state folder that you may write to with --state");
+        return MR_ERR_IO;
+    }
+    status = mr_store_connect(store->path, diags, &store->writer_db);
+    if (status == MR_OK)
+        status = mr_store_migrate(store->writer_db, store->path, diags);
+    if (status == MR_OK)
+        status = mr_store_connect(store->path, diags, &store->reader_db);
+    return status == MR_OK ? prepare(store, diags) : status;
+}
+
+mr_status mr_store_open(const char *state_dir, mr_diags *diags, mr_store **ret_store)
+{
+    *ret_store = NULL;
+    mr_store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return no_memory(diags);
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_mutex_init(&store->read_lock, NULL);
+    pthread_cond_init(&store->wanted, NULL);
+    pthread_cond_init(&store->finished, NULL);
+    mr_status status = connect_both(store, state_dir, diags);
+    if (status == MR_OK) {
+        store->writer_started = pthread_create(&store->writer, NULL, write_loop, store) == 0;
+        if (!store->writer_started) {
+            mr_error(diags, "threads", nowhere, "can't start the task store's writer thread");
+            mr_hint(diags, "raise the limit of processes (ulimit -u)");
+            status = MR_ERR_LIMIT;
+        }
+    }
+    if (status != MR_OK) {
+        mr_store_close(store);
+        return status;
+    }
+    *ret_store = store;
+    return MR_OK;
+}
+
+void mr_store_close(mr_store *store)
+{
+    if (!store)
+        return;
+    if (store->writer_started) {
+        pthread_mutex_lock(&store->lock);
+        store->closing = true;
+        pthread_cond_signal(&store->wanted);
+        pthread_mutex_unlock(&store->lock);
+        pthread_join(store->writer, NULL);
+    }
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(store->writer_statements[i]);
+    sqlite3_finalize(store->find_result);
+    sqlite3_close(store->reader_db);
+    sqlite3_close(store->writer_db);
+    pthread_cond_destroy(&store->finished);
+    pthread_cond_destroy(&store->wanted);
+    pthread_mutex_destroy(&store->read_lock);
+    pthread_mutex_destroy(&store->lock);
+    free(store->path);
+    free(store);
+}
+
+/* ---- calls ---- */
+
+static mr_status add_json(change *it, const json_t *value, mr_diags *diags)
+{
+    it->json = mr_json_text(value);
+    if (!it->json)
+        return no_memory(diags);
+    it->json_len = strlen(it->json);
+    if (it->json_len <= MR_STORE_OUTPUTS_MAX)
+        return MR_OK;
+    mr_error(diags, "store-size", nowhere, "a description of %zu bytes can't be stored: the limit is %zu", it->json_len, MR_STORE_OUTPUTS_MAX);
+    free(it->json);
+    it->json = NULL;
+    return MR_ERR_LIMIT;
+}
+
+mr_status mr_store_task_done(mr_store *store, const mr_task_record *record, const mr_result *result, mr_diags *diags)
+{
+    change it = {.kind = CHANGE_TASK, .task = record, .result = result, .run = record->run};
+    mr_status status = result ? add_json(&it, result->outputs, diags) : MR_OK;
+    return status == MR_OK ? submit(store, &it, diags) : status;
+}
+
+mr_status mr_store_run_begin(mr_store *store, const char *run, const char *pipeline, const json_t *given, mr_diags *diags)
+{
+    change it = {.kind = CHANGE_RUN_BEGIN, .run = run, .pipeline = pipeline};
+    mr_status status = given ? add_json(&it, given, diags) : MR_OK;
+    return status == MR_OK ? submit(store, &it, diags) : status;
+}
+
+mr_status mr_store_run_end(mr_store *store, const char *run, const char *state, const char *reason, mr_diags *diags)
+{
+    change it = {.kind = CHANGE_RUN_END, .run = run, .state = state, .reason = reason};
+    return submit(store, &it, diags);
+}
+
+/* *ret_text is malloc()ed, or NULL when there is none. SQLite's code. read_lock is held. */
+static int find(mr_store *store, const char *identity, char **ret_text, size_t *ret_len)
+{
+    sqlite3_stmt *statement = store->find_result;
+    sqlite3_bind_text(statement, 1, identity, -1, SQLITE_STATIC);
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        const void *text = sqlite3_column_text(statement, 0);
+        *ret_len = (size_t)sqlite3_column_bytes(statement, 0);
+        *ret_text = text ? malloc(*ret_len + 1) : NULL;
+        if (*ret_text)
+            memcpy(*ret_text, text, *ret_len);
+        code = *ret_text ? SQLITE_DONE : SQLITE_NOMEM;
+    }
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+mr_status mr_store_find_result(mr_store *store, const char *identity, mr_diags *diags, json_t **ret_outputs)
+{
+    mr_autofree char *text = NULL;
+    size_t len = 0;
+    mr_status status = MR_OK;
+    *ret_outputs = NULL;
+    pthread_mutex_lock(&store->read_lock);
+    int code = find(store, identity, &text, &len);
+    if (code != SQLITE_OK)
+        status = mr_store_error(diags, store->path, code, sqlite3_errmsg(store->reader_db));
+    pthread_mutex_unlock(&store->read_lock);
+    if (status != MR_OK)
+        return status;
+    if (!text)
+        return MR_ERR_NOT_FOUND;
+    *ret_outputs = json_loadb(text, len, 0, NULL);
+    if (json_is_array(*ret_outputs))
+        return MR_OK;
+    mr_warning(diags, "store-damaged", nowhere, "the task store '%s' holds a result '%s' that can't be read: it is made again", store->path,
+               identity);
+    json_decref(*ret_outputs);
+    *ret_outputs = NULL;
+    return MR_ERR_NOT_FOUND;
+}
