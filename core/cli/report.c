@@ -176,13 +176,25 @@ void mr_report_event(mr_report *report, const mr_event *event)
         add_file(report, meta, size);
 }
 
+/* Paths need not be UTF-8, JSON must be. */
+static json_t *path_json(const char *path)
+{
+    json_t *value = json_string(path);
+    if (value)
+        return value;
+    mr_autofree char *ascii = strdup(path);
+    for (char *at = ascii; at && *at; at++)
+        *at = (unsigned char)*at < 0x80 ? *at : '?';
+    return ascii ? json_string(ascii) : NULL;
+}
+
 static json_t *describe_inputs(const mr_job *job)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < job->input_count; i++) {
         struct stat info;
         json_int_t size = stat(job->inputs[i].path, &info) == 0 ? (json_int_t)info.st_size : -1;
-        json_t *input = json_pack("{s:s, s:s}", "name", job->inputs[i].name, "path", job->inputs[i].path);
+        json_t *input = json_pack("{s:s, s:o}", "name", job->inputs[i].name, "path", path_json(job->inputs[i].path));
         if (input && size >= 0)
             json_object_set_new(input, "size", json_integer(size));
         json_array_append_new(list, input);
@@ -274,12 +286,13 @@ static json_t *describe(const mr_report *report, const mr_job *job, const mr_ses
     int64_t end_us = tally->ended_us ? tally->ended_us : mr_wall_us();
     mr_time_text(tally->started_us, started);
     mr_time_text(end_us, ended);
-    return json_pack("{s:s, s:{s:s, s:s}, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "millrace", MR_VERSION, "pipeline",
-                     "name", pipeline->name, "file", job->file, "run", mr_run_id(run), "state", tally->state[0] ? tally->state : "cancelled",
-                     "started", started, "ended", ended, "elapsed_ms", (json_int_t)((end_us - tally->started_us) / 1000), "inputs",
-                     describe_inputs(job), "params", describe_params(&job->bound), "plugins", describe_plugins(session), "nodes",
-                     describe_nodes(tally), "outputs", mr_run_outputs(run), "renditions", describe_renditions(report), "published", "files",
-                     (json_int_t)HASH_COUNT(report->files), "bytes", (json_int_t)report->file_bytes);
+    return json_pack("{s:s, s:{s:s, s:o}, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "millrace", MR_VERSION, "pipeline",
+                     "name", pipeline->name, "file", path_json(job->file), "run", mr_run_id(run), "state",
+                     tally->state[0] ? tally->state : "cancelled", "started", started, "ended", ended, "elapsed_ms",
+                     (json_int_t)((end_us - tally->started_us) / 1000), "inputs", describe_inputs(job), "params", describe_params(&job->bound),
+                     "plugins", describe_plugins(session), "nodes", describe_nodes(tally), "outputs", mr_run_outputs(run), "renditions",
+                     describe_renditions(report), "published", "files", (json_int_t)HASH_COUNT(report->files), "bytes",
+                     (json_int_t)report->file_bytes);
 }
 
 mr_status mr_report_write(const mr_report *report, const mr_job *job, const mr_session *session, const mr_tally *tally, const mr_run *run,
