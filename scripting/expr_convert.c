@@ -189,11 +189,12 @@ static json_t *read_table(lua_State *lua, reader *r)
     shape s = table_shape(lua);
     json_t *out = NULL;
     r->depth++;
-    if (s.texts == s.count && (s.count > 0 || has_mark(lua, OBJECT_MARK)))
+    bool object = s.texts == s.count && (s.count > 0 || has_mark(lua, OBJECT_MARK));
+    bool dense = s.count == 0 || (s.least >= 1 && (size_t)s.most <= 2 * s.count);
+    bool list = s.texts == 0 && !s.other && (dense || (has_mark(lua, LIST_MARK) && s.most <= MR_EXPR_VALUES));
+    if (object)
         out = read_object(lua, r);
-    else if (s.texts == 0 && !s.other && (s.count == 0 || (s.least >= 1 && (size_t)s.most <= 2 * s.count)))
-        out = read_list(lua, r, (size_t)s.most);
-    else if (has_mark(lua, LIST_MARK) && s.most <= MR_EXPR_VALUES)
+    else if (list)
         out = read_list(lua, r, (size_t)s.most);
     else
         fail(r, s.texts > 0 ? "a table mixes a list and an object" : "a list has too many holes");

@@ -383,7 +383,7 @@ void mr_check_bindings(mr_check *check, uint32_t node)
 {
     binder b = {.check = check, .node = &check->nodes[node], .index = node, .map = check->node_entries[node]->value};
     b.port_count = b.node->op ? mr_port_count(b.node->op->inputs) : 0;
-    b.places = mr_check_take(check, b.port_count, sizeof(*b.places));
+    b.places = mr_check_take(check, b.port_count, sizeof(const mr_entry *));
     b.bindings = mr_check_take(check, b.port_count, sizeof(*b.bindings));
     if (!b.places || !b.bindings)
         return;

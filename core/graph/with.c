@@ -231,7 +231,7 @@ static const mr_value *close_value(closer *c, const mr_value *value);
 
 static const mr_value *close_list(closer *c, const mr_value *value)
 {
-    const mr_value **items = mr_arena_take_array(c->arena, value->list.count + 1, sizeof(*items));
+    const mr_value **items = mr_arena_take_array(c->arena, value->list.count + 1, sizeof(const mr_value *));
     mr_value *out = mr_arena_take(c->arena, sizeof(*out));
     if (!items || !out) {
         c->failed = true;

@@ -13,15 +13,15 @@ static mr_status never_runs(const mr_host *host, const mr_batch *batch)
 #define OP(id, op_name, text, op_flags, in, out, op_params, op_size)                                                                                 \
     static const mr_op id = {.size = sizeof(mr_op),                                                                                                  \
                              .version = 1,                                                                                                           \
-                             .name = op_name,                                                                                                        \
-                             .summary = text,                                                                                                        \
-                             .flags = op_flags,                                                                                                      \
+                             .name = (op_name),                                                                                                      \
+                             .summary = (text),                                                                                                      \
+                             .flags = (op_flags),                                                                                                    \
                              .cpu = 1,                                                                                                               \
                              .memory_mb = 64,                                                                                                        \
-                             .inputs = in,                                                                                                           \
-                             .outputs = out,                                                                                                         \
-                             .params = op_params,                                                                                                    \
-                             .params_size = op_size,                                                                                                 \
+                             .inputs = (in),                                                                                                         \
+                             .outputs = (out),                                                                                                       \
+                             .params = (op_params),                                                                                                  \
+                             .params_size = (op_size),                                                                                               \
                              .run = never_runs}
 
 /* --- ports --- */
