@@ -39,27 +39,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* With a value for each param, what depends on params can be checked too. */
-static bool can_bind(const mr_pipeline *pipeline)
-{
-    for (size_t i = 0; i < pipeline->param_count; i++) {
-        const mr_pipeline_param *param = &pipeline->params[i];
-        if ((param->spec.flags & MR_PARAM_REQUIRED) && !param->standard)
-            return false;
-    }
-    return true;
-}
-
-static void check_file(mr_session *session, const char *name)
-{
-    const mr_pipeline *pipeline = NULL;
-    mr_bound bound = {0};
-    mr_status status = mr_pipeline_load(session->arena, mr_find_pipeline(session, name), mr_session_ops(session), session->diags, &pipeline);
-    if (status == MR_OK && can_bind(pipeline))
-        mr_pipeline_bind(session->arena, pipeline, NULL, 0, session->diags, &bound);
-    mr_bound_clear(&bound);
-}
-
 static const char *plural(size_t count)
 {
     return count == 1 ? "" : "s";
@@ -67,8 +46,9 @@ static const char *plural(size_t count)
 
 static int check_all(const check_options *from, mr_session *session)
 {
+    const mr_pipeline *pipeline;
     for (size_t i = 0; i < from->count; i++)
-        check_file(session, from->files[i]);
+        mr_pipeline_load(session->arena, mr_find_pipeline(session, from->files[i]), mr_session_ops(session), session->diags, &pipeline);
     size_t errors = mr_diags_errors(session->diags);
     size_t warnings = mr_diags_warnings(session->diags);
     if (from->json) {

@@ -30,10 +30,6 @@ static void add_param(mr_job *job, char *arg, struct argp_state *state)
     given->text = equals ? strdup(equals + 1) : NULL;
     if (!given->name || !given->text)
         argp_failure(state, MR_EXIT_FAILED, 0, "out of memory");
-    for (size_t i = 0; given->name && i + 1 < job->param_count; i++) {
-        if (strcmp(job->params[i].name, given->name) == 0)
-            argp_error(state, "--param: '%s' is given twice", given->name);
-    }
 }
 
 /* There can't be more of either than there are words on the command line. */

@@ -115,12 +115,14 @@ class Run(Case):
             self.assertEqual(done.stdout, "", name)
 
     def test_wrong_words(self):
+        slices = self.write("slices.yaml", SLICES)
         bad = self.write("bad.yaml", PROBE.replace("probe.media", "probe.meida"))
         self.assertIn("did you mean 'probe.media'?", self.expect(2, "run", bad, "--input", "clip.mp4").stderr)
         self.assertIn("--input source=PATH", self.expect(2, "run", self.look).stderr)
         self.assertIn("did you mean 'source'?", self.expect(2, "run", self.look, "--input", "sorce=clip.mp4").stderr)
         self.assertIn("takes one file, and 2 were given", self.expect(2, "run", self.look, "-i", "clip.mp4", "-i", "clip.mp4").stderr)
         self.assertIn("presett", self.expect(2, "run", self.look, "--input", "clip.mp4", "--param", "presett=slow").stderr)
+        self.assertIn("given twice", self.expect(2, "run", slices, "-i", "clip.mp4", "-p", "preset=slow", "-p", "preset=fast").stderr)
         self.assertFalse((self.dir / "out").exists())
 
     def test_names_of_files_are_taken_as_they_are(self):

@@ -55,7 +55,6 @@ class Usage(Case):
         for text in ("0", "-1", "many", "1x", "99999999999999999999", ""):
             self.assertIn("--jobs", self.refused("run", "--jobs", text, "vod"))
         self.assertIn("'segment' is not NAME=VALUE", self.refused("run", "--param", "segment", "vod"))
-        self.assertIn("'a' is given twice", self.refused("run", "--param", "a=1", "--param", "a=2", "vod"))
         self.assertIn("did you mean 'mermaid'?", self.refused("graph", "--format", "mermiad", "vod"))
         self.assertIn("did you mean 'fish'?", self.refused("completion", "fsh"))
 
