@@ -368,8 +368,8 @@ mr_status mr_node_close(mr_arena *arena, mr_expr_vm *vm, const mr_node *node, co
         ret_bound->never = !run;
     }
     ret_bound->with = node->with;
-    if (ret_bound->never)
-        return MR_OK;
+    if (ret_bound->never) /* what is written must make sense all the same; what its expressions would give is not asked */
+        return mr_with_bind(arena, node, node->with, values, diags, NULL);
     if (node->with) {
         ret_bound->with = mr_with_close(arena, vm, node, node->with, values, NULL, diags);
         if (!ret_bound->with)
