@@ -265,3 +265,20 @@ mr_status mr_scan_times(const mr_scan *scan, int64_t **ret_times, size_t *ret_co
     *ret_count = kept;
     return MR_OK;
 }
+
+int64_t mr_scan_end(const mr_scan *scan, const int64_t *times, size_t count, AVRational time_base, AVRational fps)
+{
+    int64_t last = times[count - 1];
+    int64_t usual = av_rescale_q(1, av_inv_q(fps), time_base);
+    int64_t most = av_rescale_q(1, (AVRational){1, 1}, time_base); /* a second, or twice the longest frame before it */
+    int64_t duration = 0;
+    for (size_t i = 0; i + 1 < count; i++) {
+        if (times[i + 1] - times[i] > most / 2)
+            most = 2 * (times[i + 1] - times[i]);
+    }
+    for (size_t i = scan->frame_count; i-- > 0 && duration == 0;) {
+        if (scan->frames[i].pts == last && !(scan->frames[i].flags & MR_FRAME_HIDDEN))
+            duration = scan->frames[i].duration;
+    }
+    return last + (duration > 0 && duration <= most ? duration : usual);
+}

@@ -51,5 +51,7 @@ void mr_scan_free(mr_scan *scan);
 
 /* The presentation times of the frames that make pictures, sorted, each once: ticks. *ret_times is freed with av_free. */
 mr_status mr_scan_times(const mr_scan *scan, int64_t **ret_times, size_t *ret_count);
+/* When the last of them ends: ticks. Its duration is believed within reason, else it is a frame's. times as from mr_scan_times; count > 0. */
+int64_t mr_scan_end(const mr_scan *scan, const int64_t *times, size_t count, AVRational time_base, AVRational fps);
 
 #endif
