@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this and earlier runs published in a folder: .millrace/published.jsonl, one object {digest, path, size} a line. A line is written before its
+ * file appears, so that a killed run leaves nothing unknown; at the end the list is written anew, sorted, without what was removed.
+ * Only what stands in it is ever removed: other people's files in the folder are theirs.
+ */
+#ifndef STORAGE_LEDGER_H
+#define STORAGE_LEDGER_H
+
+#include <millrace/op.h>
+#include <uthash.h>
+
+typedef struct mr_ledger_entry {
+    char *path;
+    char *digest; /* "" when not known */
+    uint64_t size;
+    bool current; /* published by this run */
+    bool replaceable;
+    UT_hash_handle hh;
+} mr_ledger_entry;
+
+typedef struct mr_ledger {
+    mr_ledger_entry *entries;
+    size_t count;
+    int fd; /* appended to */
+} mr_ledger;
+
+enum { MR_LEDGER_MAX = 1000000 };
+
+/* Functions return 0 or a negative errno. A line that can't be read (torn by a crash) is passed over. */
+int mr_ledger_open(mr_ledger *ledger, int notes_fd);
+void mr_ledger_close(mr_ledger *ledger);
+mr_ledger_entry *mr_ledger_find(const mr_ledger *ledger, const char *path); /* NULL: not known */
+/* Notes that path is about to be published. */
+int mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, mr_ledger_entry **ret_entry);
+void mr_ledger_remove(mr_ledger *ledger, mr_ledger_entry *entry);
+/* Writes the list anew, sorted by path. */
+int mr_ledger_finish(mr_ledger *ledger, int notes_fd);
+
+#endif
