@@ -258,7 +258,7 @@ bool mr_param_bind_one(binder *in, const mr_param *param, const mr_value *value,
 
 static void unknown_param(const binder *in, const mr_param *table, const mr_entry *entry)
 {
-    const char *names[128];
+    const char *names[128] = {0};
     size_t count = 0;
     for (const mr_param *param = table; param && param->name && count < 128; param++)
         names[count++] = param->name;
