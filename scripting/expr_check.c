@@ -266,7 +266,8 @@ static void report_syntax(mr_expr_check *check, mr_token token, bool at_end, con
     if (hint && !at_end)
         mr_hint(check->diags, "%s", hint);
     else if (expected && !strstr(why, "<eof>' expected") && !strstr(why, "<eof> expected"))
-        mr_hint(check->diags, "%.*s expected here", (int)(expected - why), why);
+        mr_hint(check->diags, "%s is missing here",
+                strncmp(why, "<name>", 6) == 0 ? "a name" : mr_arena_printf(check->arena, "%.*s", (int)(expected - why), why));
 }
 
 static mr_status check_syntax(mr_expr_check *check, const mr_token *tokens, size_t count, size_t end)

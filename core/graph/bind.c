@@ -166,5 +166,5 @@ mr_status mr_bound_params(mr_arena *arena, mr_expr_vm *vm, const mr_bound *bound
         if (!with)
             return MR_ERR_PARAM;
     }
-    return mr_with_bind(arena, of, with, &values, diags, ret_params);
+    return mr_with_bind(arena, of, with, diags, ret_params);
 }

@@ -141,8 +141,11 @@ mr_status mr_pipeline_check(mr_arena *arena, const char *file, const mr_value *r
     check.pipeline->name = file_name(&check, file);
     check.pipeline->description = "";
     if (root->type != MR_VALUE_MAP) {
-        mr_fail(&check, "wrong-type", root->span, "a pipeline is a map with the keys millrace, inputs, params, nodes and outputs, not %s",
-                mr_value_type_name(root->type));
+        if (root->type == MR_VALUE_NULL)
+            mr_fail(&check, "wrong-type", root->span, "the pipeline is empty");
+        else
+            mr_fail(&check, "wrong-type", root->span, "a pipeline is a map, not %s", mr_value_type_name(root->type));
+        mr_hint(diags, "its keys are: millrace, name, description, inputs, params, nodes, outputs");
         return MR_ERR_PARAM;
     }
     check_root(&check, root);

@@ -72,8 +72,9 @@ void mr_check_exprs(mr_check *check, uint32_t node);
 /* The map with what can be evaluated: everything when scope is given, else what needs known params only. NULL: an error was reported. */
 const mr_value *mr_with_close(mr_arena *arena, mr_expr_vm *vm, const mr_node *node, const mr_value *with, const mr_values *values,
                               const json_t *scope, mr_diags *diags);
-/* Checks a closed map against the op's table and fills its struct; what is still open counts as right. */
-mr_status mr_with_bind(mr_arena *arena, const mr_node *node, const mr_value *with, const mr_values *values, mr_diags *diags, void **ret_params);
+/* Checks a closed map against the op's table; what is still open counts as right. ret_params not NULL: fills the op's struct, with
+ * defaults for what is open. */
+mr_status mr_with_bind(mr_arena *arena, const mr_node *node, const mr_value *with, mr_diags *diags, void **ret_params);
 /* 'when' and 'with' of a node, as far as params alone decide. */
 mr_status mr_node_close(mr_arena *arena, mr_expr_vm *vm, const mr_node *node, const mr_values *values, mr_diags *diags, mr_bound_node *ret_bound);
 

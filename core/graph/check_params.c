@@ -38,7 +38,7 @@ typedef union any_field {
 } any_field;
 
 /* One value against a table of one param. */
-static mr_status bind_one(mr_arena *arena, const mr_param *spec, const mr_value *value, mr_diags *diags, any_field *ret_field)
+static mr_status bind_one(mr_arena *arena, const mr_param *spec, const char *what, const mr_value *value, mr_diags *diags, any_field *ret_field)
 {
     mr_param table[2] = {*spec, MR_PARAM_END};
     table[0].offset = 0;
@@ -46,7 +46,7 @@ static mr_status bind_one(mr_arena *arena, const mr_param *spec, const mr_value 
     table[0].flags = 0;
     mr_entry entry = {spec->name, value->span, value};
     mr_value map = {.type = MR_VALUE_MAP, .span = value->span, .map = {&entry, 1}};
-    return mr_params_bind(table, &map, "the pipeline", value->span, arena, ret_field, sizeof(*ret_field), NULL, diags);
+    return mr_params_bind(table, &map, what, value->span, arena, ret_field, sizeof(*ret_field), NULL, diags);
 }
 
 static json_t *whole_or_real(double number)
@@ -78,11 +78,11 @@ mr_status mr_param_read(mr_arena *arena, const mr_pipeline_param *param, const m
 {
     any_field field = {0};
     if (strcmp(param->type, "map") == 0 && value->type != MR_VALUE_MAP) {
-        mr_error(diags, "wrong-type", value->span, "param '%s' of the pipeline must be a map, not %s", param->spec.name,
+        mr_error(diags, "wrong-type", value->span, "the pipeline's params: '%s' must be a map, not %s", param->spec.name,
                  mr_value_type_name(value->type));
         return MR_ERR_PARAM;
     }
-    mr_status status = bind_one(arena, &param->spec, value, diags, &field);
+    mr_status status = bind_one(arena, &param->spec, "the pipeline's params", value, diags, &field);
     if (status != MR_OK)
         return status;
     *ret_json = field_json(param, &field, value);
@@ -116,7 +116,7 @@ static bool read_limit(mr_check *check, const mr_value *map, const char *key, co
         mr_fail(check, "wrong-type", value->span, "'%s' of %s must be one value, not %s", key, what, mr_value_type_name(value->type));
         return false;
     }
-    if (bind_one(check->arena, &spec, value, check->diags, ret_field) != MR_OK) {
+    if (bind_one(check->arena, &spec, what, value, check->diags, ret_field) != MR_OK) {
         check->failed = true;
         return false;
     }

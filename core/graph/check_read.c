@@ -41,7 +41,7 @@ void mr_hint_names(mr_check *check, const char *word, const char *const *names, 
     if (near)
         mr_hint(check->diags, "did you mean '%s'?", near);
     else if (count > 0)
-        mr_hint(check->diags, "%s: %s", lead, mr_join(check->arena, names, count, 12));
+        mr_hint(check->diags, "%s: %s", lead, mr_join(check->arena, names, count, 16));
 }
 
 bool mr_check_map(mr_check *check, const mr_value *value, const char *what)

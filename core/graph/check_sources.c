@@ -144,8 +144,11 @@ static bool node_source(mr_check *check, const mr_value *value, const char *name
     if (port < 0) {
         size_t count = 0;
         const char **names = port_names(check, NULL, op->outputs, &count);
+        const char *near = mr_nearest(port_name, names, count);
         mr_fail(check, "unknown-port", value->span, "node '%s' (op '%s') has no output port '%s'", name, op->name, port_name);
-        if (count > 0)
+        if (near)
+            mr_hint(check->diags, "did you mean '%s.%s'?", name, near);
+        else if (count > 0)
             mr_hint_names(check, port_name, names, count, "it has");
         else
             mr_hint(check->diags, "the op has no outputs");
@@ -182,6 +185,7 @@ typedef struct binder {
     const mr_value *map; /* the node's */
     mr_binding *bindings;
     const mr_entry **places; /* per input port: where it was bound */
+    bool *meant;             /* per input port: a misspelt name means it, so it is not missing as well */
     size_t port_count;
 } binder;
 
@@ -217,6 +221,9 @@ static void unknown_port(binder *b, const mr_entry *entry)
     mr_check *check = b->check;
     size_t count = 0;
     const char **names = port_names(check, NULL, b->node->op->inputs, &count);
+    const char *near = mr_nearest(entry->key, names, count);
+    if (near)
+        b->meant[mr_port_find(b->node->op->inputs, near)] = true;
     mr_fail(check, "unknown-port", entry->key_span, "op '%s' has no input port '%s'", b->node->op->name, entry->key);
     bool param = false;
     for (const mr_param *p = b->node->op->params; p && p->name; p++)
@@ -296,8 +303,11 @@ static void bind_entry(binder *b, const mr_entry *entry, mr_bind_how how, const 
         return;
     }
     if (b->places[port]) {
-        mr_fail(check, "bound-twice", entry->key_span, "port '%s' is bound twice", entry->key);
-        mr_note(check->diags, b->places[port]->key_span, "first bound here");
+        mr_span first = b->places[port]->key_span;
+        mr_span second = entry->key_span;
+        bool swap = second.line < first.line || (second.line == first.line && second.col < first.col);
+        mr_fail(check, "bound-twice", swap ? first : second, "port '%s' is bound twice", entry->key);
+        mr_note(check->diags, swap ? second : first, "first bound here");
         return;
     }
     b->places[port] = entry;
@@ -325,8 +335,13 @@ static void bind_map(binder *b, const char *key, mr_bind_how how)
 {
     const mr_value *map = mr_value_get(b->map, key);
     size_t first = b->node->binding_count;
-    if (!map || !mr_check_map(b->check, map, mr_check_text(b->check, "'%s' of node '%s'", key, b->node->name)))
+    if (!map)
         return;
+    if (!mr_check_map(b->check, map, mr_check_text(b->check, "'%s' of node '%s'", key, b->node->name))) {
+        mr_hint(b->check->diags, "write %s: {PORT: SOURCE}", key);
+        memset(b->meant, true, b->port_count); /* which ports were meant is not known */
+        return;
+    }
     for (size_t i = 0; i < map->map.count; i++)
         bind_entry(b, &map->map.entries[i], how, key);
     if (how != MR_BIND_FOR && b->bindings)
@@ -358,7 +373,8 @@ static void check_missing(binder *b)
     mr_check *check = b->check;
     for (size_t i = 0; i < b->port_count; i++) {
         const mr_port *port = &b->node->op->inputs[i];
-        if (b->places[i] || (port->flags & MR_PORT_OPTIONAL))
+        bool said = b->meant[i] || mr_value_get(b->map, port->name); /* misspelt, or written one level too high */
+        if (b->places[i] || said || (port->flags & MR_PORT_OPTIONAL))
             continue;
         mr_fail(check, "missing-input", b->node->span, "node '%s': input port '%s' of op '%s' is not connected", b->node->name, port->name,
                 b->node->op->name);
@@ -385,7 +401,8 @@ void mr_check_bindings(mr_check *check, uint32_t node)
     b.port_count = b.node->op ? mr_port_count(b.node->op->inputs) : 0;
     b.places = mr_check_take(check, b.port_count, sizeof(const mr_entry *));
     b.bindings = mr_check_take(check, b.port_count, sizeof(*b.bindings));
-    if (!b.places || !b.bindings)
+    b.meant = mr_check_take(check, b.port_count, sizeof(*b.meant));
+    if (!b.places || !b.bindings || !b.meant)
         return;
     b.node->bindings = b.bindings;
     bind_map(&b, "each", MR_BIND_EACH);

@@ -33,8 +33,13 @@ const char *mr_fan_text(mr_arena *arena, const mr_node *node)
         const mr_binding *binding = &node->bindings[i];
         if (binding->how == MR_BIND_IN)
             continue;
-        text = mr_arena_printf(arena, "%s%s%s %s", text ? text : "", text ? ", " : "", binding->how == MR_BIND_EACH ? "each" : "for",
-                               node->op->inputs[binding->port].name);
+        const char *port = node->op->inputs[binding->port].name;
+        const char *word = binding->how == MR_BIND_EACH ? "each" : "for";
+        bool more = i > 0 && node->bindings[i - 1].how == binding->how;
+        if (more)
+            text = mr_arena_printf(arena, "%s + %s", text, port);
+        else
+            text = mr_arena_printf(arena, "%s%s%s %s", text ? text : "", text ? ", " : "", word, port);
         if (!text)
             return NULL;
     }

@@ -38,7 +38,7 @@ typedef struct mr_layout {
 /* Layer of each node: 1 without node sources, else one more than the furthest source; triggered nodes are in the last. In arena; NULL: no memory. */
 uint32_t *mr_graph_layers(mr_arena *arena, const mr_pipeline *pipeline, uint32_t *ret_last);
 mr_status mr_layout_make(mr_arena *arena, const mr_pipeline *pipeline, mr_layout *ret_layout);
-/* The third line of a node's box: "each chunk, for rung"; NULL: none. In arena. */
+/* The third line of a node's box: "each chunk + analysis, for rung"; NULL: none. In arena. */
 const char *mr_fan_text(mr_arena *arena, const mr_node *node);
 
 #endif

@@ -323,36 +323,98 @@ static bool report_missing(const mr_node *node, const mr_entry *entry, mr_diags 
     return true;
 }
 
-mr_status mr_with_bind(mr_arena *arena, const mr_node *node, const mr_value *with, const mr_values *values, mr_diags *diags, void **ret_params)
+/* A copy of the tree with markers in place of what is still open, so that the rest of a list or map is checked. */
+static const mr_value *mark_open(closer *c, const mr_value *value)
+{
+    if (!holds_open(c->node, value))
+        return value;
+    mr_value *out = mr_arena_take(c->arena, sizeof(*out));
+    if (!out || (value->type != MR_VALUE_LIST && value->type != MR_VALUE_MAP)) {
+        c->failed |= !out;
+        return &open_marker;
+    }
+    *out = *value;
+    size_t count = value->type == MR_VALUE_LIST ? value->list.count : value->map.count;
+    const mr_value **items = mr_arena_take_array(c->arena, count, sizeof(const mr_value *));
+    mr_entry *entries = mr_arena_take_array(c->arena, count, sizeof(*entries));
+    if (!items || !entries) {
+        c->failed = true;
+        return &open_marker;
+    }
+    for (size_t i = 0; i < count && value->type == MR_VALUE_LIST; i++)
+        items[i] = mark_open(c, value->list.items[i]);
+    for (size_t i = 0; i < count && value->type == MR_VALUE_MAP; i++) {
+        entries[i] = value->map.entries[i];
+        entries[i].value = mark_open(c, entries[i].value);
+    }
+    if (value->type == MR_VALUE_LIST)
+        out->list.items = items;
+    else
+        out->map.entries = entries;
+    return out;
+}
+
+/* "${params.x}" whose value comes from elsewhere: judged alone, so that the mistake can also name the place where it is used. */
+static bool judge_alone(closer *c, const char *what, const mr_entry *entry, void *scratch)
+{
+    const mr_param *param = find_op_param(c->node->op, entry->key);
+    const mr_value *written = c->node->with ? mr_value_get(c->node->with, entry->key) : NULL;
+    if (!param || !written || written == entry->value || written->span.file != entry->key_span.file ||
+        (entry->value->span.file == written->span.file && entry->value->span.line == written->span.line))
+        return true;
+    mr_param table[2] = {*param, MR_PARAM_END};
+    mr_entry one = *entry;
+    mr_value map = {.type = MR_VALUE_MAP, .span = written->span, .map = {.entries = &one, .count = 1}};
+    if (mr_params_bind(table, &map, what, written->span, c->arena, scratch, c->node->op->params_size, is_open, c->diags) == MR_OK)
+        return true;
+    mr_note(c->diags, written->span, "used here");
+    return false;
+}
+
+/* One entry of 'with' as the binder shall see it. false: it is left out. */
+static bool prepare_entry(closer *c, const char *what, bool fill, mr_entry *entry, void *scratch)
+{
+    if (entry->value->type == MR_VALUE_NULL) {
+        if (fill || !report_missing(c->node, entry, c->diags))
+            return false;
+        c->failed = true;
+        entry->value = &open_marker;
+    } else if (fill && holds_open(c->node, entry->value)) {
+        const mr_param *param = find_op_param(c->node->op, entry->key);
+        if (param && !(param->flags & MR_PARAM_REQUIRED))
+            return false; /* its default */
+        entry->value = &open_marker;
+    } else if (!fill) {
+        entry->value = mark_open(c, entry->value);
+        if (!judge_alone(c, what, entry, scratch)) {
+            c->failed = true;
+            entry->value = &open_marker;
+        }
+    }
+    return true;
+}
+
+mr_status mr_with_bind(mr_arena *arena, const mr_node *node, const mr_value *with, mr_diags *diags, void **ret_params)
 {
     static const mr_param no_params[] = {MR_PARAM_END};
-    (void)values;
     size_t size = node->op->params_size > 0 ? node->op->params_size : 1;
     void *out = mr_arena_take(arena, size);
     size_t count = with ? with->map.count : 0;
     mr_entry *entries = mr_arena_take_array(arena, count + 1, sizeof(*entries));
-    if (!out || !entries)
+    char *what = mr_arena_printf(arena, "op '%s'", node->op->name);
+    if (!out || !entries || !what)
         return MR_ERR_NOMEM;
     mr_value map = {.type = MR_VALUE_MAP, .span = with ? with->span : node->span, .map = {.entries = entries}};
-    bool missing = false;
+    closer c = {.arena = arena, .node = node, .diags = diags};
     for (size_t i = 0; i < count; i++) {
         mr_entry entry = with->map.entries[i];
-        if (holds_open(node, entry.value)) {
-            entry.value = &open_marker;
-        } else if (entry.value->type == MR_VALUE_NULL) {
-            if (!report_missing(node, &entry, diags))
-                continue;
-            missing = true;
-            entry.value = &open_marker;
-        }
-        entries[map.map.count++] = entry;
+        if (prepare_entry(&c, what, ret_params != NULL, &entry, out))
+            entries[map.map.count++] = entry;
     }
-    char what[160];
-    snprintf(what, sizeof(what), "op '%s'", node->op->name);
     mr_status status = mr_params_bind(node->op->params ? node->op->params : no_params, &map, what, node->span, arena, out, size, is_open, diags);
     if (ret_params)
         *ret_params = out;
-    return status == MR_OK && missing ? MR_ERR_PARAM : status;
+    return status == MR_OK && c.failed ? MR_ERR_PARAM : status;
 }
 
 mr_status mr_node_close(mr_arena *arena, mr_expr_vm *vm, const mr_node *node, const mr_values *values, mr_diags *diags, mr_bound_node *ret_bound)
@@ -369,11 +431,11 @@ mr_status mr_node_close(mr_arena *arena, mr_expr_vm *vm, const mr_node *node, co
     }
     ret_bound->with = node->with;
     if (ret_bound->never) /* what is written must make sense all the same; what its expressions would give is not asked */
-        return mr_with_bind(arena, node, node->with, values, diags, NULL);
+        return mr_with_bind(arena, node, node->with, diags, NULL);
     if (node->with) {
         ret_bound->with = mr_with_close(arena, vm, node, node->with, values, NULL, diags);
         if (!ret_bound->with)
             return MR_ERR_PARAM;
     }
-    return mr_with_bind(arena, node, ret_bound->with, values, diags, NULL);
+    return mr_with_bind(arena, node, ret_bound->with, diags, NULL);
 }

@@ -296,7 +296,7 @@ static void test_places(void **state)
     check_place(f, "${height > 3}", 3, 6, "params.height");
     check_place(f, "a ${1 +* 2}", 8, 1, NULL);
     check_place(f, "${1 + }", 7, 1, NULL);
-    check_place(f, "${(1 + 2}", 9, 1, "')' expected");
+    check_place(f, "${(1 + 2}", 9, 1, "')' is missing");
     check_place(f, "${1 2}", 5, 1, NULL);
     check_place(f, "${params.height != 3}", 17, 2, "~=");
     check_place(f, "${true && false}", 8, 2, "and");
