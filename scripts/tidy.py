@@ -87,7 +87,8 @@ def main():
         print("\n".join(sorted(entries)))
         return 0
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
-    salt = version + (ROOT / ".clang-tidy").read_bytes()
+    rules = subprocess.run(["git", "ls-files", "*.clang-tidy"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    salt = version + b"".join((ROOT / name).read_bytes() for name in rules)
     cache = cache_dir()
     bad = reused = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:

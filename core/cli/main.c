@@ -21,7 +21,7 @@ static int end(int code)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_CTYPE, ""); // NOLINT(concurrency-mt-unsafe): no thread was started yet
+    setlocale(LC_CTYPE, "");
     argp_err_exit_status = MR_EXIT_USAGE;
     if (argc < 2) {
         mr_print_overview(stderr);

@@ -125,7 +125,7 @@ static void *draw_loop(void *context)
     pthread_mutex_lock(&progress->lock);
     int64_t drawn_us = 0;
     while (!progress->stopping) {
-        if (progress->dirty || mr_now_us() - drawn_us >= IDLE_MS * 1000) { /* times move on by themselves */
+        if (progress->dirty || mr_now_us() - drawn_us >= (int64_t)IDLE_MS * 1000) { /* times move on by themselves */
             show(progress, NULL, true);
             drawn_us = mr_now_us();
         }
@@ -144,7 +144,7 @@ mr_progress *mr_progress_new(const mr_pipeline *pipeline, mr_show show, bool ver
     pthread_cond_init(&progress->changed, NULL);
     progress->show = show;
     progress->verbose = verbose;
-    progress->screen = (mr_screen){80, 24, mr_wants_colour(stderr), strcmp(nl_langinfo(CODESET), "UTF-8") == 0}; // NOLINT(concurrency-mt-unsafe)
+    progress->screen = (mr_screen){80, 24, mr_wants_colour(stderr), strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
     if (!mr_tally_init(&progress->tally, pipeline))
         goto fail;
     if (show == MR_SHOW_BARS) {

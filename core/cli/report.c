@@ -47,27 +47,29 @@ mr_report *mr_report_new(void)
 
 static void free_seen(seen **table)
 {
-    seen *one;
-    seen *next;
-    HASH_ITER (hh, *table, one, next) {
-        HASH_DEL(*table, one);
+    seen *one = *table;
+    HASH_CLEAR(hh, *table); /* the table's own memory; the entries are still linked */
+    while (one) {
+        seen *next = one->hh.next;
         free(one);
+        one = next;
     }
 }
 
 void mr_report_free(mr_report *report)
 {
-    rendition *one;
-    rendition *next;
     if (!report)
         return;
     free_seen(&report->segments);
     free_seen(&report->files);
-    HASH_ITER (hh, report->renditions, one, next) {
-        HASH_DEL(report->renditions, one);
+    rendition *one = report->renditions;
+    HASH_CLEAR(hh, report->renditions);
+    while (one) {
+        rendition *next = one->hh.next;
         json_decref(one->init);
         free(one->kind);
         free(one);
+        one = next;
     }
     free(report);
 }
@@ -182,10 +184,12 @@ static json_t *path_json(const char *path)
     json_t *value = json_string(path);
     if (value)
         return value;
-    mr_autofree char *ascii = strdup(path);
-    for (char *at = ascii; at && *at; at++)
-        *at = (unsigned char)*at < 0x80 ? *at : '?';
-    return ascii ? json_string(ascii) : NULL;
+    char *ascii = strdup(path);
+    for (size_t i = 0; ascii && ascii[i]; i++)
+        ascii[i] = (unsigned char)ascii[i] < 0x80 ? ascii[i] : '?';
+    value = ascii ? json_string(ascii) : NULL;
+    free(ascii);
+    return value;
 }
 
 static json_t *describe_inputs(const mr_job *job)

@@ -95,7 +95,7 @@ const char *mr_find_pipeline(mr_session *session, const char *name)
     size_t len = strlen(name);
     if (len > 5 && strcmp(name + len - 5, ".yaml") == 0)
         name = mr_arena_copy(session->arena, name, len - 5);
-    const char *found = name ? find_in_path(session, getenv("MILLRACE_PIPELINE_PATH"), name) : NULL; // NOLINT(concurrency-mt-unsafe)
+    const char *found = name ? find_in_path(session, getenv("MILLRACE_PIPELINE_PATH"), name) : NULL;
     const char *dir = mr_program_dir(session->arena);
     for (size_t i = 0; name && dir && !found && i < sizeof(places) / sizeof(*places); i++)
         found = if_readable(mr_arena_printf(session->arena, "%s/%s/%s.yaml", dir, places[i], name));
@@ -114,8 +114,8 @@ int mr_exit_code(mr_status status)
 
 const char *mr_default_state_dir(mr_session *session)
 {
-    const char *state = getenv("XDG_STATE_HOME"); // NOLINT(concurrency-mt-unsafe): nothing changes the environment
-    const char *home = getenv("HOME");            // NOLINT(concurrency-mt-unsafe)
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
     if (state && state[0] == '/')
         return mr_arena_printf(session->arena, "%s/millrace", state);
     if (home && home[0] == '/')

@@ -49,11 +49,12 @@ bool mr_tally_init(mr_tally *tally, const mr_pipeline *pipeline)
 
 void mr_tally_clear(mr_tally *tally)
 {
-    mr_running *task;
-    mr_running *next;
-    HASH_ITER (hh, tally->running, task, next) {
-        HASH_DEL(tally->running, task);
+    mr_running *task = tally->running;
+    HASH_CLEAR(hh, tally->running); /* the table's own memory; the entries are still linked */
+    while (task) {
+        mr_running *next = task->hh.next;
         free(task);
+        task = next;
     }
     free(tally->nodes);
     *tally = (mr_tally){0};

@@ -88,7 +88,7 @@ static void refuse_option(const mr_verb *verb, const char *name, size_t len)
         fprintf(stderr, "; did you mean '--%s'?\n", near);
     else
         fprintf(stderr, "\nTry 'millrace %s --help' for its options.\n", verb->name);
-    exit(MR_EXIT_USAGE); // NOLINT(concurrency-mt-unsafe): no thread was started yet
+    exit(MR_EXIT_USAGE);
 }
 
 /* Whether a cluster of short options ("-qj") ends in one that takes the next argument as its value. */
@@ -136,14 +136,14 @@ void mr_verb_parse(const mr_verb *verb, int argc, char **argv, argp_parser_t par
     if (asprintf(&doc, "%s: %s.\v%s%s%s", verb->name, verb->summary, verb->help ? verb->help : "", verb->examples ? "\n\nExamples:\n" : "",
                  verb->examples ? verb->examples : "") < 0) {
         mr_complain("out of memory");
-        exit(MR_EXIT_FAILED); // NOLINT(concurrency-mt-unsafe): no thread was started yet
+        exit(MR_EXIT_FAILED);
     }
     const struct argp argp = {verb->options, parser, verb->usage, doc, NULL, NULL, NULL};
     error_t error = argp_parse(&argp, (unsigned)argc, argv, 0, NULL, input);
     free(doc);
     argv[0] = NULL; /* it pointed into this frame */
     if (error)
-        exit(MR_EXIT_USAGE); // NOLINT(concurrency-mt-unsafe): no thread was started yet
+        exit(MR_EXIT_USAGE);
 }
 
 void mr_verb_unexpected(struct argp_state *state, const char *arg)
@@ -163,13 +163,13 @@ void mr_print_overview(FILE *out)
 
 bool mr_is_terminal(FILE *out)
 {
-    const char *term = getenv("TERM"); // NOLINT(concurrency-mt-unsafe): nothing changes the environment
+    const char *term = getenv("TERM");
     return isatty(fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
 }
 
 bool mr_wants_colour(FILE *out)
 {
-    const char *no_colour = getenv("NO_COLOR"); // NOLINT(concurrency-mt-unsafe): nothing changes the environment
+    const char *no_colour = getenv("NO_COLOR");
     return mr_is_terminal(out) && !(no_colour && *no_colour);
 }
 

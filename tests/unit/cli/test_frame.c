@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-enum { SECOND = 1000000, NODES_MAX = 40 };
+#define SECOND INT64_C(1000000)
+enum { NODES_MAX = 40 };
 
 static const mr_op work_op = {.name = "test.work", .cpu = 1};
 static mr_node nodes[NODES_MAX];
