@@ -3,8 +3,10 @@
  * transcode.audio: one sound track over one chunk, as CMAF segments; surround tracks as stereo and 5.1 from one decode.
  * A task needs its chunk, track and source only: any chunk can be made alone, first or last, and gives the same bytes.
  */
+#include "audio_loudness.h"
 #include "audio_reader.h"
 #include "audio_rendition.h"
+#include "audio_track.h"
 #include "transcode.h"
 
 #include <jansson.h>
@@ -62,12 +64,10 @@ typedef struct audio_task {
     mr_task *task;
     const struct audio_params *params;
     json_t *chunk;
-    json_t *track;
+    mr_audio_track track;
     mr_audio_work work;
     mr_audio_segment *segments;
     int64_t origin_us;
-    int64_t track_start_us;
-    int channels; /* of the track */
     mr_audio_reader *reader;
     mr_audio_rendition *renditions[MAX_RENDITIONS];
     int rendition_count;
@@ -76,18 +76,10 @@ typedef struct audio_task {
 
 /* ---- reading the inputs ---- */
 
-static mr_status refuse(const audio_task *work, const char *what, const char *why)
+static mr_status refuse(const audio_task *work, const char *why)
 {
-    work->host->report(work->task, MR_SEVERITY_ERROR, NULL, NULL, "the %s can't be used: %s", what, why);
+    work->host->report(work->task, MR_SEVERITY_ERROR, NULL, NULL, "the chunk can't be used: %s", why);
     return MR_ERR_INPUT;
-}
-
-static mr_status load(const audio_task *work, uint32_t port, const char *what, json_t **ret_json)
-{
-    json_error_t error = {.text = "it is missing"};
-    const mr_artifact *artifact = work->host->input(work->task, port, 0);
-    *ret_json = artifact ? json_loadb(artifact->meta, artifact->meta_len, 0, &error) : NULL;
-    return *ret_json ? MR_OK : refuse(work, what, error.text);
 }
 
 static mr_status parse_segments(audio_task *work, const json_t *list)
@@ -95,7 +87,7 @@ static mr_status parse_segments(audio_task *work, const json_t *list)
     mr_audio_work *shared = &work->work;
     size_t count = json_array_size(list);
     if (count == 0 || count > MAX_SEGMENTS)
-        return refuse(work, "chunk", "it has no segments, or too many");
+        return refuse(work, "it has no segments, or too many");
     work->segments = calloc(count, sizeof(*work->segments));
     if (!work->segments)
         return MR_ERR_NOMEM;
@@ -104,7 +96,7 @@ static mr_status parse_segments(audio_task *work, const json_t *list)
         json_int_t index, start, end;
         if (json_unpack(json_array_get(list, i), "{s:I,s:I,s:I}", "index", &index, "start", &start, "end", &end) != 0 || index < 0 ||
             index >= UINT32_MAX || start != at || end < start || end > shared->end)
-            return refuse(work, "chunk", "its segments don't follow each other");
+            return refuse(work, "its segments don't follow each other");
         work->segments[i] = (mr_audio_segment){.index = index, .start = start, .end = end};
         at = end;
     }
@@ -119,61 +111,38 @@ static mr_status parse_chunk(audio_task *work)
     json_int_t origin, start, end;
     int rate, last;
     json_t *segments, *tracks;
-    json_error_t error;
-    mr_status status = load(work, IN_CHUNK, "chunk", &work->chunk);
-    if (status != MR_OK)
-        return status;
-    if (json_unpack_ex(work->chunk, &error, 0, "{s:I,s:i,s:I,s:I,s:b,s:o,s:o}", "origin_us", &origin, "sample_rate", &rate, "start", &start, "end",
-                       &end, "last", &last, "segments", &segments, "tracks", &tracks) != 0)
-        return refuse(work, "chunk", error.text);
+    json_error_t error = {.text = "it is missing"};
+    const mr_artifact *artifact = work->host->input(work->task, IN_CHUNK, 0);
+    work->chunk = artifact ? json_loadb(artifact->meta, artifact->meta_len, 0, &error) : NULL;
+    if (!work->chunk || json_unpack_ex(work->chunk, &error, 0, "{s:I,s:i,s:I,s:I,s:b,s:o,s:o}", "origin_us", &origin, "sample_rate", &rate, "start",
+                                       &start, "end", &end, "last", &last, "segments", &segments, "tracks", &tracks) != 0)
+        return refuse(work, error.text);
     if (rate != 48000)
-        return refuse(work, "chunk", "its sample_rate is not 48000");
+        return refuse(work, "its sample_rate is not 48000");
     if (start < 0 || end < start || end - start > (json_int_t)rate * MAX_CHUNK_SECONDS || end > INT64_MAX / 1000000)
-        return refuse(work, "chunk", "its range makes no sense");
+        return refuse(work, "its range makes no sense");
     work->origin_us = origin;
     shared->rate = rate;
     shared->start = start;
     shared->end = end;
     shared->last = last;
     shared->samples = -1;
+    shared->track = &work->track;
     for (size_t i = 0; i < json_array_size(tracks); i++) {
         json_int_t samples;
         int stream;
-        if (json_unpack(json_array_get(tracks, i), "{s:i,s:I}", "stream", &stream, "samples", &samples) == 0 && stream == shared->stream)
+        if (json_unpack(json_array_get(tracks, i), "{s:i,s:I}", "stream", &stream, "samples", &samples) == 0 && stream == work->track.stream)
             shared->samples = samples;
     }
     if (shared->samples < 0 || shared->samples > INT64_MAX / 1000000)
-        return refuse(work, "chunk", "it does not name the track");
+        return refuse(work, "it does not name the track");
     return parse_segments(work, segments);
-}
-
-static mr_status parse_track(audio_task *work)
-{
-    mr_audio_work *shared = &work->work;
-    json_int_t start = 0;
-    int standard = 0;
-    const char *layout = NULL;
-    json_error_t error;
-    mr_status status = load(work, IN_TRACK, "track", &work->track);
-    if (status != MR_OK)
-        return status;
-    shared->language = "und";
-    if (json_unpack_ex(work->track, &error, 0, "{s:i,s:i,s?s,s?s,s?s,s?b,s?i,s?I}", "stream", &shared->stream, "channels", &work->channels, "layout",
-                       &layout, "language", &shared->language, "title", &shared->title, "default", &standard, "ordinal", &shared->ordinal, "start_us",
-                       &start) != 0)
-        return refuse(work, "track", error.text);
-    if (work->channels < 1 || shared->ordinal < 0)
-        return refuse(work, "track", "it has no channels");
-    shared->standard = standard;
-    shared->layout = mr_audio_layout(layout, work->channels);
-    work->track_start_us = start;
-    return MR_OK;
 }
 
 /* ---- loudness ---- */
 
 /* The measurement of this track's rendition of so many channels. */
-static bool find_loudness(const audio_task *work, int channels, double *ret_integrated, double *ret_peak)
+static bool find_loudness(const audio_task *work, int channels, mr_loudness *ret_loudness)
 {
     size_t count = work->host->input_count(work->task, IN_LOUDNESS);
     bool found = false;
@@ -184,12 +153,12 @@ static bool find_loudness(const audio_task *work, int channels, double *ret_inte
         size_t n;
         int stream = -1;
         json_t *list = json_object_get(json, "renditions");
-        if (json_unpack(json, "{s:i}", "stream", &stream) == 0 && stream == work->work.stream) {
+        if (json_unpack(json, "{s:i}", "stream", &stream) == 0 && stream == work->track.stream) {
             json_array_foreach(list, n, item)
             {
                 int of = 0;
-                if (!found &&
-                    json_unpack((json_t *)item, "{s:i,s:F,s:F}", "channels", &of, "integrated_lufs", ret_integrated, "true_peak_dbtp", ret_peak) == 0)
+                if (!found && json_unpack((json_t *)item, "{s:i,s:F,s:F}", "channels", &of, "integrated_lufs", &ret_loudness->integrated,
+                                          "true_peak_dbtp", &ret_loudness->true_peak) == 0)
                     found = of == channels;
             }
         }
@@ -200,18 +169,16 @@ static bool find_loudness(const audio_task *work, int channels, double *ret_inte
 
 static mr_status gain_of(const audio_task *work, int channels, double *ret_gain)
 {
-    double integrated, peak;
+    mr_loudness loudness = {.channels = channels};
     *ret_gain = 1;
     if (work->params->loudness >= 0)
         return MR_OK;
-    if (!find_loudness(work, channels, &integrated, &peak)) {
+    if (!find_loudness(work, channels, &loudness)) {
         work->host->report(work->task, MR_SEVERITY_ERROR, "loudness", "connect the input 'loudness' to the op transcode.loudness",
-                           "the loudness of stream %d was not measured", work->work.stream);
+                           "the loudness of stream %d was not measured", work->track.stream);
         return MR_ERR_PARAM;
     }
-    if (integrated <= -70) /* silence: R 128's absolute gate */
-        return MR_OK;
-    *ret_gain = pow(10, fmin(work->params->loudness - integrated, work->params->true_peak - peak) / 20);
+    *ret_gain = mr_loudness_gain(&loudness, work->params->loudness, work->params->true_peak);
     return MR_OK;
 }
 
@@ -222,7 +189,7 @@ static mr_status open_rendition(audio_task *work, int channels)
     int64_t bitrate = channels == 1 ? work->params->bitrate / 2 : channels == 6 ? work->params->bitrate * 3 : work->params->bitrate;
     mr_audio_encoder_options options = {.codec = work->params->codec == MR_AUDIO_OPUS ? MR_AUDIO_OPUS : MR_AUDIO_AAC,
                                         .rate = work->work.rate,
-                                        .layout = &work->work.layout,
+                                        .layout = &work->track.layout,
                                         .channels = channels,
                                         .bitrate = bitrate};
     mr_status status = gain_of(work, channels, &options.gain);
@@ -236,14 +203,14 @@ static mr_status open_rendition(audio_task *work, int channels)
 static mr_status open_reader(audio_task *work)
 {
     int frame_size = mr_audio_rendition_frame_size(work->renditions[0]);
-    const mr_audio_reader_options options = {.stream = work->work.stream,
+    const mr_audio_reader_options options = {.stream = work->track.stream,
                                              .rate = work->work.rate,
                                              .origin_us = work->origin_us,
-                                             .track_start_us = work->track_start_us,
+                                             .track_start_us = work->track.start_us,
                                              .start = mr_audio_rendition_start(work->renditions[0]),
                                              .end = work->work.samples,
-                                             .layout = work->work.layout};
-    for (int c = 0; c < work->work.layout.nb_channels; c++) {
+                                             .layout = work->track.layout};
+    for (int c = 0; c < work->track.layout.nb_channels; c++) {
         work->planes[c] = calloc((size_t)frame_size, sizeof(float));
         if (!work->planes[c])
             return MR_ERR_NOMEM;
@@ -268,13 +235,15 @@ static mr_status encode(audio_task *work)
 
 static mr_status make(audio_task *work)
 {
-    mr_status status = parse_track(work);
+    int channels[MAX_RENDITIONS];
+    mr_status status = mr_audio_track_read(work->host, work->task, work->host->input(work->task, IN_TRACK, 0), &work->track);
     if (status == MR_OK)
         status = parse_chunk(work);
-    if (status == MR_OK)
-        status = open_rendition(work, work->channels == 1 ? 1 : 2);
-    if (status == MR_OK && work->work.layout.nb_channels >= 5 && work->params->surround == SURROUND_KEEP)
-        status = open_rendition(work, 6);
+    if (status != MR_OK)
+        return status;
+    int count = mr_audio_track_renditions(&work->track, work->params->surround == SURROUND_KEEP, channels);
+    for (int i = 0; i < count && status == MR_OK; i++)
+        status = open_rendition(work, channels[i]);
     return status == MR_OK ? encode(work) : status;
 }
 
@@ -289,7 +258,7 @@ static mr_status run_one(const mr_host *host, const mr_batch_task *one)
         free(work.planes[c]);
     free(work.segments);
     json_decref(work.chunk);
-    json_decref(work.track);
+    mr_audio_track_free(&work.track);
     return status;
 }
 

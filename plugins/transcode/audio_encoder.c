@@ -20,7 +20,7 @@ struct mr_audio_encoder {
     int64_t sent; /* samples */
 };
 
-static AVChannelLayout rendition_layout(int channels)
+AVChannelLayout mr_audio_rendition_layout(int channels)
 {
     if (channels == 1)
         return (AVChannelLayout)AV_CHANNEL_LAYOUT_MONO;
@@ -29,7 +29,7 @@ static AVChannelLayout rendition_layout(int channels)
 
 int mr_audio_mixer_new(const AVChannelLayout *from, int channels, enum AVSampleFormat format, int rate, SwrContext **ret_mixer)
 {
-    AVChannelLayout to = rendition_layout(channels);
+    AVChannelLayout to = mr_audio_rendition_layout(channels);
     AVChannelLayout in = *from; /* native: nothing to copy deeply */
     SwrContext *mixer = NULL;
     int error = swr_alloc_set_opts2(&mixer, &to, format, rate, &in, AV_SAMPLE_FMT_FLTP, rate, 0, NULL);
@@ -49,7 +49,7 @@ static int open_codec(mr_audio_encoder *encoder, const AVCodec *codec, const mr_
     encoder->context = context;
     if (!context)
         return AVERROR(ENOMEM);
-    const AVChannelLayout layout = rendition_layout(options->channels);
+    const AVChannelLayout layout = mr_audio_rendition_layout(options->channels);
     int error = av_channel_layout_copy(&context->ch_layout, &layout);
     if (error < 0)
         return error;

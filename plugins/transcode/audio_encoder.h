@@ -33,6 +33,9 @@ mr_status mr_audio_encoder_send(mr_audio_encoder *encoder, float *const *planes)
 /* MR_END: wants more samples, or is empty. Packets are counted by the caller: the first one covers the encoder's priming. */
 mr_status mr_audio_encoder_receive(mr_audio_encoder *encoder, AVPacket *packet);
 
+/* Mono, stereo or 5.1. */
+AVChannelLayout mr_audio_rendition_layout(int channels);
+
 /* The mix of a rendition: from one layout to mono, stereo or 5.1, never louder than the loudest channel can be. Both planar float. The caller frees
  * it. */
 struct SwrContext;

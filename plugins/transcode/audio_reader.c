@@ -19,10 +19,12 @@
 enum {
     QUEUE = 32,               /* frames looked at to find the place of the first */
     GAP_WINDOW = 8,           /* frames that must agree before a gap is believed */
+    JITTER_MS = 3,            /* time stamps that agree this well are right but for rounding */
     GAP_MS = 10,              /* deviations up to this are jitter */
     DECODER_PREROLL_MS = 500, /* decoded before the first sample wanted: bit reservoirs, overlaps, band replication */
     FILTER_MARGIN = 64,       /* source samples that the resampler looks to either side, with room */
     BLOCK = 4096,             /* samples of silence given to the resampler at once */
+    VORBIS_GRID = 64,         /* Vorbis mixes short and long frames, all multiples of this */
     MIN_RATE = 1000,
     MAX_RATE = 768000,
     MAX_CHANNELS = 64,
@@ -41,13 +43,15 @@ struct mr_audio_reader {
     mr_decoder *decoder;
     queued_frame queue[QUEUE];
     int queued;
-    bool ended;    /* no frames beyond the queue */
-    bool anchored; /* count is meant */
+    bool variable_frames; /* a run of equal frames says nothing about those before */
+    bool ended;           /* no frames beyond the queue */
+    bool anchored;        /* count is meant */
     bool flushed;
     double tick;        /* of the stream's time base, seconds */
     int64_t count;      /* place of the next sample of the source, in its own rate, from time 0 */
     int64_t silence;    /* samples of the source that a gap still lacks */
     int64_t place;      /* of the next sample to be read */
+    int got;            /* of the last read */
     SwrContext *swr;    /* NULL: nothing was given to it yet */
     AVFrame *format_of; /* properties of the frames that swr takes */
     int64_t produced;   /* place of the next sample that comes out of swr */
@@ -137,44 +141,101 @@ static int row_length(const mr_audio_reader *reader, int limit)
     return n;
 }
 
+/* What the time stamps of a row of frames say about the place of the first, as samples after where counting puts it. */
+typedef struct row_place {
+    double off;
+    double spread;   /* how far apart the answers lie that off is taken from */
+    double smallest; /* the least of all answers by size; 0 when they disagree on the direction */
+    int agreeing;    /* frames at the head that agree but for rounding; 0: time stamps jitter */
+} row_place;
+
+static double gap_limit(const mr_audio_reader *reader, int rate)
+{
+    return fmax(GAP_MS * rate / 1000.0, 2 * reader->tick * rate);
+}
+
+/* Do the frames from number `first` on lie beyond a gap or overlap, rather than jitter? */
+static bool is_step(const mr_audio_reader *reader, const double *answers, int first, int n, double before)
+{
+    int rate = reader->queue[0].frame->sample_rate;
+    bool later = true;
+    bool earlier = true;
+    for (int i = first; i < n && i < first + GAP_WINDOW; i++) {
+        later = later && answers[i] - before > gap_limit(reader, rate);
+        earlier = earlier && before - answers[i] > gap_limit(reader, rate);
+    }
+    return later || earlier;
+}
+
 /*
- * How far the time stamps of the first n queued frames lie after where counting from `count` puts them. Rounding moves each by up to half a tick
- * either way, and over a row of frames it takes all values: so the middle of the range is right to a fraction of it. Larger ranges are jitter, for
- * which the median stands.
+ * Rounding moves each time stamp by up to half a tick either way, and over a row of frames it takes all values: so the middle of the range is right
+ * to a fraction of it. Wide ranges are jitter, for which the median stands.
  */
-static double deviation(const mr_audio_reader *reader, int64_t count, int n, double *ret_smallest)
+static row_place place_row(const mr_audio_reader *reader, int64_t count, int n)
 {
     double all[QUEUE];
     int rate = reader->queue[0].frame->sample_rate;
-    double tick = reader->tick * rate;
+    double limit = fmax(JITTER_MS * rate / 1000.0, 2 * reader->tick * rate + 1);
+    double low = 0;
+    double high = 0;
+    row_place row = {0};
+    bool agree = true;
+    if (n < 1)
+        return row;
     for (int i = 0; i < n; i++) {
         all[i] = place_of(reader, reader->queue[i].us, rate) - (double)count;
         count += reader->queue[i].frame->nb_samples;
+        agree = agree && (i == 0 || fmax(high, all[i]) - fmin(low, all[i]) <= limit);
+        if (!agree)
+            continue;
+        low = i ? fmin(low, all[i]) : all[i];
+        high = i ? fmax(high, all[i]) : all[i];
+        row.agreeing++;
     }
-    qsort(all, (size_t)n, sizeof(*all), compare_doubles);
-    *ret_smallest = all[0] > 0 ? all[0] : all[n - 1] < 0 ? -all[n - 1] : 0;
-    return all[n - 1] - all[0] <= 2 * tick + 1 ? (all[0] + all[n - 1]) / 2 : all[n / 2];
+    row.off = (low + high) / 2;
+    row.spread = high - low;
+    if (row.agreeing < n && row.agreeing < GAP_WINDOW && !is_step(reader, all, row.agreeing, n, row.off)) {
+        row.agreeing = 0;
+        qsort(all, (size_t)n, sizeof(*all), compare_doubles);
+        row.off = all[n / 2];
+    }
+    low = high = all[0];
+    for (int i = 1; i < n; i++) {
+        low = fmin(low, all[i]);
+        high = fmax(high, all[i]);
+    }
+    row.smallest = low > 0 ? low : high < 0 ? -high : 0;
+    return row;
 }
 
-/* Codecs with frames of one length put them on a grid that starts with the track: that is more exact than any time stamp. */
-static int64_t snapped(const mr_audio_reader *reader, double place, int n)
+/*
+ * The place of the first queued frame, given what its row says. Codecs with frames of one length, or of multiples of one, put them on a grid that
+ * starts with the track: that is more exact than time stamps, as long as the grid is coarser than their error. The first and the last frame may be
+ * cut.
+ */
+static int64_t snapped(const mr_audio_reader *reader, double place, const row_place *row)
 {
-    const AVFrame *frame = reader->queue[n > 1 ? 1 : 0].frame;
-    for (int i = 2; i < n; i++) {
-        if (reader->queue[i].frame->nb_samples != frame->nb_samples && i != n - 1)
-            return llround(place);
-    }
-    double start = place_of(reader, reader->options.track_start_us, frame->sample_rate);
-    double on_grid = start + round((place - start) / frame->nb_samples) * frame->nb_samples;
-    return llround(fabs(on_grid - place) <= reader->tick * frame->sample_rate + 1 ? on_grid : place);
+    int n = row->agreeing;
+    int rate = reader->queue[0].frame->sample_rate;
+    int cut = n > 1 ? reader->queue[0].frame->nb_samples : 0;
+    int64_t grid = reader->variable_frames ? VORBIS_GRID : 0;
+    for (int i = n > 1; i < n - (n > 2); i++)
+        grid = av_gcd(grid, reader->queue[i].frame->nb_samples);
+    double error = fmax(row->spread, reader->tick * rate) / 2 + row->spread / 8 + 2;
+    if (n == 0 || (double)grid < 2 * error)
+        return llround(place);
+    double start =
+        place_of(reader, reader->options.track_start_us, rate) - reader->format->streams[reader->options.stream]->codecpar->initial_padding;
+    double on_grid = start + round((place + cut - start) / (double)grid) * (double)grid - cut;
+    return llround(fabs(on_grid - place) <= error ? on_grid : place);
 }
 
 static void anchor(mr_audio_reader *reader)
 {
-    double smallest;
     int n = row_length(reader, QUEUE);
     int64_t first = llround(place_of(reader, reader->queue[0].us, reader->queue[0].frame->sample_rate));
-    reader->count = snapped(reader, (double)first + deviation(reader, first, n, &smallest), n);
+    const row_place row = place_row(reader, first, n);
+    reader->count = snapped(reader, (double)first + row.off, &row);
     reader->silence = 0;
     reader->anchored = true;
 }
@@ -182,13 +243,12 @@ static void anchor(mr_audio_reader *reader)
 /* Returns the samples to drop from the first frame, or sets silence to be put before it. */
 static int64_t check_gap(mr_audio_reader *reader)
 {
-    double smallest;
     int rate = reader->queue[0].frame->sample_rate;
     int n = row_length(reader, GAP_WINDOW);
-    double off = deviation(reader, reader->count, n, &smallest);
-    if (smallest <= fmax(GAP_MS * rate / 1000.0, 2 * reader->tick * rate))
+    const row_place row = place_row(reader, reader->count, n);
+    if (row.smallest <= gap_limit(reader, rate))
         return 0;
-    int64_t place = snapped(reader, (double)reader->count + off, n);
+    int64_t place = snapped(reader, (double)reader->count + row.off, &row);
     if (place >= reader->count) {
         reader->silence = place - reader->count;
         return 0;
@@ -432,7 +492,13 @@ mr_status mr_audio_reader_read(mr_audio_reader *reader, float *const *planes, in
     for (int c = 0; c < channels; c++)
         memset(planes[c] + got, 0, (size_t)(count - got) * sizeof(float));
     reader->place += count;
+    reader->got = got;
     return MR_OK;
+}
+
+int mr_audio_reader_got(const mr_audio_reader *reader)
+{
+    return reader->got;
 }
 
 /* ---- opening ---- */
@@ -454,7 +520,9 @@ static mr_status reader_init(mr_audio_reader *reader, const mr_artifact *source)
         reader->host->report(reader->task, MR_SEVERITY_ERROR, NULL, NULL, "the source has no stream %d", reader->options.stream);
         return MR_ERR_INPUT;
     }
-    reader->tick = av_q2d(reader->format->streams[reader->options.stream]->time_base);
+    const AVStream *stream = reader->format->streams[reader->options.stream];
+    reader->tick = av_q2d(stream->time_base);
+    reader->variable_frames = stream->codecpar->codec_id == AV_CODEC_ID_VORBIS;
     status = mr_decoder_open(reader->host, reader->task, reader->format, reader->options.stream, NULL, &reader->decoder);
     if (status != MR_OK)
         return status;

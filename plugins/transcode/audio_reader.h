@@ -28,6 +28,8 @@ mr_status mr_audio_reader_open(const mr_host *host, mr_task *task, const mr_arti
 void mr_audio_reader_close(mr_audio_reader *reader);
 /* Fills each channel's plane with the next count samples. Asks for cancellation. */
 mr_status mr_audio_reader_read(mr_audio_reader *reader, float *const *planes, int count);
+/* The samples of the last read that were the source's own, not the silence after its end: fewer than it asked for once the source has ended. */
+int mr_audio_reader_got(const mr_audio_reader *reader);
 
 /*
  * The layout that a track is read in: what the source says when that is a native layout, else the usual one for the number of channels; stereo (the

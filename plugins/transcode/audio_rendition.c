@@ -56,12 +56,12 @@ static json_t *init_meta(const mr_audio_rendition *rendition, const mr_audio_enc
     const mr_audio_work *work = rendition->work;
     char name[MR_TRACK_NAME];
     const char *extra = options->channels == 6 ? "5.1" : NULL;
-    mr_track_name(work->title, work->language, "Audio", work->ordinal, extra, name);
+    mr_track_name(work->track->title, work->track->language, "Audio", work->track->ordinal, extra, name);
     return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:i,s:s,s:i,s:i,s:s,s:s,s:b,s:I,s:i,s:I}", "role", "init", "kind", "audio", "rendition",
                      rendition->folder, "order", options->channels == 6 ? 1 : 0, "codec", codec, "codec_name",
                      options->codec == MR_AUDIO_OPUS ? "opus" : "aac", "timescale", work->rate, "ext", "mp4", "sample_rate", work->rate, "channels",
-                     options->channels, "language", work->language, "name", name, "default", work->standard, "priming",
-                     (json_int_t)rendition->priming, "stream", work->stream, "max_bitrate", (json_int_t)options->bitrate);
+                     options->channels, "language", work->track->language, "name", name, "default", work->track->standard, "priming",
+                     (json_int_t)rendition->priming, "stream", work->track->stream, "max_bitrate", (json_int_t)options->bitrate);
 }
 
 static mr_status emit_init(mr_audio_rendition *rendition, const mr_audio_encoder_options *options)
@@ -71,7 +71,7 @@ static mr_status emit_init(mr_audio_rendition *rendition, const mr_audio_encoder
     size_t len;
     AVCodecParameters *parameters = NULL;
     const mr_cmaf_options cmaf = {
-        .timescale = (uint32_t)rendition->work->rate, .language = rendition->work->language, .priming = (uint32_t)rendition->priming};
+        .timescale = (uint32_t)rendition->work->rate, .language = rendition->work->track->language, .priming = (uint32_t)rendition->priming};
     mr_status status = mr_audio_encoder_parameters(rendition->encoder, &parameters);
     if (status == MR_OK)
         status = mr_cmaf_new(rendition->host, rendition->task, parameters, &cmaf, &rendition->cmaf);
@@ -90,7 +90,7 @@ static mr_status rendition_init(mr_audio_rendition *rendition, const mr_audio_en
     const mr_audio_work *work = rendition->work;
     char suffix[16];
     snprintf(suffix, sizeof(suffix), "-%dch", options->channels);
-    mr_track_folder("audio", work->language, suffix, work->ordinal, work->stream, rendition->folder);
+    mr_track_folder("audio", work->track->language, suffix, work->track->ordinal, work->track->stream, rendition->folder);
     mr_status status = mr_audio_encoder_open(rendition->host, rendition->task, options, &rendition->encoder);
     if (status != MR_OK)
         return status;

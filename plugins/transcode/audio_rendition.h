@@ -10,6 +10,7 @@
 #define TRANSCODE_AUDIO_RENDITION_H
 
 #include "audio_encoder.h"
+#include "audio_track.h"
 
 typedef struct mr_audio_segment {
     int64_t index;
@@ -26,12 +27,7 @@ typedef struct mr_audio_work {
     int64_t samples; /* where the track ends */
     const mr_audio_segment *segments;
     size_t segment_count;
-    int stream;
-    int ordinal;
-    bool standard; /* the track is the default one */
-    const char *language;
-    const char *title;
-    AVChannelLayout layout; /* of the samples that renditions are given */
+    const mr_audio_track *track;
 } mr_audio_work;
 
 typedef struct mr_audio_rendition mr_audio_rendition;
@@ -47,7 +43,7 @@ int64_t mr_audio_rendition_start(const mr_audio_rendition *rendition);
 bool mr_audio_rendition_done(const mr_audio_rendition *rendition);
 /* 0 … 1 */
 double mr_audio_rendition_progress(const mr_audio_rendition *rendition);
-/* The next frame_size samples in work->layout. Emits segments when they are whole. */
+/* The next frame_size samples in the track's layout. Emits segments when they are whole. */
 mr_status mr_audio_rendition_send(mr_audio_rendition *rendition, float *const *planes);
 
 #endif

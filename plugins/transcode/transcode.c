@@ -4,6 +4,7 @@
 
 static const mr_op *const ops[] = {
     &mr_op_transcode_audio,
+    &mr_op_transcode_loudness,
     NULL,
 };
 

@@ -6,6 +6,7 @@
 #include <millrace/plugin.h>
 
 extern const mr_op mr_op_transcode_audio;
+extern const mr_op mr_op_transcode_loudness;
 
 /* What decides the bytes of encoded sound: for mr_op.toolchain. */
 const char *mr_transcode_audio_toolchain(void);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * transcode.loudness: how loud a whole sound track is (EBU R 128, ITU-R BS.1770), for each layout that transcode.audio makes of it. The mix is
+ * measured, not the source: the stereo mix of 5.1 is quieter than the six channels.
+ */
+#include "audio_encoder.h"
+#include "audio_loudness.h"
+#include "audio_reader.h"
+#include "audio_track.h"
+#include "media/input.h"
+#include "transcode.h"
+
+#include <libavfilter/buffersink.h>
+#include <libavfilter/buffersrc.h>
+#include <libavutil/dict.h>
+#include <libswresample/swresample.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IN_TRACK, IN_SOURCE };
+enum { OUT_LOUDNESS };
+enum { RATE = 48000, BLOCK = 4800, MAX_CHANNELS = 64 };
+
+#define MAX_SECONDS (7 * 86400)
+#define SILENCE_DB  (-70.0) /* R 128's absolute gate: what is below counts as silence */
+
+static const mr_port inputs[] = {
+    [IN_TRACK] = {"track", MR_TYPE_JSON, 0, "the sound track, from probe.media's audio_tracks"},
+    [IN_SOURCE] = {"source", MR_TYPE_MEDIA, 0, "the source"},
+    {0},
+};
+
+static const mr_port outputs[] = {
+    [OUT_LOUDNESS] = {"loudness", MR_TYPE_JSON, 0, "integrated loudness (LUFS) and true peak (dBTP) of each rendition of the track"},
+    {0},
+};
+
+struct mr_loudness_meter {
+    AVFilterGraph *graph;
+    AVFilterContext *source;
+    AVFilterContext *sink;
+    AVFrame *frame;
+    SwrContext *mixer;
+    int channels;
+    int64_t samples;
+    double integrated;
+    double peak; /* linear */
+};
+
+void mr_loudness_meter_free(mr_loudness_meter *meter)
+{
+    if (!meter)
+        return;
+    avfilter_graph_free(&meter->graph);
+    av_frame_free(&meter->frame);
+    swr_free(&meter->mixer);
+    free(meter);
+}
+
+static int meter_init(mr_loudness_meter *meter, const AVChannelLayout *from, int rate)
+{
+    char layout[64];
+    char options[160];
+    AVFilterContext *scanner;
+    int error = mr_audio_mixer_new(from, meter->channels, AV_SAMPLE_FMT_DBL, rate, &meter->mixer);
+    if (error < 0)
+        return error;
+    meter->frame = av_frame_alloc();
+    meter->graph = avfilter_graph_alloc();
+    if (!meter->frame || !meter->graph)
+        return AVERROR(ENOMEM);
+    meter->graph->nb_threads = 1;
+    meter->frame->format = AV_SAMPLE_FMT_DBL;
+    meter->frame->sample_rate = rate;
+    AVChannelLayout mix = mr_audio_rendition_layout(meter->channels);
+    error = av_channel_layout_copy(&meter->frame->ch_layout, &mix);
+    if (error >= 0)
+        error = av_channel_layout_describe(&mix, layout, sizeof(layout));
+    if (error < 0)
+        return error;
+    snprintf(options, sizeof(options), "sample_rate=%d:sample_fmt=dbl:channel_layout=%s:time_base=1/%d", rate, layout, rate);
+    error = avfilter_graph_create_filter(&meter->source, avfilter_get_by_name("abuffer"), "in", options, NULL, meter->graph);
+    if (error >= 0)
+        error = avfilter_graph_create_filter(&scanner, avfilter_get_by_name("ebur128"), "scan", "metadata=1:peak=true+sample", NULL, meter->graph);
+    if (error >= 0)
+        error = avfilter_graph_create_filter(&meter->sink, avfilter_get_by_name("abuffersink"), "out", NULL, NULL, meter->graph);
+    if (error >= 0)
+        error = avfilter_link(meter->source, 0, scanner, 0);
+    if (error >= 0)
+        error = avfilter_link(scanner, 0, meter->sink, 0);
+    return error >= 0 ? avfilter_graph_config(meter->graph, NULL) : error;
+}
+
+int mr_loudness_meter_new(const AVChannelLayout *from, int channels, int rate, mr_loudness_meter **ret_meter)
+{
+    mr_loudness_meter *meter = calloc(1, sizeof(*meter));
+    *ret_meter = NULL;
+    if (!meter)
+        return AVERROR(ENOMEM);
+    meter->channels = channels;
+    meter->integrated = SILENCE_DB;
+    int error = meter_init(meter, from, rate);
+    if (error < 0)
+        mr_loudness_meter_free(meter);
+    else
+        *ret_meter = meter;
+    return error < 0 ? error : 0;
+}
+
+static void read_number(const AVDictionary *metadata, const char *key, double *ret_value)
+{
+    const AVDictionaryEntry *entry = av_dict_get(metadata, key, NULL, 0);
+    char *end;
+    double value = entry ? strtod(entry->value, &end) : NAN;
+    if (entry && end != entry->value && isfinite(value))
+        *ret_value = value;
+}
+
+/* Takes what the filter has ready; what it says last is about all so far. */
+static int drain(mr_loudness_meter *meter, AVFrame *frame)
+{
+    int error;
+    while ((error = av_buffersink_get_frame(meter->sink, frame)) >= 0) {
+        double peak = 0;
+        read_number(frame->metadata, "lavfi.r128.I", &meter->integrated);
+        read_number(frame->metadata, "lavfi.r128.true_peak", &peak);
+        meter->peak = fmax(meter->peak, peak);
+        peak = 0;
+        read_number(frame->metadata, "lavfi.r128.sample_peak", &peak);
+        meter->peak = fmax(meter->peak, peak);
+        av_frame_unref(frame);
+    }
+    return error == AVERROR(EAGAIN) || error == AVERROR_EOF ? 0 : error;
+}
+
+int mr_loudness_meter_add(mr_loudness_meter *meter, float *const *planes, int count)
+{
+    AVFrame *frame = meter->frame;
+    AVFrame *out = av_frame_alloc();
+    int error = out ? 0 : AVERROR(ENOMEM);
+    if (error >= 0 && !planes)
+        error = av_buffersrc_add_frame(meter->source, NULL);
+    if (error >= 0 && planes) {
+        av_buffer_unref(&frame->buf[0]);
+        frame->nb_samples = count;
+        frame->pts = meter->samples;
+        error = av_frame_get_buffer(frame, 0);
+        if (error >= 0)
+            error = swr_convert(meter->mixer, frame->extended_data, count, (const uint8_t **)planes, count);
+        if (error >= 0)
+            error = av_buffersrc_write_frame(meter->source, frame);
+        meter->samples += count;
+    }
+    if (error >= 0)
+        error = drain(meter, out);
+    av_frame_free(&out);
+    return error < 0 ? error : 0;
+}
+
+mr_loudness mr_loudness_meter_result(const mr_loudness_meter *meter)
+{
+    return (mr_loudness){.channels = meter->channels,
+                         .integrated = meter->integrated,
+                         .true_peak = meter->peak > 0 ? fmax(20 * log10(meter->peak), 2 * SILENCE_DB) : 2 * SILENCE_DB};
+}
+
+double mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling)
+{
+    if (loudness->integrated <= SILENCE_DB)
+        return 1;
+    return pow(10, fmin(target - loudness->integrated, ceiling - loudness->true_peak) / 20);
+}
+
+/* ---- the op ---- */
+
+typedef struct loudness_task {
+    const mr_host *host;
+    mr_task *task;
+    mr_audio_track track;
+    mr_audio_reader *reader;
+    mr_loudness_meter *meters[2];
+    int meter_count;
+    float *planes[MAX_CHANNELS];
+} loudness_task;
+
+static mr_status open_all(loudness_task *work)
+{
+    int channels[2];
+    int count = mr_audio_track_renditions(&work->track, true, channels);
+    for (int i = 0; i < count; i++) {
+        int error = mr_loudness_meter_new(&work->track.layout, channels[i], RATE, &work->meters[i]);
+        if (error < 0)
+            return mr_media_error(work->host, work->task, error, "measuring loudness");
+        work->meter_count++;
+    }
+    for (int c = 0; c < work->track.layout.nb_channels; c++) {
+        work->planes[c] = calloc(BLOCK, sizeof(float));
+        if (!work->planes[c])
+            return MR_ERR_NOMEM;
+    }
+    const mr_audio_reader_options options = {.stream = work->track.stream,
+                                             .rate = RATE,
+                                             .origin_us = work->track.start_us,
+                                             .track_start_us = work->track.start_us,
+                                             .start = 0,
+                                             .end = (int64_t)RATE * MAX_SECONDS,
+                                             .layout = work->track.layout};
+    return mr_audio_reader_open(work->host, work->task, work->host->input(work->task, IN_SOURCE, 0), &options, &work->reader);
+}
+
+static mr_status measure(loudness_task *work)
+{
+    int64_t duration_us = json_integer_value(json_object_get(work->track.json, "duration_us"));
+    double whole = duration_us > 0 ? (double)duration_us * RATE / 1e6 : 1e9;
+    int64_t samples = 0;
+    int got = BLOCK;
+    while (got == BLOCK) {
+        mr_status status = mr_audio_reader_read(work->reader, work->planes, BLOCK);
+        if (status != MR_OK)
+            return status;
+        got = mr_audio_reader_got(work->reader);
+        samples += got;
+        for (int i = 0; i < work->meter_count; i++) {
+            int error = got > 0 ? mr_loudness_meter_add(work->meters[i], work->planes, got) : 0;
+            if (error >= 0 && got < BLOCK)
+                error = mr_loudness_meter_add(work->meters[i], NULL, 0);
+            if (error < 0)
+                return mr_media_error(work->host, work->task, error, "measuring loudness");
+        }
+        work->host->progress(work->task, fmin((double)samples / whole, 1));
+    }
+    return MR_OK;
+}
+
+/* Numbers in hundredths: what they are good for, and the same text everywhere. */
+static double hundredths(double value)
+{
+    return round(value * 100) / 100;
+}
+
+static mr_status emit(const loudness_task *work)
+{
+    json_t *list = json_array();
+    json_t *meta = json_pack("{s:i,s:o}", "stream", work->track.stream, "renditions", list);
+    for (int i = 0; i < work->meter_count; i++) {
+        const mr_loudness loudness = mr_loudness_meter_result(work->meters[i]);
+        json_array_append_new(list, json_pack("{s:i,s:f,s:f}", "channels", loudness.channels, "integrated_lufs", hundredths(loudness.integrated),
+                                              "true_peak_dbtp", hundredths(loudness.true_peak)));
+    }
+    char *text = meta ? json_dumps(meta, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(meta);
+    if (!text)
+        return mr_media_error(work->host, work->task, AVERROR(ENOMEM), "describing loudness");
+    mr_status status = work->host->emit(work->task, OUT_LOUDNESS, text, NULL);
+    free(text);
+    return status;
+}
+
+static mr_status run_one(const mr_host *host, const mr_batch_task *one)
+{
+    loudness_task work = {.host = host, .task = one->task};
+    mr_status status = mr_audio_track_read(host, one->task, host->input(one->task, IN_TRACK, 0), &work.track);
+    if (status == MR_OK)
+        status = open_all(&work);
+    if (status == MR_OK)
+        status = measure(&work);
+    if (status == MR_OK)
+        status = emit(&work);
+    for (int i = 0; i < work.meter_count; i++)
+        mr_loudness_meter_free(work.meters[i]);
+    for (int c = 0; c < MAX_CHANNELS; c++)
+        free(work.planes[c]);
+    mr_audio_reader_close(work.reader);
+    mr_audio_track_free(&work.track);
+    return status;
+}
+
+static mr_status run(const mr_host *host, const mr_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        host->finish(batch->tasks[i].task, run_one(host, &batch->tasks[i]));
+    return MR_OK;
+}
+
+const mr_op mr_op_transcode_loudness = {
+    .size = sizeof(mr_op),
+    .version = 1,
+    .name = "transcode.loudness",
+    .summary = "measures how loud a sound track is",
+    .help = "EBU R 128: integrated loudness and true peak of the whole track, for each layout that transcode.audio makes of it. Connect it to "
+            "transcode.audio's "
+            "input loudness: the factor is then the same in every chunk.",
+    .cpu = 1,
+    .memory_mb = 96,
+    .inputs = inputs,
+    .outputs = outputs,
+    .run = run,
+    .toolchain = mr_transcode_audio_toolchain,
+};

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Measuring loudness (EBU R 128), and the one factor that brings a whole track to a wanted loudness. */
+#ifndef TRANSCODE_AUDIO_LOUDNESS_H
+#define TRANSCODE_AUDIO_LOUDNESS_H
+
+#include <libavfilter/avfilter.h>
+#include <libavutil/channel_layout.h>
+
+typedef struct mr_loudness {
+    int channels;
+    double integrated; /* LUFS */
+    double true_peak;  /* dBTP */
+} mr_loudness;
+
+typedef struct mr_loudness_meter mr_loudness_meter;
+
+/* Measures the mix from a layout to 1, 2 or 6 channels. Returns 0 or a libav error, as all here. */
+int mr_loudness_meter_new(const AVChannelLayout *from, int channels, int rate, mr_loudness_meter **ret_meter);
+void mr_loudness_meter_free(mr_loudness_meter *meter);
+/* Planar float in that layout; planes NULL: the end. */
+int mr_loudness_meter_add(mr_loudness_meter *meter, float *const *planes, int count);
+mr_loudness mr_loudness_meter_result(const mr_loudness_meter *meter);
+
+/* The factor on samples that makes it as loud as target (LUFS), or less, so that ceiling (dBTP) is not exceeded. Silence stays as it is. */
+double mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling);
+
+#endif
