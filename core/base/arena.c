@@ -1,26 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks in a list; each request is rounded up to the strictest alignment. Invariant: taken <= limit when there is one. */
+/*
+ * A chain of zeroed blocks that only grows. Every piece is aligned for any type. Under AddressSanitizer each piece is a block of its own,
+ * so that reading past a piece is caught.
+ */
 #include "base/arena.h"
-
-#include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_SIZE (16u << 10)
+#define BLOCK_SIZE ((size_t)16 * 1024)
+#if defined(__SANITIZE_ADDRESS__)
+#define PIECE_PER_BLOCK 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PIECE_PER_BLOCK 1
+#endif
+#endif
+#ifndef PIECE_PER_BLOCK
+#define PIECE_PER_BLOCK 0
+#endif
 
 typedef struct block {
     struct block *next;
-    size_t used;
     size_t size;
-    alignas(max_align_t) unsigned char bytes[];
+    size_t used;
+    max_align_t data[];
 } block;
 
 struct mr_arena {
-    block *blocks;
-    size_t taken;
+    block *first; /* the one that is being filled */
     size_t limit;
+    size_t taken;
 };
 
 mr_arena *mr_arena_new(size_t limit)
@@ -35,63 +47,63 @@ void mr_arena_free(mr_arena *arena)
 {
     if (!arena)
         return;
-    while (arena->blocks) {
-        block *next = arena->blocks->next;
-        free(arena->blocks);
-        arena->blocks = next;
+    while (arena->first) {
+        block *next = arena->first->next;
+        free(arena->first);
+        arena->first = next;
     }
     free(arena);
 }
 
-static block *add_block(mr_arena *arena, size_t size)
+static block *block_new(size_t size)
 {
-    block *added = calloc(1, sizeof(*added) + size);
-    if (!added)
+    if (size > SIZE_MAX - sizeof(block))
         return NULL;
-    added->size = size;
-    added->next = arena->blocks;
-    arena->blocks = added;
-    return added;
+    block *new = calloc(1, sizeof(*new) + size);
+    if (new)
+        new->size = size;
+    return new;
 }
 
 void *mr_arena_take(mr_arena *arena, size_t size)
 {
-    const size_t align = alignof(max_align_t);
-    if (!arena || size > SIZE_MAX / 2)
+    const size_t align = _Alignof(max_align_t);
+    if (size > SIZE_MAX / 2)
         return NULL;
-    size = (size + align - 1) / align * align;
-    if (size == 0)
-        size = align;
-    if (arena->limit && (size > arena->limit || arena->taken > arena->limit - size))
+    size_t padded = size == 0 ? align : (size + align - 1) / align * align;
+    if (arena->limit > 0 && padded > arena->limit - arena->taken)
         return NULL;
-    block *place = arena->blocks;
-    if (!place || place->size - place->used < size)
-        place = add_block(arena, size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE);
-    if (!place)
-        return NULL;
-    void *taken = place->bytes + place->used;
-    place->used += size;
-    arena->taken += size;
-    /* A large block is full at once: keep the one with room in front. */
-    if (place->used == place->size && place->next && place->next->size - place->next->used > 0) {
-        block *roomy = place->next;
-        place->next = roomy->next;
-        roomy->next = place;
-        arena->blocks = roomy;
+    block *at = arena->first;
+    if (PIECE_PER_BLOCK || !at || padded > at->size - at->used) {
+        bool own = PIECE_PER_BLOCK || padded > BLOCK_SIZE / 4;
+        at = block_new(PIECE_PER_BLOCK ? (size > 0 ? size : 1) : own ? padded : BLOCK_SIZE);
+        if (!at)
+            return NULL;
+        /* A large piece goes behind the block that is being filled, which still has room for small ones. */
+        if (own && arena->first) {
+            at->next = arena->first->next;
+            arena->first->next = at;
+        } else {
+            at->next = arena->first;
+            arena->first = at;
+        }
     }
-    return taken;
+    void *piece = (char *)at->data + at->used;
+    at->used = PIECE_PER_BLOCK ? at->size : at->used + padded;
+    arena->taken += padded;
+    return piece;
 }
 
 void *mr_arena_take_array(mr_arena *arena, size_t count, size_t size)
 {
-    size_t bytes = 0;
-    return __builtin_mul_overflow(count, size, &bytes) ? NULL : mr_arena_take(arena, bytes);
+    size_t total = 0;
+    return __builtin_mul_overflow(count, size, &total) ? NULL : mr_arena_take(arena, total);
 }
 
 char *mr_arena_copy(mr_arena *arena, const char *text, size_t len)
 {
-    char *copy = len < SIZE_MAX / 2 ? mr_arena_take(arena, len + 1) : NULL;
-    if (copy && len)
+    char *copy = len < SIZE_MAX ? mr_arena_take(arena, len + 1) : NULL;
+    if (copy && len > 0)
         memcpy(copy, text, len);
     return copy;
 }
@@ -99,13 +111,14 @@ char *mr_arena_copy(mr_arena *arena, const char *text, size_t len)
 char *mr_arena_printf(mr_arena *arena, const char *fmt, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, fmt);
-    int len = vasprintf(&text, fmt, args);
+    int len = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
-    if (len < 0)
+    char *text = len >= 0 ? mr_arena_take(arena, (size_t)len + 1) : NULL;
+    if (!text)
         return NULL;
-    char *copy = mr_arena_copy(arena, text, (size_t)len);
-    free(text);
-    return copy;
+    va_start(args, fmt);
+    vsnprintf(text, (size_t)len + 1, fmt, args);
+    va_end(args);
+    return text;
 }

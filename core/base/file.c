@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything is done through descriptors once a folder is open, so that a swapped symbolic link leads nowhere. */
+/*
+ * Files and folders. A file that was written atomically is on the disk when the call returns, name and content, or is as it was before.
+ * Removing goes from descriptor to descriptor and never through a name that someone may have replaced by a link.
+ */
 #include "base/file.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,18 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_PATH_BYTES 4096
-#define MAX_DEPTH 64
+#define DIR_DEPTH_MAX  128
+#define PLAIN_PATH_MAX 1024
 
-static mr_status io_error(mr_diags *diags, const char *what, const char *path, int error)
-{
-    mr_error(diags, "io", (mr_span){0}, "can't %s '%s': %s", what, path, strerror(error));
-    if (error == ENOSPC || error == EDQUOT)
-        mr_hint(diags, "make room on the disk, then run it again: it goes on from where it was");
-    else if (error == EACCES || error == EPERM || error == EROFS)
-        mr_hint(diags, "choose a place that you may write to");
-    return error == ENOENT ? MR_ERR_NOT_FOUND : error == ENOMEM ? MR_ERR_NOMEM : MR_ERR_IO;
-}
+static const mr_span nowhere = {0};
 
 void mr_cleanup_fd(int *fd)
 {
@@ -30,61 +24,58 @@ void mr_cleanup_fd(int *fd)
     *fd = -1;
 }
 
-void mr_cleanup_free(void *ptr) { free(*(void **)ptr); }
-
-char *mr_path_join(const char *dir, const char *name)
+void mr_cleanup_free(void *ptr)
 {
-    char *path = NULL;
-    size_t len = strlen(dir);
-    return asprintf(&path, "%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/", name) < 0 ? NULL : path;
+    void *memory = NULL;
+    memcpy(&memory, ptr, sizeof(memory));
+    free(memory);
 }
 
-bool mr_path_is_plain(const char *path)
+static const char *reason(int error)
 {
-    size_t len = strnlen(path, 1025);
-    if (len == 0 || len > 1024 || path[0] == '/')
-        return false;
-    for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
-        size_t size = strcspn(part, "/");
-        if (size == 0 || (size == 1 && part[0] == '.') || (size == 2 && part[0] == '.' && part[1] == '.'))
-            return false;
-    }
-    for (const char *at = path; *at; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '\\')
-            return false;
-    }
-    return true;
+    const char *text = strerrordesc_np(error); /* the untranslated text, and safe on any thread */
+    return text ? text : "unknown error";
 }
 
-mr_status mr_file_read(const char *path, size_t max, char **ret_text, size_t *ret_len, mr_diags *diags)
+static mr_status fail(mr_diags *diags, const char *code, const char *verb, const char *path, int error)
 {
-    struct stat info;
-    mr_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    *ret_text = NULL;
-    *ret_len = 0;
-    if (fd < 0 || fstat(fd, &info) != 0)
-        return io_error(diags, "read", path, errno);
-    if (!S_ISREG(info.st_mode)) {
-        mr_error(diags, "io", (mr_span){0}, "can't read '%s': it is %s", path, S_ISDIR(info.st_mode) ? "a folder" : "not a regular file");
-        return MR_ERR_IO;
-    }
-    size_t room = (size_t)info.st_size < max ? (size_t)info.st_size : max;
-    mr_autofree char *text = malloc(room + 2);
-    size_t len = 0;
-    if (!text)
+    mr_error(diags, code, nowhere, "can't %s '%s': %s", verb, path, reason(error));
+    if (error == ENOMEM)
         return MR_ERR_NOMEM;
-    while (len < room + 1) { /* one more than it should hold: tells a file that is too large or grew */
-        ssize_t got = read(fd, text + len, room + 1 - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return io_error(diags, "read", path, errno);
+    return error == ENOENT ? MR_ERR_NOT_FOUND : MR_ERR_IO;
+}
+
+/* --- reading --- */
+
+static mr_status read_all(int fd, const char *path, size_t guess, size_t max, char **ret_text, size_t *ret_len, mr_diags *diags)
+{
+    size_t room = guess < max ? guess + 1 : max + 1;
+    size_t len = 0;
+    mr_autofree char *text = malloc(room + 1);
+    while (text) {
+        if (len == room) {
+            /* It grew, or is one whose size the kernel doesn't tell (/proc). One byte over max shows that it is too large. */
+            if (room > max)
+                break;
+            size_t more = room <= max / 2 ? room * 2 : max + 1;
+            char *larger = realloc(text, more + 1);
+            if (!larger)
+                return fail(diags, "can't-read", "read", path, ENOMEM);
+            text = larger;
+            room = more;
+        }
+        ssize_t got = read(fd, text + len, room - len);
         if (got == 0)
             break;
-        len += (size_t)got;
+        if (got > 0)
+            len += (size_t)got;
+        else if (errno != EINTR)
+            return fail(diags, "can't-read", "read", path, errno);
     }
+    if (!text)
+        return fail(diags, "can't-read", "read", path, ENOMEM);
     if (len > max) {
-        mr_error(diags, "too-large", (mr_span){0}, "'%s' is larger than %zu bytes, the most that is read", path, max);
+        mr_error(diags, "too-large", nowhere, "'%s' is larger than %zu bytes", path, max);
         return MR_ERR_LIMIT;
     }
     text[len] = '\0';
@@ -94,111 +85,196 @@ mr_status mr_file_read(const char *path, size_t max, char **ret_text, size_t *re
     return MR_OK;
 }
 
+mr_status mr_file_read(const char *path, size_t max, char **ret_text, size_t *ret_len, mr_diags *diags)
+{
+    struct stat st;
+    *ret_text = NULL;
+    *ret_len = 0;
+    if (max > SIZE_MAX / 4)
+        max = SIZE_MAX / 4;
+    /* Not blocked by a pipe that nobody writes to: only regular files are read. */
+    mr_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return fail(diags, "can't-read", "read", path, errno);
+    if (!S_ISREG(st.st_mode)) {
+        mr_error(diags, "not-a-file", nowhere, "can't read '%s': it is %s", path, S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
+        return MR_ERR_INPUT;
+    }
+    if ((uint64_t)st.st_size > max) {
+        mr_error(diags, "too-large", nowhere, "'%s' is %lld bytes, and more than %zu are not read", path, (long long)st.st_size, max);
+        return MR_ERR_LIMIT;
+    }
+    return read_all(fd, path, st.st_size > 0 ? (size_t)st.st_size : 4096, max, ret_text, ret_len, diags);
+}
+
+/* --- writing --- */
+
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
 static int write_all(int fd, const char *data, size_t len)
 {
     while (len > 0) {
-        ssize_t done = write(fd, data, len);
-        if (done < 0 && errno == EINTR)
+        ssize_t put = write(fd, data, len);
+        if (put < 0 && errno == EINTR)
             continue;
-        if (done < 0)
-            return -1;
-        data += done;
-        len -= (size_t)done;
+        if (put <= 0)
+            return put < 0 ? errno : EIO;
+        data += put;
+        len -= (size_t)put;
     }
     return 0;
 }
 
-/* The folder's own record of its names must reach the disk too. */
-static int sync_parent(const char *path)
+/* Content and mode on the disk, then closed: a full disk may be told as late as that. Returns an errno. */
+static int fill(int *fd, const void *data, size_t len, mode_t mode)
 {
-    char *dir = strdup(path);
-    if (!dir)
-        return -1;
-    char *slash = strrchr(dir, '/');
-    if (slash)
-        slash[slash == dir ? 1 : 0] = '\0';
-    mr_autoclose int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(dir);
-    return fd < 0 ? -1 : fsync(fd);
+    int error = write_all(*fd, data, len);
+    if (error == 0 && (fchmod(*fd, mode) != 0 || fsync(*fd) != 0))
+        error = errno;
+    if (close(*fd) != 0 && error == 0)
+        error = errno;
+    *fd = -1;
+    return error;
 }
 
 mr_status mr_file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, mr_diags *diags)
 {
-    mr_autofree char *temp = NULL;
-    if (asprintf(&temp, "%s.XXXXXX", path) < 0) {
-        temp = NULL;
-        return MR_ERR_NOMEM;
-    }
+    mr_autofree char *parent = parent_of(path);
+    /* A short name: that of the file may be as long as the file system allows. */
+    mr_autofree char *temp = parent ? mr_path_join(parent, ".mr-XXXXXX") : NULL;
+    if (!temp)
+        return fail(diags, "can't-write", "write", path, ENOMEM);
+    mr_autoclose int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return fail(diags, "can't-write", "write", path, errno);
     mr_autoclose int fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
-        return io_error(diags, "write", path, errno);
-    if (write_all(fd, data, len) != 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0 || rename(temp, path) != 0) {
-        int error = errno;
+        return fail(diags, "can't-write", "write", path, errno);
+    int error = fill(&fd, data, len, mode);
+    if (error == 0 && rename(temp, path) != 0)
+        error = errno;
+    if (error != 0) {
         unlink(temp);
-        return io_error(diags, "write", path, error);
+        return fail(diags, "can't-write", "write", path, error);
     }
-    return sync_parent(path) == 0 ? MR_OK : io_error(diags, "write", path, errno);
+    /* The name is in place; that it stays after a crash is for the folder to say. Some file systems can't sync folders. */
+    if (fsync(dir) != 0 && errno != EINVAL && errno != ENOTSUP)
+        return fail(diags, "can't-write", "write", path, errno);
+    return MR_OK;
 }
+
+/* --- folders --- */
 
 mr_status mr_dir_make(const char *path, mode_t mode, mr_diags *diags)
 {
-    size_t len = strnlen(path, MAX_PATH_BYTES);
-    struct stat info;
-    if (len == 0 || len >= MAX_PATH_BYTES) {
-        mr_error(diags, "io", (mr_span){0}, "'%.60s' is not a usable path", path);
-        return MR_ERR_IO;
-    }
-    mr_autofree char *part = strdup(path);
-    if (!part)
-        return MR_ERR_NOMEM;
-    for (size_t i = 1; i <= len; i++) {
-        if (part[i] != '/' && part[i] != '\0')
+    struct stat st;
+    mr_autofree char *at = strdup(path);
+    if (!at)
+        return fail(diags, "can't-make-folder", "make the folder", path, ENOMEM);
+    /* Each prefix in turn; one that another process has made meanwhile is as good. */
+    for (char *slash = at + 1; *at; slash++) {
+        if (*slash && *slash != '/')
             continue;
-        char kept = part[i];
-        part[i] = '\0';
-        if (mkdir(part, mode) != 0 && errno != EEXIST && errno != EISDIR)
-            return io_error(diags, "make the folder", part, errno);
-        part[i] = kept;
+        char kept = *slash;
+        *slash = '\0';
+        if (mkdir(at, mode) != 0) {
+            int error = errno;
+            bool there = stat(at, &st) == 0;
+            if (!there || !S_ISDIR(st.st_mode))
+                return fail(diags, "can't-make-folder", "make the folder", path, there ? ENOTDIR : error);
+        }
+        if (!kept)
+            return MR_OK;
+        *slash = kept;
     }
-    if (stat(path, &info) != 0)
-        return io_error(diags, "make the folder", path, errno);
-    return S_ISDIR(info.st_mode) ? MR_OK : io_error(diags, "make the folder", path, ENOTDIR);
+    return fail(diags, "can't-make-folder", "make the folder", path, ENOENT);
 }
 
-static int remove_inside(int parent, const char *name, int depth);
-
-static int remove_entries(DIR *dir, int depth)
-{
-    int worst = 0;
-    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) { // NOLINT(concurrency-mt-unsafe): dir is ours alone
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (remove_inside(dirfd(dir), entry->d_name, depth + 1) != 0)
-            worst = errno;
-    }
-    errno = worst;
-    return worst ? -1 : 0;
-}
-
-static int remove_inside(int parent, const char *name, int depth)
+/* Returns an errno; ELOOP: nested too deeply. */
+static int remove_tree(int parent, const char *name, unsigned depth)
 {
     if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
         return 0;
-    if (errno != EISDIR && errno != EPERM)
-        return -1;
-    int fd = depth < MAX_DEPTH ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (errno != EISDIR && errno != EPERM) /* POSIX says EPERM for a folder, Linux EISDIR */
+        return errno;
+    int first = errno;
+    if (depth >= DIR_DEPTH_MAX)
+        return ELOOP;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOTDIR || errno == ELOOP ? first : errno;
+    DIR *dir = fdopendir(fd);
     if (!dir) {
-        if (fd >= 0)
-            close(fd);
-        return -1;
+        int error = errno;
+        close(fd);
+        return error;
     }
-    int failed = remove_entries(dir, depth);
+    int error = 0;
+    errno = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's readdir is safe on a stream that only this thread has */
+    for (struct dirent *entry = readdir(dir); entry && error == 0; entry = error == 0 ? readdir(dir) : NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            error = remove_tree(dirfd(dir), entry->d_name, depth + 1);
+        if (error == 0)
+            errno = 0;
+    }
+    if (error == 0)
+        error = errno;
     closedir(dir);
-    return failed ? -1 : unlinkat(parent, name, AT_REMOVEDIR);
+    if (error == 0 && unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+        error = errno;
+    return error;
 }
 
 mr_status mr_dir_remove(const char *path, mr_diags *diags)
 {
-    return remove_inside(AT_FDCWD, path, 0) == 0 ? MR_OK : io_error(diags, "remove", path, errno);
+    mr_autofree char *plain = strdup(path);
+    if (!plain)
+        return fail(diags, "can't-remove", "remove", path, ENOMEM);
+    /* "link/" would mean what the link points to. */
+    size_t len = strlen(plain);
+    while (len > 0 && plain[len - 1] == '/')
+        plain[--len] = '\0';
+    if (len == 0)
+        return fail(diags, "can't-remove", "remove", path, EINVAL);
+    int error = remove_tree(AT_FDCWD, plain, 0);
+    if (error == ELOOP) {
+        mr_error(diags, "too-deep", nowhere, "can't remove '%s': its folders are nested more than %d levels deep", path, DIR_DEPTH_MAX);
+        return MR_ERR_LIMIT;
+    }
+    return error == 0 ? MR_OK : fail(diags, "can't-remove", "remove", path, error);
+}
+
+/* --- paths --- */
+
+char *mr_path_join(const char *dir, const char *name)
+{
+    char *path = NULL;
+    size_t len = strlen(dir);
+    const char *between = len == 0 || dir[len - 1] == '/' ? "" : "/";
+    return asprintf(&path, "%s%s%s", dir, between, name) < 0 ? NULL : path;
+}
+
+bool mr_path_is_plain(const char *path)
+{
+    size_t len = path ? strlen(path) : 0;
+    if (len == 0 || len > PLAIN_PATH_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)path[i] < 0x20 || path[i] == 0x7f || path[i] == '\\')
+            return false;
+    for (const char *at = path;; at++) {
+        size_t part = strcspn(at, "/");
+        if (part == 0 || (part == 1 && at[0] == '.') || (part == 2 && at[0] == '.' && at[1] == '.'))
+            return false;
+        at += part;
+        if (!*at)
+            return true;
+    }
 }

@@ -1,16 +1,29 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * SHA-256 through OpenSSL's EVP. A step that OpenSSL refuses (in practice: no memory) makes the digest an empty text, never a wrong one.
+ */
 #include "base/hash.h"
-
+#include "base/file.h"
 #include <errno.h>
 #include <openssl/evp.h>
-#include <stdio.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define READ_SIZE ((size_t)256 * 1024)
+
 struct mr_hash {
     EVP_MD_CTX *context;
+    bool failed;
 };
+
+static bool begin(mr_hash *hash)
+{
+    hash->failed = EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1;
+    return !hash->failed;
+}
 
 mr_hash *mr_hash_new(void)
 {
@@ -18,7 +31,7 @@ mr_hash *mr_hash_new(void)
     if (!hash)
         return NULL;
     hash->context = EVP_MD_CTX_new();
-    if (!hash->context || EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) {
+    if (!hash->context || !begin(hash)) {
         mr_hash_free(hash);
         return NULL;
     }
@@ -35,65 +48,78 @@ void mr_hash_free(mr_hash *hash)
 
 void mr_hash_add(mr_hash *hash, const void *data, size_t len)
 {
-    EVP_DigestUpdate(hash->context, data, len);
+    if (len > 0 && EVP_DigestUpdate(hash->context, data, len) != 1)
+        hash->failed = true;
 }
 
 void mr_hash_add_text(mr_hash *hash, const char *text)
 {
-    char length[32];
-    size_t len = text ? strlen(text) : 0;
-    int used = text ? snprintf(length, sizeof(length), "%zu:", len) : snprintf(length, sizeof(length), "-:");
-    mr_hash_add(hash, length, (size_t)used);
-    mr_hash_add(hash, text ? text : "", len);
-}
-
-static void write_text(const unsigned char bytes[32], char ret_digest[MR_DIGEST_TEXT])
-{
-    static const char digits[] = "0123456789abcdef";
-    memcpy(ret_digest, "sha256:", 7);
-    for (size_t i = 0; i < 32; i++) {
-        ret_digest[7 + 2 * i] = digits[bytes[i] >> 4];
-        ret_digest[8 + 2 * i] = digits[bytes[i] & 15];
-    }
-    ret_digest[71] = '\0';
+    /* A length that no text has stands for NULL. Little-endian whatever the machine: digests travel. */
+    uint64_t len = text ? strlen(text) : UINT64_MAX;
+    unsigned char prefix[8];
+    for (int i = 0; i < 8; i++)
+        prefix[i] = (unsigned char)(len >> (8 * i));
+    mr_hash_add(hash, prefix, sizeof(prefix));
+    if (text)
+        mr_hash_add(hash, text, (size_t)len);
 }
 
 void mr_hash_finish(mr_hash *hash, char ret_digest[MR_DIGEST_TEXT])
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE] = {0};
-    unsigned int len = 0;
-    EVP_DigestFinal_ex(hash->context, bytes, &len);
-    write_text(bytes, ret_digest);
-    EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL);
+    static const char digits[] = "0123456789abcdef";
+    static const char prefix[] = "sha256:";
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    ret_digest[0] = '\0';
+    if (EVP_DigestFinal_ex(hash->context, sum, &len) == 1 && !hash->failed && len == 32) {
+        char *at = ret_digest;
+        memcpy(at, prefix, sizeof(prefix) - 1);
+        at += sizeof(prefix) - 1;
+        for (unsigned i = 0; i < len; i++) {
+            *at++ = digits[sum[i] >> 4];
+            *at++ = digits[sum[i] & 15];
+        }
+        *at = '\0';
+    }
+    begin(hash);
 }
 
 void mr_digest(const void *data, size_t len, char ret_digest[MR_DIGEST_TEXT])
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE] = {0};
-    EVP_Digest(data, len, bytes, NULL, EVP_sha256(), NULL);
-    write_text(bytes, ret_digest);
+    ret_digest[0] = '\0';
+    mr_hash *hash = mr_hash_new();
+    if (!hash)
+        return;
+    mr_hash_add(hash, data, len);
+    mr_hash_finish(hash, ret_digest);
+    mr_hash_free(hash);
 }
 
 mr_status mr_digest_fd(int fd, char ret_digest[MR_DIGEST_TEXT])
 {
-    enum { SIZE = 256 * 1024 };
+    mr_status status = MR_OK;
+    off_t at = 0;
+    ret_digest[0] = '\0';
     mr_hash *hash = mr_hash_new();
-    unsigned char *buf = malloc(SIZE);
-    mr_status status = hash && buf ? MR_OK : MR_ERR_NOMEM;
-    for (off_t offset = 0; status == MR_OK;) {
-        ssize_t got = pread(fd, buf, SIZE, offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            status = MR_ERR_IO;
-        if (got <= 0)
+    mr_autofree char *buf = malloc(READ_SIZE);
+    if (!hash || !buf)
+        status = MR_ERR_NOMEM;
+    while (status == MR_OK) {
+        ssize_t got = pread(fd, buf, READ_SIZE, at);
+        if (got == 0)
             break;
-        mr_hash_add(hash, buf, (size_t)got);
-        offset += got;
+        if (got > 0) {
+            mr_hash_add(hash, buf, (size_t)got);
+            at += got;
+        } else if (errno != EINTR) {
+            status = MR_ERR_IO;
+        }
     }
-    if (status == MR_OK)
+    if (status == MR_OK) {
         mr_hash_finish(hash, ret_digest);
-    free(buf);
+        if (!ret_digest[0])
+            status = MR_ERR_NOMEM;
+    }
     mr_hash_free(hash);
     return status;
 }

@@ -1,59 +1,61 @@
 /* SPDX-License-Identifier: MIT */
+/* Canonical JSON text, and reading of JSON from strangers. */
 #include "base/json.h"
-
+#include "base/text.h"
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define MAX_LEVELS 64
+#define DEPTH_MAX 64
+#define WHY_SIZE  160
 
 char *mr_json_text(const json_t *value)
 {
     return value ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
 }
 
-static int levels(const json_t *value, int left)
+/* Looked at before parsing, so that jansson never recurses deeper. Brackets within strings don't count. */
+static bool too_deep(const char *text, size_t len)
 {
-    const char *key;
-    json_t *child;
-    size_t i;
-    if (left == 0)
-        return 0;
-    if (json_is_object(value)) {
-        json_object_foreach((json_t *)value, key, child)
-        {
-            if (!levels(child, left - 1))
-                return 0;
-        }
-    } else if (json_is_array(value)) {
-        json_array_foreach(value, i, child)
-        {
-            if (!levels(child, left - 1))
-                return 0;
+    unsigned depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (quoted) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                quoted = false;
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > DEPTH_MAX)
+                return true;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
         }
     }
-    return 1;
+    return false;
 }
 
 json_t *mr_json_read(const char *text, size_t len, size_t max, char ret_why[160])
 {
-    json_error_t error = {0};
+    char unused[WHY_SIZE];
+    char shown[WHY_SIZE - 48];
+    char *why = ret_why ? ret_why : unused;
+    json_error_t error;
+    why[0] = '\0';
     if (len > max) {
-        if (ret_why)
-            snprintf(ret_why, 160, "is longer than %zu bytes", max);
+        snprintf(why, WHY_SIZE, "is larger than %zu bytes", max);
+        return NULL;
+    }
+    if (too_deep(text, len)) {
+        snprintf(why, WHY_SIZE, "is nested more than %d levels deep", DEPTH_MAX);
         return NULL;
     }
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!value) {
-        if (ret_why)
-            snprintf(ret_why, 160, "line %d, column %d: %.100s", error.line, error.column, error.text);
-        return NULL;
-    }
-    if (!levels(value, MAX_LEVELS)) {
-        if (ret_why)
-            snprintf(ret_why, 160, "is nested deeper than %d levels", MAX_LEVELS);
-        json_decref(value);
-        return NULL;
-    }
+    if (!value)
+        snprintf(why, WHY_SIZE, "line %d, column %d: %s", error.line, error.column,
+                 mr_text_show_all(error.text, strnlen(error.text, sizeof(error.text)), shown, sizeof(shown)));
     return value;
 }

@@ -1,259 +1,386 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers are read by hand into an integer and a scale of ten, so that "2.5M" is exactly 2500000 and "0.1s" exactly 100000 µs.
- * Invariant: nothing is rounded silently; what a unit can't hold is an error.
+ * Numbers with units. Decimals are read as an integer part and twelve digits after the point, and scaled in integers, so that "2.5M" is
+ * 2500000 exactly; what is finer than the base unit is rounded to the nearest.
  */
 #include "base/units.h"
-
-#include <errno.h>
+#include <locale.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-typedef struct unit {
-    const char *name;
-    int64_t factor;
-} unit;
+#define FRACTION_DIGITS 12
+#define FRACTION_ONE    1000000000000ull
+#define URL_MAX         2048
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* A decimal number at *at: digits without the point, and how many stood behind it (at most 9). False: none, or too large. */
-static bool read_decimal(const char **at, int64_t *ret_digits, int *ret_scale)
+static mr_status fail(const char **ret_why, const char *why)
 {
-    const char *p = *at;
-    int64_t value = 0;
-    int scale = 0;
-    bool any = false;
-    for (; is_digit(*p); p++, any = true) {
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *p - '0', &value))
-            return false;
-    }
-    if (*p == '.' && is_digit(p[1])) {
-        for (p++; is_digit(*p); p++) {
-            any = true;
-            if (scale == 9) {
-                if (*p != '0')
-                    return false;
-                continue;
-            }
-            scale++;
-            if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *p - '0', &value))
-                return false;
-        }
-    }
-    *at = p;
-    *ret_digits = value;
-    *ret_scale = scale;
-    return any;
+    if (ret_why)
+        *ret_why = why;
+    return MR_ERR_PARAM;
 }
 
-/* digits / 10^scale * factor, exactly. */
-static bool apply(int64_t digits, int scale, int64_t factor, int64_t *ret_value)
+static bool is_digit(char c)
 {
-    __int128 value = (__int128)digits * factor;
-    for (; scale > 0; scale--) {
-        if (value % 10 != 0)
-            return false;
-        value /= 10;
-    }
-    if (value > INT64_MAX)
-        return false;
-    *ret_value = (int64_t)value;
-    return true;
+    return c >= '0' && c <= '9';
 }
 
-/* The longest unit of the table at *at; an empty name matches always. NULL: none. */
-static const unit *read_unit(const char **at, const unit *table)
+/* --- plain numbers --- */
+
+static int digit_value(char c)
 {
-    const unit *best = NULL;
-    for (; table->name; table++) {
-        size_t len = strlen(table->name);
-        if (strncmp(*at, table->name, len) == 0 && (!best || len > strlen(best->name)))
-            best = table;
-    }
-    if (best)
-        *at += strlen(best->name);
-    return best;
+    if (is_digit(c))
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
 }
 
 mr_status mr_parse_int(const char *text, int64_t *ret_value, const char **ret_why)
 {
-    char *end = NULL;
-    *ret_why = "expected a whole number";
-    if (!text[0] || (!is_digit(text[0]) && !((text[0] == '-' || text[0] == '+') && is_digit(text[1]))))
-        return MR_ERR_PARAM;
-    const char *digits = text[0] == '-' || text[0] == '+' ? text + 1 : text;
-    int base = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') ? 16 : 10;
-    errno = 0;
-    long long value = strtoll(text, &end, base);
-    if (*end != '\0')
-        return MR_ERR_PARAM;
-    if (errno == ERANGE) {
-        *ret_why = "the number is too large";
-        return MR_ERR_PARAM;
+    static const char why[] = "expected a whole number, like 1080";
+    const char *at = text;
+    bool negative = *at == '-';
+    int base = 10;
+    uint64_t value = 0;
+    *ret_value = 0;
+    if (*at == '-' || *at == '+')
+        at++;
+    if (at == text && at[0] == '0' && (at[1] == 'x' || at[1] == 'o')) {
+        base = at[1] == 'x' ? 16 : 8;
+        at += 2;
     }
-    *ret_value = value;
+    if (!*at)
+        return fail(ret_why, why);
+    uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+    bool over = false;
+    for (; *at; at++) {
+        int digit = digit_value(*at);
+        if (digit >= base)
+            return fail(ret_why, why);
+        over |= __builtin_mul_overflow(value, (uint64_t)base, &value) || __builtin_add_overflow(value, (uint64_t)digit, &value) || value > limit;
+    }
+    if (over)
+        return fail(ret_why, "expected a whole number of at most 64 bits");
+    *ret_value = negative ? (int64_t)(0 - value) : (int64_t)value;
     return MR_OK;
+}
+
+static locale_t c_locale;
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+static void make_c_locale(void)
+{
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+/* [-+]? (digits [. digits*] | . digits) ([eE] [-+]? digits)? */
+static bool is_number(const char *at)
+{
+    at += *at == '-' || *at == '+';
+    size_t before = strspn(at, "0123456789");
+    at += before;
+    size_t after = 0;
+    if (*at == '.') {
+        after = strspn(at + 1, "0123456789");
+        at += 1 + after;
+    }
+    if (before + after == 0)
+        return false;
+    if (*at == 'e' || *at == 'E') {
+        at++;
+        at += *at == '-' || *at == '+';
+        size_t digits = strspn(at, "0123456789");
+        if (digits == 0)
+            return false;
+        at += digits;
+    }
+    return !*at;
 }
 
 mr_status mr_parse_number(const char *text, double *ret_value, const char **ret_why)
 {
-    char *end = NULL;
-    *ret_why = "expected a number";
-    const char *digits = text[0] == '-' || text[0] == '+' ? text + 1 : text;
-    if (!is_digit(digits[0]) && !(digits[0] == '.' && is_digit(digits[1])))
-        return MR_ERR_PARAM;
-    errno = 0;
-    double value = strtod(text, &end);
-    if (*end != '\0' || !isfinite(value))
-        return MR_ERR_PARAM;
+    *ret_value = 0;
+    if (!is_number(text))
+        return fail(ret_why, "expected a number, like 0.5");
+    pthread_once(&c_locale_once, make_c_locale);
+    if (!c_locale)
+        return fail(ret_why, "expected a number, but memory is short");
+    double value = strtod_l(text, NULL, c_locale);
+    if (!isfinite(value))
+        return fail(ret_why, "expected a number of at most 1.7e308");
     *ret_value = value;
     return MR_OK;
 }
 
+/* --- decimals with units --- */
+
+typedef struct decimal {
+    uint64_t whole;
+    uint64_t fraction; /* in units of 1/FRACTION_ONE */
+    unsigned digits;   /* after the point, as written */
+    bool over;         /* too large */
+} decimal;
+
+/* Digits, with a point and further digits or not. Returns what follows, or NULL when there is no digit. */
+static const char *read_decimal(const char *at, decimal *ret)
+{
+    const char *begin = at;
+    *ret = (decimal){0};
+    for (; is_digit(*at); at++)
+        ret->over |= __builtin_mul_overflow(ret->whole, 10u, &ret->whole) || __builtin_add_overflow(ret->whole, (uint64_t)(*at - '0'), &ret->whole);
+    size_t before = (size_t)(at - begin);
+    if (*at != '.')
+        return before > 0 ? at : NULL;
+    at++;
+    uint64_t place = FRACTION_ONE / 10;
+    for (; is_digit(*at); at++, place /= 10) {
+        ret->fraction += place * (uint64_t)(*at - '0'); /* digits finer than the twelfth add nothing */
+        ret->digits++;
+    }
+    return ret->digits > 0 ? at : NULL;
+}
+
+static bool scale(const decimal *number, uint64_t unit, int64_t *ret_value)
+{
+    uint64_t whole = 0;
+    if (number->over || __builtin_mul_overflow(number->whole, unit, &whole))
+        return false;
+    unsigned __int128 part = (unsigned __int128)number->fraction * unit + FRACTION_ONE / 2;
+    uint64_t sum = 0;
+    if (__builtin_add_overflow(whole, (uint64_t)(part / FRACTION_ONE), &sum) || sum > INT64_MAX)
+        return false;
+    *ret_value = (int64_t)sum;
+    return true;
+}
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+static const struct unit *find_unit(const struct unit *units, const char *name, size_t len)
+{
+    for (; units->name; units++)
+        if (strlen(units->name) == len && memcmp(units->name, name, len) == 0)
+            return units;
+    return NULL;
+}
+
 mr_status mr_parse_duration(const char *text, int64_t *ret_us, const char **ret_why)
 {
-    static const unit units[] = {{"us", 1}, {"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {"min", 60000000}, {"h", 3600000000ll}, {NULL, 0}};
-    const char *at = text;
+    static const char why[] = "expected a duration, like 4s, 250ms, 1m30s or 2h";
+    static const char why_long[] = "expected a duration of less than 292,000 years";
+    static const struct unit units[] = {{"h", 3600000000u}, {"m", 60000000u}, {"s", 1000000u}, {"ms", 1000u}, {"us", 1u}, {"µs", 1u}, {NULL, 0}};
     int64_t total = 0;
-    int64_t last_factor = INT64_MAX;
-    *ret_why = "expected a duration such as 4s, 250ms, 1m30s or 2h";
+    uint64_t last = UINT64_MAX;
+    const char *at = text;
+    *ret_us = 0;
     do {
-        int64_t digits = 0;
+        decimal number;
         int64_t part = 0;
-        int scale = 0;
-        if (!read_decimal(&at, &digits, &scale))
-            return MR_ERR_PARAM;
-        bool bare = *at == '\0' && last_factor == INT64_MAX;
-        const unit *found = bare ? &units[2] : read_unit(&at, units);
-        if (!found || found->factor >= last_factor || !apply(digits, scale, found->factor, &part) || __builtin_add_overflow(total, part, &total))
-            return MR_ERR_PARAM;
-        last_factor = found->factor;
+        at = read_decimal(at, &number);
+        if (!at)
+            return fail(ret_why, why);
+        size_t len = strcspn(at, "0123456789.");
+        static const struct unit seconds = {"", 1000000u};
+        /* A bare number is seconds, when it stands alone: "1m30" would be a riddle. */
+        const struct unit *unit = len == 0 && !*at && last == UINT64_MAX ? &seconds : find_unit(units, at, len);
+        if (!unit || unit->factor >= last)
+            return fail(ret_why, why);
+        at += len;
+        if (number.digits > 0 && *at)
+            return fail(ret_why, why); /* a fraction only in the last part */
+        last = unit->factor;
+        if (!scale(&number, unit->factor, &part) || __builtin_add_overflow(total, part, &total))
+            return fail(ret_why, why_long);
     } while (*at);
     *ret_us = total;
     return MR_OK;
 }
 
-static mr_status parse_scaled(const char *text, const unit *units, const char *const *suffixes, int64_t *ret_value)
+/* One decimal, perhaps a space, one unit. */
+static mr_status parse_with_unit(const char *text, const struct unit *units, const char *why, const char *why_large, int64_t *ret_value,
+                                 const char **ret_why)
 {
-    const char *at = text;
-    int64_t digits = 0;
-    int scale = 0;
-    if (!read_decimal(&at, &digits, &scale))
-        return MR_ERR_PARAM;
-    const unit *found = read_unit(&at, units);
-    if (!found || !apply(digits, scale, found->factor, ret_value))
-        return MR_ERR_PARAM;
-    for (; *at && suffixes && *suffixes; suffixes++) {
-        if (strcmp(at, *suffixes) == 0)
-            return MR_OK;
-    }
-    return *at ? MR_ERR_PARAM : MR_OK;
+    decimal number;
+    *ret_value = 0;
+    const char *at = read_decimal(text, &number);
+    if (!at)
+        return fail(ret_why, why);
+    if (at[0] == ' ' && at[1])
+        at++;
+    const struct unit *unit = find_unit(units, at, strlen(at));
+    if (!unit)
+        return fail(ret_why, why);
+    return scale(&number, unit->factor, ret_value) ? MR_OK : fail(ret_why, why_large);
 }
 
 mr_status mr_parse_bitrate(const char *text, int64_t *ret_bps, const char **ret_why)
 {
-    static const unit units[] = {{"", 1}, {"k", 1000}, {"K", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
-    static const char *const suffixes[] = {"bps", "bit/s", NULL};
-    *ret_why = "expected a bitrate such as 800k, 2.5M or 128000";
-    return parse_scaled(text, units, suffixes, ret_bps);
+    static const struct unit units[] = {
+        {"", 1},          {"bps", 1},          {"bit/s", 1},         {"k", 1000},          {"kbps", 1000},       {"kbit/s", 1000},
+        {"K", 1000},      {"M", 1000000},      {"Mbps", 1000000},    {"Mbit/s", 1000000},  {"G", 1000000000},    {"Gbps", 1000000000},
+        {"Kbps", 1000},   {"Kbit/s", 1000},    {"Gbit/s", 1000000000}, {NULL, 0},
+    };
+    return parse_with_unit(text, units, "expected a bit rate, like 800k, 2.5M or 128000", "expected a bit rate of at most 9,223,372,036G", ret_bps,
+                           ret_why);
 }
 
 mr_status mr_parse_size(const char *text, int64_t *ret_bytes, const char **ret_why)
 {
-    static const unit units[] = {{"", 1},          {"B", 1},          {"kB", 1000},          {"KB", 1000},           {"MB", 1000000},      {"GB", 1000000000},
-                                 {"TB", 1000000000000}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1ll << 40}, {NULL, 0}};
-    *ret_why = "expected a size such as 64MiB, 10MB or 4096";
-    return parse_scaled(text, units, NULL, ret_bytes);
+    static const struct unit units[] = {
+        {"", 1},          {"B", 1},           {"kB", 1000},          {"KB", 1000},         {"MB", 1000000},           {"GB", 1000000000},
+        {"TB", 1000000000000}, {"KiB", 1024}, {"MiB", 1048576},      {"GiB", 1073741824},  {"TiB", 1099511627776},    {NULL, 0},
+    };
+    return parse_with_unit(text, units, "expected a size in bytes, like 64MiB, 10MB or 4096", "expected a size of less than 8388608TiB", ret_bytes,
+                           ret_why);
 }
 
-static int64_t gcd(int64_t a, int64_t b)
+/* --- ratios --- */
+
+static uint64_t common_divisor(uint64_t a, uint64_t b)
 {
-    while (b) {
-        int64_t rest = a % b;
+    while (b > 0) {
+        uint64_t rest = a % b;
         a = b;
         b = rest;
     }
-    return a ? a : 1;
+    return a;
 }
 
-static bool set_ratio(int64_t num, int64_t den, mr_ratio *ret_ratio)
+/* "29.97", "59.94", "23.976", "23.98": what people write for N*1000/1001, rounded or cut after the digits they wrote. */
+static bool ntsc_rate(const decimal *number, mr_ratio *ret_ratio)
 {
-    int64_t divisor = gcd(num, den);
-    num /= divisor;
-    den /= divisor;
-    if (den == 0 || num > INT32_MAX || den > INT32_MAX)
+    static const uint32_t rates[] = {24, 30, 48, 60, 96, 120, 240};
+    if (number->digits < 2 || number->digits > FRACTION_DIGITS || number->whole > 240)
         return false;
-    *ret_ratio = (mr_ratio){.num = (int32_t)num, .den = (int32_t)den};
-    return true;
-}
-
-/* Television's rates are written short: 29.97 is 30000/1001. */
-static bool is_ntsc(int64_t digits, int scale, mr_ratio *ret_ratio)
-{
-    static const struct {
-        double rate;
-        int32_t num;
-    } rates[] = {{23.976, 24000}, {29.97, 30000}, {47.952, 48000}, {59.94, 60000}, {119.88, 120000}};
-    double value = (double)digits / pow(10, scale);
+    uint64_t place = 1;
+    for (unsigned i = number->digits; i < FRACTION_DIGITS; i++)
+        place *= 10;
+    uint64_t written = number->whole * FRACTION_ONE + number->fraction;
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-        if (scale >= 2 && fabs(value - rates[i].rate) < 0.0051 && fabs(value - rates[i].num / 1001.0) < 0.0051) {
-            *ret_ratio = (mr_ratio){.num = rates[i].num, .den = 1001};
+        uint64_t exact = (uint64_t)((unsigned __int128)rates[i] * 1000 * FRACTION_ONE / 1001);
+        if (written == exact / place * place || written == (exact + place / 2) / place * place) {
+            *ret_ratio = (mr_ratio){(int32_t)(rates[i] * 1000), 1001};
             return true;
         }
     }
     return false;
 }
 
+/* The best fraction with both terms within 31 bits: the convergents of the continued fraction, the last that fits. */
+static mr_ratio nearest_ratio(uint64_t num, uint64_t den)
+{
+    uint64_t n[2] = {0, 1};
+    uint64_t d[2] = {1, 0};
+    while (den > 0) {
+        uint64_t term = num / den;
+        uint64_t rest = num % den;
+        uint64_t next_n = 0;
+        uint64_t next_d = 0;
+        if (__builtin_mul_overflow(term, n[1], &next_n) || __builtin_add_overflow(next_n, n[0], &next_n) || next_n > INT32_MAX ||
+            __builtin_mul_overflow(term, d[1], &next_d) || __builtin_add_overflow(next_d, d[0], &next_d) || next_d > INT32_MAX)
+            break;
+        n[0] = n[1];
+        d[0] = d[1];
+        n[1] = next_n;
+        d[1] = next_d;
+        num = den;
+        den = rest;
+    }
+    return (mr_ratio){(int32_t)n[1], (int32_t)d[1]};
+}
+
+static mr_status whole_ratio(const decimal *num, const decimal *den, const char *why, const char *why_large, mr_ratio *ret_ratio, const char **ret_why)
+{
+    if (den->whole == 0 && !den->over)
+        return fail(ret_why, why);
+    uint64_t divisor = num->over || den->over ? 1 : common_divisor(num->whole, den->whole);
+    if (num->over || den->over || num->whole / divisor > INT32_MAX || den->whole / divisor > INT32_MAX)
+        return fail(ret_why, why_large);
+    *ret_ratio = (mr_ratio){(int32_t)(num->whole / divisor), (int32_t)(den->whole / divisor)};
+    return MR_OK;
+}
+
 mr_status mr_parse_ratio(const char *text, mr_ratio *ret_ratio, const char **ret_why)
 {
-    const char *at = text;
-    int64_t num = 0;
-    int64_t den = 1;
-    int scale = 0;
-    int den_scale = 0;
-    *ret_why = "expected a ratio such as 30000/1001, 16:9, 25 or 29.97";
-    if (!read_decimal(&at, &num, &scale))
-        return MR_ERR_PARAM;
-    if (*at == '\0' && is_ntsc(num, scale, ret_ratio))
-        return MR_OK;
+    static const char why[] = "expected a ratio, like 30000/1001, 16:9, 25 or 29.97";
+    static const char why_large[] = "expected a ratio whose terms are at most 2147483647";
+    decimal num;
+    decimal den = {.whole = 1};
+    *ret_ratio = (mr_ratio){0, 0};
+    const char *at = read_decimal(text, &num);
+    if (!at)
+        return fail(ret_why, why);
     if (*at == '/' || *at == ':') {
-        at++;
-        if (!read_decimal(&at, &den, &den_scale))
-            return MR_ERR_PARAM;
+        at = read_decimal(at + 1, &den);
+        if (!at || num.digits > 0 || den.digits > 0)
+            return fail(ret_why, why);
     }
-    for (; scale > den_scale; den_scale++) {
-        if (__builtin_mul_overflow(den, 10, &den))
-            return MR_ERR_PARAM;
+    if (*at)
+        return fail(ret_why, why);
+    if (num.digits == 0 || num.fraction == 0)
+        return whole_ratio(&num, &den, why, why_large, ret_ratio, ret_why);
+    if (num.over || num.whole > INT32_MAX)
+        return fail(ret_why, why_large);
+    if (ntsc_rate(&num, ret_ratio))
+        return MR_OK;
+    /* Nine digits keep the numerator within 64 bits; finer is below what 31 bits can tell apart. */
+    *ret_ratio = nearest_ratio(num.whole * 1000000000u + num.fraction / 1000u, 1000000000u);
+    return MR_OK;
+}
+
+/* --- addresses --- */
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncasecmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* ":8080" or nothing. */
+static bool port_is_right(const char *at, size_t len)
+{
+    unsigned port = 0;
+    if (len == 0)
+        return true;
+    if (at[0] != ':' || len < 2 || len > 6)
+        return false;
+    for (size_t i = 1; i < len; i++) {
+        if (!is_digit(at[i]))
+            return false;
+        port = port * 10 + (unsigned)(at[i] - '0');
     }
-    for (; den_scale > scale; scale++) {
-        if (__builtin_mul_overflow(num, 10, &num))
-            return MR_ERR_PARAM;
+    return port > 0 && port <= 65535;
+}
+
+/* RFC 3986 section 3.2, without user information. */
+static bool authority_is_right(const char *at, size_t len)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    if (len > 0 && at[0] == '[') {
+        size_t host = strspn(at + 1, "0123456789abcdefABCDEF:.");
+        return host > 1 && host + 1 < len && at[host + 1] == ']' && port_is_right(at + host + 2, len - host - 2);
     }
-    return *at == '\0' && den > 0 && set_ratio(num, den, ret_ratio) ? MR_OK : MR_ERR_PARAM;
+    size_t host = strspn(at, letters);
+    return host > 0 && host <= len && port_is_right(at + host, len - host);
 }
 
 mr_status mr_parse_url(const char *text, const char **ret_why)
 {
-    *ret_why = "expected an http:// or https:// URL";
-    size_t scheme = strncasecmp(text, "https://", 8) == 0 ? 8 : strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
-    if (!scheme || strnlen(text, 2049) > 2048)
-        return MR_ERR_PARAM;
-    size_t host = strcspn(text + scheme, "/?#");
-    if (host == 0 || text[scheme] == ':') {
-        *ret_why = "the URL names no host";
-        return MR_ERR_PARAM;
-    }
-    if (memchr(text + scheme, '@', host)) {
-        *ret_why = "the URL holds a user name; give credentials another way";
-        return MR_ERR_PARAM;
-    }
-    for (const char *at = text; *at; at++) {
-        if (*at <= ' ' || *at > '~' || strchr("\"<>\\^`{|}", *at)) {
-            *ret_why = "the URL holds a character that must be percent-encoded";
-            return MR_ERR_PARAM;
-        }
-    }
-    return MR_OK;
+    static const char why[] = "expected an address that begins with http:// or https:// and names a host";
+    size_t len = strlen(text);
+    if (len > URL_MAX)
+        return fail(ret_why, "expected an address of at most 2048 bytes");
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= ' ' || text[i] > '~' || strchr("\"<>\\^`{|}", text[i]))
+            return fail(ret_why, "expected an address in plain ASCII: other characters must be percent-encoded");
+    size_t scheme = starts_with(text, "https://") ? 8 : starts_with(text, "http://") ? 7 : 0;
+    if (scheme == 0)
+        return fail(ret_why, why);
+    size_t authority = strcspn(text + scheme, "/?#");
+    if (memchr(text + scheme, '@', authority))
+        return fail(ret_why, "expected an address without a user name or password");
+    return authority_is_right(text + scheme, authority) ? MR_OK : fail(ret_why, why);
 }
