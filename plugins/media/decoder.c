@@ -2,8 +2,8 @@
 /*
  * One stream of an open input, as frames in presentation order.
  * Invariants: timestamps never run backwards between two seeks; after a seek the first frame is at or before the wanted time wherever the source
- * has one there (containers without an index land anywhere: we look, and go further back when the first frame came too late); nothing is fed to a
- * picture decoder after a seek before a keyframe.
+ * has one there (containers without an index land anywhere: we look at the first packet, and go further back when it came too late); a picture
+ * decoder is fed nothing before a keyframe.
  */
 #include "media/decoder.h"
 
@@ -84,6 +84,7 @@ mr_status mr_decoder_open(const mr_host *host, mr_task *task, AVFormatContext *f
     decoder->last_us = AV_NOPTS_VALUE;
     decoder->wanted_us = AV_NOPTS_VALUE;
     decoder->step_us = usual_step_us(decoder->stream);
+    decoder->wait_key = decoder->stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
     for (unsigned int i = 0; i < format->nb_streams; i++)
         format->streams[i]->discard = AVDISCARD_ALL;
     decoder->stream->discard = options && options->keyframes_only ? AVDISCARD_NONKEY : AVDISCARD_DEFAULT;
@@ -156,20 +157,46 @@ mr_status mr_decoder_seek(mr_decoder *decoder, int64_t us)
     return jump(decoder);
 }
 
+/* The next packet that decoding can go on with: of our stream, and a keyframe where one is due. */
+static mr_status next_packet(mr_decoder *decoder)
+{
+    mr_status status;
+    while ((status = mr_media_read(decoder->format, decoder->packet)) == MR_OK) {
+        if (decoder->host->cancelled(decoder->task))
+            return MR_ERR_CANCELLED;
+        if (decoder->packet->stream_index != decoder->stream->index)
+            continue;
+        if (!decoder->wait_key || (decoder->packet->flags & AV_PKT_FLAG_KEY) || ++decoder->keyless >= MAX_KEYLESS_PACKETS)
+            break;
+    }
+    return status;
+}
+
+/* The first packet after a seek: did we land late? Then goes further back (true: look again). */
+static bool landed_late(mr_decoder *decoder, bool at_end, mr_status *ret_status)
+{
+    int64_t ticks = decoder->packet->pts != AV_NOPTS_VALUE ? decoder->packet->pts : decoder->packet->dts;
+    if (decoder->wanted_us == AV_NOPTS_VALUE)
+        return false;
+    bool late = at_end || (ticks != AV_NOPTS_VALUE && av_rescale_q(ticks, decoder->stream->time_base, AV_TIME_BASE_Q) > decoder->wanted_us);
+    if (!late || decoder->seeks >= SEEK_TRIES) {
+        decoder->wanted_us = AV_NOPTS_VALUE;
+        return false;
+    }
+    decoder->seeks++;
+    *ret_status = jump(decoder);
+    return true;
+}
+
 /* Gives the decoder one packet, or tells it that there are no more. */
 static mr_status feed(mr_decoder *decoder)
 {
     mr_status status;
-    if (decoder->host->cancelled(decoder->task))
-        return MR_ERR_CANCELLED;
     do {
-        status = mr_media_read(decoder->format, decoder->packet);
-        if (status == MR_OK && decoder->packet->stream_index != decoder->stream->index)
-            continue;
-        if (status == MR_OK && decoder->wait_key && !(decoder->packet->flags & AV_PKT_FLAG_KEY) && ++decoder->keyless < MAX_KEYLESS_PACKETS)
-            continue;
-        break;
-    } while (true);
+        status = next_packet(decoder);
+        if (status != MR_OK && status != MR_END)
+            return status;
+    } while (landed_late(decoder, status == MR_END, &status) && status == MR_OK);
     if (status != MR_OK && status != MR_END)
         return status;
     decoder->wait_key = false;
@@ -183,9 +210,19 @@ static mr_status feed(mr_decoder *decoder)
     return MR_OK;
 }
 
-static int64_t timestamp(mr_decoder *decoder, const AVFrame *frame)
+/* A frame without a presentation time (AVI) has that of the packet with which it came out: as many frames late as the decoder holds back. */
+static int64_t frame_ticks(const mr_decoder *decoder, const AVFrame *frame)
 {
     int64_t ticks = frame->best_effort_timestamp != AV_NOPTS_VALUE ? frame->best_effort_timestamp : frame->pts;
+    AVRational rate = decoder->stream->avg_frame_rate;
+    if (ticks != AV_NOPTS_VALUE && frame->pts == AV_NOPTS_VALUE && decoder->codec->has_b_frames > 0 && rate.num > 0 && rate.den > 0)
+        ticks -= av_rescale_q(decoder->codec->has_b_frames, av_inv_q(rate), decoder->stream->time_base);
+    return ticks;
+}
+
+static int64_t timestamp(mr_decoder *decoder, const AVFrame *frame)
+{
+    int64_t ticks = frame_ticks(decoder, frame);
     int64_t us;
     if (ticks != AV_NOPTS_VALUE)
         us = av_rescale_q(ticks, decoder->stream->time_base, AV_TIME_BASE_Q);
@@ -201,19 +238,6 @@ static int64_t timestamp(mr_decoder *decoder, const AVFrame *frame)
     return us;
 }
 
-/* After a seek: did we land late? Then goes further back (true: look again). */
-static bool landed_late(mr_decoder *decoder, int64_t us, mr_status *ret_status)
-{
-    bool late = decoder->wanted_us != AV_NOPTS_VALUE && decoder->seeks < SEEK_TRIES && us > decoder->wanted_us;
-    if (!late) {
-        decoder->wanted_us = AV_NOPTS_VALUE;
-        return false;
-    }
-    decoder->seeks++;
-    *ret_status = jump(decoder);
-    return true;
-}
-
 mr_status mr_decoder_next(mr_decoder *decoder, AVFrame *frame, int64_t *ret_us)
 {
     mr_status status = MR_OK;
@@ -222,18 +246,13 @@ mr_status mr_decoder_next(mr_decoder *decoder, AVFrame *frame, int64_t *ret_us)
         av_frame_unref(frame);
         int ret = avcodec_receive_frame(decoder->codec, frame);
         if (ret == 0) {
-            int64_t us = timestamp(decoder, frame);
-            if (landed_late(decoder, us, &status))
-                continue;
-            decoder->last_us = us;
-            *ret_us = us;
+            *ret_us = decoder->last_us = timestamp(decoder, frame);
             return MR_OK;
         }
         if (ret == AVERROR(EAGAIN)) {
             status = feed(decoder);
         } else if (ret == AVERROR_EOF) {
-            if (!landed_late(decoder, INT64_MAX, &status))
-                return MR_END;
+            return MR_END;
         } else if (ret == AVERROR(ENOMEM)) {
             status = mr_media_error(decoder->host, decoder->task, ret, "decoding");
         } else {

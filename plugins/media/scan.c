@@ -48,6 +48,7 @@ static bool is_second_field(scan_state *scanner, const AVPacket *packet)
     if (!scanner->parser)
         return false;
     scanner->parser->picture_structure = AV_PICTURE_STRUCTURE_UNKNOWN;
+    scanner->parser->pict_type = AV_PICTURE_TYPE_NONE;
     av_parser_parse2(scanner->parser, scanner->parser_codec, &out, &out_size, packet->data, packet->size, packet->pts, packet->dts, packet->pos);
     int structure = (int)scanner->parser->picture_structure;
     bool field = structure == AV_PICTURE_STRUCTURE_TOP_FIELD || structure == AV_PICTURE_STRUCTURE_BOTTOM_FIELD;
@@ -72,15 +73,21 @@ static bool is_unshown_vp9(const uint8_t *data, int size)
     return !((data[0] << shift) & 0x02);
 }
 
-static bool is_hidden(scan_state *scanner, enum AVCodecID codec, const AVPacket *packet)
+/* MR_FRAME_* of a packet. Each packet is looked at exactly once, in order. */
+static uint32_t flags_of(scan_state *scanner, enum AVCodecID codec, const AVPacket *packet)
 {
-    if (packet->size <= 0 || (packet->flags & AV_PKT_FLAG_DISCARD))
-        return codec != AV_CODEC_ID_THEORA || packet->size > 0 || (packet->flags & AV_PKT_FLAG_DISCARD); /* Theora: empty means "as before" */
-    if (codec == AV_CODEC_ID_VP8)
-        return !(packet->data[0] & 0x10); /* RFC 6386, 9.1: show_frame */
-    if (codec == AV_CODEC_ID_VP9)
-        return is_unshown_vp9(packet->data, packet->size);
-    return is_second_field(scanner, packet);
+    uint32_t key = packet->flags & AV_PKT_FLAG_KEY ? MR_FRAME_KEY : 0;
+    if (packet->size <= 0) /* Theora: empty means "as before", a picture like any other */
+        return codec == AV_CODEC_ID_THEORA && !(packet->flags & AV_PKT_FLAG_DISCARD) ? 0 : MR_FRAME_HIDDEN;
+    if (codec == AV_CODEC_ID_VP8 && !(packet->data[0] & 0x10)) /* RFC 6386, 9.1: show_frame */
+        return MR_FRAME_HIDDEN;
+    if (codec == AV_CODEC_ID_VP9 && is_unshown_vp9(packet->data, packet->size))
+        return MR_FRAME_HIDDEN | key;
+    if (is_second_field(scanner, packet))
+        return MR_FRAME_HIDDEN;
+    if (key && scanner->parser && (scanner->parser->pict_type == AV_PICTURE_TYPE_P || scanner->parser->pict_type == AV_PICTURE_TYPE_B))
+        key |= MR_FRAME_GRADUAL;
+    return key | (packet->flags & AV_PKT_FLAG_DISCARD ? MR_FRAME_HIDDEN : 0);
 }
 
 static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AVPacket *packet)
@@ -104,11 +111,8 @@ static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AV
         frame.pts = packet->dts != AV_NOPTS_VALUE && llabs(packet->dts) <= MAX_TICKS ? packet->dts : scanner->next_pts;
         frame.flags |= MR_FRAME_GUESSED;
     }
-    if (packet->flags & AV_PKT_FLAG_KEY)
-        frame.flags |= MR_FRAME_KEY;
-    if (is_hidden(scanner, stream->codecpar->codec_id, packet))
-        frame.flags |= MR_FRAME_HIDDEN;
-    else
+    frame.flags |= flags_of(scanner, stream->codecpar->codec_id, packet);
+    if (!(frame.flags & MR_FRAME_HIDDEN))
         scanner->next_pts = frame.pts + (frame.duration ? frame.duration : scanner->step);
     scan->frames[scan->frame_count++] = frame;
     return MR_OK;

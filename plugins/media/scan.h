@@ -10,8 +10,9 @@
 
 enum {
     MR_FRAME_KEY = 1u << 0,
-    MR_FRAME_HIDDEN = 1u << 1,  /* makes no picture of its own: second field, alternate reference, empty packet, cut by an edit list */
+    MR_FRAME_HIDDEN = 1u << 1,  /* makes no picture of its own: second field, alternate reference, empty packet (never a key), cut by an edit list */
     MR_FRAME_GUESSED = 1u << 2, /* had no presentation time: it is the decoding time, or a guess */
+    MR_FRAME_GRADUAL = 1u << 3, /* a keyframe by its mark only: the picture becomes whole over the frames that follow (intra refresh) */
 };
 
 typedef struct mr_scan_frame {
