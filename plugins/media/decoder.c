@@ -8,6 +8,7 @@
 #include "media/decoder.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define MAX_PIXELS          (16384LL * 8192)
 #define MAX_KEYLESS_PACKETS 1000 /* after a seek: streams without marked keyframes are decoded from wherever we are */
@@ -210,14 +211,18 @@ static mr_status feed(mr_decoder *decoder)
     return MR_OK;
 }
 
-/* A frame without a presentation time (AVI) has that of the packet with which it came out: as many frames late as the decoder holds back. */
+/* Where there are no presentation times (AVI has none; libav makes some up for some packets), a frame has the time of the packet with which it came
+ * out, and that is as many frames late as the decoder holds back. */
 static int64_t frame_ticks(const mr_decoder *decoder, const AVFrame *frame)
 {
     int64_t ticks = frame->best_effort_timestamp != AV_NOPTS_VALUE ? frame->best_effort_timestamp : frame->pts;
     AVRational rate = decoder->stream->avg_frame_rate;
-    if (ticks != AV_NOPTS_VALUE && frame->pts == AV_NOPTS_VALUE && decoder->codec->has_b_frames > 0 && rate.num > 0 && rate.den > 0)
-        ticks -= av_rescale_q(decoder->codec->has_b_frames, av_inv_q(rate), decoder->stream->time_base);
-    return ticks;
+    bool from_packet = frame->pts == AV_NOPTS_VALUE || strcmp(decoder->format->iformat->name, "avi") == 0;
+    if (!from_packet || decoder->codec->has_b_frames <= 0 || rate.num <= 0 || rate.den <= 0)
+        return ticks;
+    if (frame->pts != AV_NOPTS_VALUE)
+        ticks = frame->pkt_dts;
+    return ticks == AV_NOPTS_VALUE ? ticks : ticks - av_rescale_q(decoder->codec->has_b_frames, av_inv_q(rate), decoder->stream->time_base);
 }
 
 static int64_t timestamp(mr_decoder *decoder, const AVFrame *frame)

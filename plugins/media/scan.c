@@ -8,6 +8,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavutil/intreadwrite.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_FRAMES     (32u * 1024 * 1024) /* of the picture: three days at 120 a second */
 #define MAX_TICKS      (INT64_C(1) << 60)  /* timestamps beyond are noise */
@@ -107,7 +108,7 @@ static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AV
     }
     mr_scan_frame frame = {.duration = packet->duration > 0 ? packet->duration : 0, .size = (uint32_t)(packet->size > 0 ? packet->size : 0)};
     frame.pts = packet->pts;
-    if (frame.pts == AV_NOPTS_VALUE || llabs(frame.pts) > MAX_TICKS) {
+    if (frame.pts == AV_NOPTS_VALUE || llabs(frame.pts) > MAX_TICKS || scanner->no_pts) {
         frame.pts = packet->dts != AV_NOPTS_VALUE && llabs(packet->dts) <= MAX_TICKS ? packet->dts : scanner->next_pts;
         frame.flags |= MR_FRAME_GUESSED;
     }
@@ -220,6 +221,7 @@ mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *forma
         AVRational rate = stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;
         if (rate.num > 0 && rate.den > 0)
             scanner.step = av_rescale_q(1, av_inv_q(rate), stream->time_base);
+        scanner.no_pts = strcmp(format->iformat->name, "avi") == 0 && stream->codecpar->video_delay > 0;
         status = start_parser(&scanner, stream);
     }
     if (status == MR_OK)
