@@ -31,9 +31,15 @@ static void add_duration(mr_text *out, int64_t us)
     text_add(out, "S");
 }
 
-static int64_t presented(const mr_rendition *rendition, int64_t ticks) { return ticks > rendition->priming ? ticks - rendition->priming : 0; }
+static int64_t presented(const mr_rendition *rendition, int64_t ticks)
+{
+    return ticks > rendition->priming ? ticks - rendition->priming : 0;
+}
 
-static int64_t piece_start(const mr_rendition *rendition, size_t i) { return presented(rendition, rendition->pieces[i].start); }
+static int64_t piece_start(const mr_rendition *rendition, size_t i)
+{
+    return presented(rendition, rendition->pieces[i].start);
+}
 
 static int64_t piece_length(const mr_rendition *rendition, size_t i)
 {
@@ -53,8 +59,10 @@ static bool same_timeline(const mr_rendition *a, const mr_rendition *b)
 
 static void add_template(mr_text *out, const mr_rendition *rendition, const char *indent)
 {
-    text_add(out, "%s<SegmentTemplate timescale=\"%" PRId64 "\" initialization=\"$RepresentationID$/init.%s\" media=\"$RepresentationID$/$Number%%05d$.%s\" "
-                  "startNumber=\"0\">\n%s  <SegmentTimeline>\n",
+    text_add(out,
+             "%s<SegmentTemplate timescale=\"%" PRId64
+             "\" initialization=\"$RepresentationID$/init.%s\" media=\"$RepresentationID$/$Number%%05d$.%s\" "
+             "startNumber=\"0\">\n%s  <SegmentTimeline>\n",
              indent, rendition->timescale, rendition->init_ext, rendition->ext, indent);
     for (size_t i = 0; i < rendition->count;) {
         size_t run = 1;
@@ -81,7 +89,14 @@ static int64_t peak_of(const struct mpd *mpd, const mr_rendition *rendition)
 /* Common to what may be switched: pictures of one codec and range; one encoding of one sound track. */
 static bool same_set(const mr_rendition *a, const mr_rendition *b)
 {
-    return a->kind == KIND_VIDEO && b->kind == KIND_VIDEO && strcmp(a->codec_name, b->codec_name) == 0 && strcmp(a->video_range, b->video_range) == 0;
+    if (a == b)
+        return true;
+    if (a->kind != b->kind || strcmp(a->codec_name, b->codec_name) != 0)
+        return false;
+    if (a->kind == KIND_VIDEO)
+        return strcmp(a->video_range, b->video_range) == 0;
+    return a->kind == KIND_AUDIO && a->stream >= 0 && a->stream == b->stream && a->channels == b->channels && a->sample_rate == b->sample_rate &&
+           same_timeline(a, b);
 }
 
 static void begin_set(struct mpd *mpd, const char *type, const char *mime)
@@ -104,7 +119,10 @@ static void add_label(mr_text *out, const mr_rendition *rendition)
     text_add(out, "</Label>\n");
 }
 
-static void add_role(mr_text *out, const char *role) { text_add(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n", role); }
+static void add_role(mr_text *out, const char *role)
+{
+    text_add(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n", role);
+}
 
 static void begin_representation(const struct mpd *mpd, const mr_rendition *rendition)
 {
@@ -174,7 +192,8 @@ static void add_video_set(struct mpd *mpd, size_t first)
     }
     int64_t divisor = common_divisor(largest->width, largest->height);
     begin_set(mpd, "video", "video/mp4");
-    text_add(mpd->out, " segmentAlignment=\"true\" startWithSAP=\"1\" maxWidth=\"%" PRId64 "\" maxHeight=\"%" PRId64 "\"", largest->width, largest->height);
+    text_add(mpd->out, " segmentAlignment=\"true\" startWithSAP=\"1\" maxWidth=\"%" PRId64 "\" maxHeight=\"%" PRId64 "\"", largest->width,
+             largest->height);
     add_rate(mpd->out, "maxFrameRate", fastest);
     text_add(mpd->out, " par=\"%" PRId64 ":%" PRId64 "\">\n", largest->width / divisor, largest->height / divisor);
     add_range(mpd->out, lead);
@@ -197,10 +216,12 @@ static void add_video_set(struct mpd *mpd, size_t first)
 static void add_channels(mr_text *out, int64_t channels)
 {
     if (channels >= 1 && channels <= 6)
-        text_add(out, "      <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:audio_channel_configuration:2011\" value=\"%" PRId64 "\"/>\n",
+        text_add(out,
+                 "      <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:audio_channel_configuration:2011\" value=\"%" PRId64 "\"/>\n",
                  channels);
     else if (channels == 7 || channels == 8)
-        text_add(out, "      <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:mpegB:cicp:ChannelConfiguration\" value=\"%d\"/>\n", channels == 7 ? 11 : 12);
+        text_add(out, "      <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:mpegB:cicp:ChannelConfiguration\" value=\"%d\"/>\n",
+                 channels == 7 ? 11 : 12);
 }
 
 /* Where no track is called the default, the first is. */
@@ -215,19 +236,24 @@ static bool is_main(const mr_model *model, const mr_rendition *rendition)
     return chosen == rendition || (chosen && chosen->stream >= 0 && chosen->stream == rendition->stream);
 }
 
-static void add_audio_set(struct mpd *mpd, const mr_rendition *rendition)
+static void add_audio_set(struct mpd *mpd, size_t first)
 {
+    const mr_rendition *lead = mpd->model->renditions[first];
     begin_set(mpd, "audio", "audio/mp4");
-    add_language(mpd->out, rendition);
-    if (rendition->sample_rate > 0)
-        text_add(mpd->out, " audioSamplingRate=\"%" PRId64 "\"", rendition->sample_rate);
+    add_language(mpd->out, lead);
+    if (lead->sample_rate > 0)
+        text_add(mpd->out, " audioSamplingRate=\"%" PRId64 "\"", lead->sample_rate);
     text_add(mpd->out, " segmentAlignment=\"true\" startWithSAP=\"1\">\n");
-    add_channels(mpd->out, rendition->channels);
-    add_label(mpd->out, rendition);
-    add_role(mpd->out, is_main(mpd->model, rendition) ? "main" : "alternate");
-    add_template(mpd->out, rendition, "      ");
-    begin_representation(mpd, rendition);
-    end_representation(mpd, rendition, false);
+    add_channels(mpd->out, lead->channels);
+    add_label(mpd->out, lead);
+    add_role(mpd->out, is_main(mpd->model, lead) ? "main" : "alternate");
+    add_template(mpd->out, lead, "      ");
+    for (size_t i = first; i < mpd->model->count; i++) {
+        if (!same_set(lead, mpd->model->renditions[i]))
+            continue;
+        begin_representation(mpd, mpd->model->renditions[i]);
+        end_representation(mpd, mpd->model->renditions[i], false);
+    }
     text_add(mpd->out, "    </AdaptationSet>\n");
 }
 
@@ -314,8 +340,8 @@ void dash_mpd(mr_text *out, const mr_model *model)
         const mr_rendition *rendition = model->renditions[i];
         if (rendition->kind == KIND_VIDEO && begins_set(model, i))
             add_video_set(&mpd, i);
-        else if (rendition->kind == KIND_AUDIO)
-            add_audio_set(&mpd, rendition);
+        else if (rendition->kind == KIND_AUDIO && begins_set(model, i))
+            add_audio_set(&mpd, i);
         else if (rendition->kind == KIND_TEXT && rendition->whole_ext[0])
             add_text_set(&mpd, rendition);
     }

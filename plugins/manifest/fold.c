@@ -19,16 +19,22 @@ struct fold {
     const mr_package_params *params;
     mr_model model;
     bool hls, dash;
-    size_t rungs;    /* wanted by the ladder; 0: not known */
+    size_t rungs;     /* wanted by the ladder; 0: not known */
     size_t announced; /* renditions in the multivariant playlist that was published last */
-    size_t segments; /* that came */
+    size_t segments;  /* that came */
 };
 
 static const struct {
     const char *ext, *type;
 } content_types[] = {
-    {"mp4", "video/mp4"},  {"m4s", "video/iso.segment"},             {"m4a", "audio/mp4"},           {"ts", "video/mp2t"},
-    {"vtt", "text/vtt"},   {"m3u8", "application/vnd.apple.mpegurl"}, {"mpd", "application/dash+xml"}, {"aac", "audio/aac"},
+    {"mp4", "video/mp4"},
+    {"m4s", "video/iso.segment"},
+    {"m4a", "audio/mp4"},
+    {"ts", "video/mp2t"},
+    {"vtt", "text/vtt"},
+    {"m3u8", "application/vnd.apple.mpegurl"},
+    {"mpd", "application/dash+xml"},
+    {"aac", "audio/aac"},
     {"webm", "video/webm"},
 };
 
@@ -269,8 +275,7 @@ static mr_status read_params(struct fold *fold)
 {
     const struct {
         const char *param, *name;
-    } names[] = {
-        {"hls_name", fold->params->hls_name}, {"dash_name", fold->params->dash_name}, {"playlist_name", fold->params->playlist_name}};
+    } names[] = {{"hls_name", fold->params->hls_name}, {"dash_name", fold->params->dash_name}, {"playlist_name", fold->params->playlist_name}};
     const char *const *formats = fold->params->formats.items;
     for (size_t i = 0; i < fold->params->formats.count; i++) {
         bool hls = strcmp(formats[i], "hls") == 0;

@@ -8,7 +8,10 @@
  * EXT-X-VERSION: decimal durations need 3, EXT-X-MAP outside an I-frame playlist 6. Fragmented MP4 came to clients with version 7, and
  * Apple's own tools write it, so that clients which can't play it say so early.
  */
-static int version_of(const mr_rendition *rendition) { return rendition->init_has_content ? 7 : 3; }
+static int version_of(const mr_rendition *rendition)
+{
+    return rendition->init_has_content ? 7 : 3;
+}
 
 static void add_head(mr_text *out, const mr_rendition *rendition, int64_t target)
 {

@@ -16,7 +16,10 @@ static int64_t presented(const mr_rendition *rendition, int64_t ticks)
     return ticks > rendition->priming ? ticks_to_us(ticks - rendition->priming, rendition->timescale) : 0;
 }
 
-int64_t piece_start_us(const mr_rendition *rendition, size_t i) { return presented(rendition, rendition->pieces[i].start); }
+int64_t piece_start_us(const mr_rendition *rendition, size_t i)
+{
+    return presented(rendition, rendition->pieces[i].start);
+}
 
 int64_t piece_end_us(const mr_rendition *rendition, size_t i)
 {

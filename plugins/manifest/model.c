@@ -11,7 +11,10 @@
 
 static const char *const kind_names[KIND_COUNT] = {"video", "audio", "text", "muxed"};
 
-const char *kind_name(mr_kind kind) { return kind_names[kind]; }
+const char *kind_name(mr_kind kind)
+{
+    return kind_names[kind];
+}
 
 bool path_is_plain(const char *path)
 {
@@ -329,4 +332,7 @@ static int compare_renditions(const void *left, const void *right)
     return strcmp(a->path, b->path);
 }
 
-void model_sort(mr_model *model) { qsort(model->renditions, model->count, sizeof(model->renditions[0]), compare_renditions); }
+void model_sort(mr_model *model)
+{
+    qsort(model->renditions, model->count, sizeof(model->renditions[0]), compare_renditions);
+}

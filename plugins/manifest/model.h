@@ -11,8 +11,8 @@
 
 enum {
     RENDITIONS_MAX = 256,
-    SEGMENTS_MAX = 100000, /* of one rendition: 27 hours of one second */
-    SHEETS_MAX = 10000,    /* picture sheets of a storyboard */
+    SEGMENTS_MAX = 100000,       /* of one rendition: 27 hours of one second */
+    SHEETS_MAX = 10000,          /* picture sheets of a storyboard */
     PATH_SIZE = 512,             /* of a rendition's folder */
     PLACE_SIZE = PATH_SIZE + 32, /* of a file in it */
     NAME_SIZE = 256,
@@ -79,10 +79,10 @@ typedef struct mr_storyboard {
 
 typedef struct mr_plan {
     int64_t duration_us;
-    size_t segments[KIND_COUNT];   /* how many are planned; 0: not known */
+    size_t segments[KIND_COUNT];    /* how many are planned; 0: not known */
     int64_t longest_us[KIND_COUNT]; /* the longest of them */
-    int64_t *tracks;               /* sound tracks that will be encoded: numbers of source streams */
-    int64_t *track_us;             /* and where each ends */
+    int64_t *tracks;                /* sound tracks that will be encoded: numbers of source streams */
+    int64_t *track_us;              /* and where each ends */
     size_t track_count;
     bool has_video;
 } mr_plan;
@@ -117,7 +117,9 @@ int64_t piece_start_us(const mr_rendition *rendition, size_t i);
 int64_t piece_end_us(const mr_rendition *rendition, size_t i);
 /* The longest segment among those planned and those made (first n), as the rounded seconds of EXT-X-TARGETDURATION. */
 int64_t target_seconds(const mr_model *model, const mr_rendition *rendition, size_t n);
-typedef struct mr_bitrate { int64_t peak, average; } mr_bitrate;
+typedef struct mr_bitrate {
+    int64_t peak, average;
+} mr_bitrate;
 /* RFC 8216, 4.3.4.2: of any contiguous segments that last between half and one and a half times the target. iframes: of the first samples alone. */
 mr_bitrate rendition_bitrate(const mr_rendition *rendition, size_t n, int64_t target, bool iframes);
 bool has_iframes(const mr_rendition *rendition);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The multivariant playlist: RFC 8216bis, and Apple's HLS authoring specification.
- * Order of variants: the one that players start with comes first, the best of at most 2 Mbit/s (authoring specification, "first variant");
+ * Order of variants: the one that players start with comes first, the one nearest to 2 Mbit/s (what the authoring specification asks of the first);
  * then from the highest down.
  */
 #include "manifest.h"
@@ -80,17 +80,21 @@ static int compare_variants(const void *left, const void *right)
     return strcmp(a->lead->path, b->lead->path);
 }
 
-/* Of the variants with the fewest channels: the highest that start allows, else the lowest. */
+/* How far from what players should start with, as a ratio in thousandths: 1000 is right there. */
+static int64_t start_distance(int64_t rate)
+{
+    return rate > START_BITRATE ? rate * 1000 / START_BITRATE : (int64_t)START_BITRATE * 1000 / (rate > 0 ? rate : 1);
+}
+
+/* Of the variants with the fewest channels. */
 static void start_first(struct master *master)
 {
     size_t start = master->count;
     for (size_t i = 0; i < master->count; i++) {
         const struct variant *candidate = &master->variants[i];
-        int64_t best = start < master->count ? master->variants[start].rate.peak : 0;
         if (candidate->group && candidate->group != &master->sound.groups[0])
             continue;
-        if (start == master->count || (candidate->rate.peak <= START_BITRATE && (candidate->rate.peak > best || best > START_BITRATE)) ||
-            (best > START_BITRATE && candidate->rate.peak < best))
+        if (start == master->count || start_distance(candidate->rate.peak) < start_distance(master->variants[start].rate.peak))
             start = i;
     }
     if (start == 0 || start == master->count)
@@ -100,7 +104,10 @@ static void start_first(struct master *master)
     master->variants[0] = chosen;
 }
 
-static bool is_ready(const struct master *master, const mr_rendition *rendition) { return rendition->has_init && (master->whole || rendition->grown > 0); }
+static bool is_ready(const struct master *master, const mr_rendition *rendition)
+{
+    return rendition->has_init && (master->whole || rendition->grown > 0);
+}
 
 static bool find_variants(struct master *master)
 {
@@ -245,7 +252,8 @@ void hls_multivariant(mr_text *out, const mr_model *model, const mr_package_para
     bool fragmented = false;
     for (size_t i = 0; i < model->count; i++)
         fragmented |= model->renditions[i]->init_has_content;
-    if (!tracks_find(&master.sound, model, KIND_AUDIO, whole) || !tracks_find(&master.subtitles, model, KIND_TEXT, whole) || !find_variants(&master)) {
+    if (!tracks_find(&master.sound, model, KIND_AUDIO, whole) || !tracks_find(&master.subtitles, model, KIND_TEXT, whole) ||
+        !find_variants(&master)) {
         out->failed = true;
     } else {
         text_add(out, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", fragmented ? 7 : 3);

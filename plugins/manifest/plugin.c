@@ -24,8 +24,10 @@ static const mr_param package_param_table[] = {
             .help = "which manifests to write: hls, dash, or both over the same segments"),
     MR_TEXT(mr_package_params, hls_name, .standard = "master.m3u8", .min = "1", .max = "200", .help = "file name of the multivariant playlist"),
     MR_TEXT(mr_package_params, dash_name, .standard = "manifest.mpd", .min = "1", .max = "200", .help = "file name of the MPD"),
-    MR_TEXT(mr_package_params, playlist_name, .standard = "index.m3u8", .min = "1", .max = "200", .help = "file name of each rendition's media playlist"),
-    MR_BOOL(mr_package_params, growing, .standard = "true", .help = "publish HLS playlists while segments are made, so that watching can begin at once"),
+    MR_TEXT(mr_package_params, playlist_name, .standard = "index.m3u8", .min = "1", .max = "200",
+            .help = "file name of each rendition's media playlist"),
+    MR_BOOL(mr_package_params, growing, .standard = "true",
+            .help = "publish HLS playlists while segments are made, so that watching can begin at once"),
     MR_BOOL(mr_package_params, iframes, .standard = "true", .help = "write I-frame playlists, for fast forward and scrubbing"),
     MR_PARAM_END,
 };
@@ -35,11 +37,12 @@ static const mr_op package_op = {
     .version = 1,
     .name = "manifest.package",
     .summary = "writes HLS and DASH manifests over segments as they are made",
-    .help = "Publishes init and media segments as they come, and playlists after what they name. While segments are made, HLS media playlists grow "
-            "(EVENT), and the multivariant playlist appears as soon as every rendition can be played. At the end playlists become whole (VOD), with "
-            "measured bandwidths, I-frame playlists and the MPD.\n\n"
-            "A rendition with a missing segment, chunks with different init segments, or rungs that can't be switched at every segment fail the task: "
-            "what would not play is not announced.",
+    .help =
+        "Publishes init and media segments as they come, and playlists after what they name. While segments are made, HLS media playlists grow "
+        "(EVENT), and the multivariant playlist appears as soon as every rendition can be played. At the end playlists become whole (VOD), with "
+        "measured bandwidths, I-frame playlists and the MPD.\n\n"
+        "A rendition with a missing segment, chunks with different init segments, or rungs that can't be switched at every segment fail the task: "
+        "what would not play is not announced.",
     .cpu = 0,
     .memory_mb = 64,
     .inputs = package_inputs,

@@ -52,7 +52,10 @@ void text_add_quoted(mr_text *out, const char *value)
 }
 
 /* The bytes EF BF BE and EF BF BF are U+FFFE and U+FFFF, which XML 1.0 forbids. Surrogates can't occur: the input is valid UTF-8. */
-static bool is_noncharacter(const char *c) { return memcmp(c, "\xEF\xBF\xBE", 3) == 0 || memcmp(c, "\xEF\xBF\xBF", 3) == 0; }
+static bool is_noncharacter(const char *c)
+{
+    return memcmp(c, "\xEF\xBF\xBE", 3) == 0 || memcmp(c, "\xEF\xBF\xBF", 3) == 0;
+}
 
 void text_add_xml(mr_text *out, const char *value)
 {
@@ -86,4 +89,7 @@ void text_add_url(mr_text *out, const char *path)
     }
 }
 
-void text_add_seconds(mr_text *out, int64_t us) { text_add(out, "%" PRId64 ".%06" PRId64, us / 1000000, us % 1000000); }
+void text_add_seconds(mr_text *out, int64_t us)
+{
+    text_add(out, "%" PRId64 ".%06" PRId64, us / 1000000, us % 1000000);
+}

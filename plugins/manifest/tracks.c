@@ -14,7 +14,10 @@ static bool same_track(const mr_rendition *a, const mr_rendition *b)
     return a == b;
 }
 
-static bool same_encoding(const mr_rendition *a, const mr_rendition *b) { return strcmp(a->codec_name, b->codec_name) == 0 && a->channels == b->channels; }
+static bool same_encoding(const mr_rendition *a, const mr_rendition *b)
+{
+    return strcmp(a->codec_name, b->codec_name) == 0 && a->channels == b->channels;
+}
 
 /* How many earlier renditions of the same track have the same encoding (two bitrates, say). */
 static size_t rank_of(const mr_tracks *tracks, const mr_rendition *rendition)

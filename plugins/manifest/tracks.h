@@ -9,14 +9,14 @@
 #include "model.h"
 
 typedef struct mr_track {
-    const mr_rendition *lead;      /* its first rendition */
-    char name[NAME_SIZE + 16];  /* for people; unique among the tracks; safe in a quoted-string */
+    const mr_rendition *lead;  /* its first rendition */
+    char name[NAME_SIZE + 16]; /* for people; unique among the tracks; safe in a quoted-string */
     bool autoselect, is_default;
 } mr_track;
 
 typedef struct mr_group {
     const mr_rendition *lead; /* the encoding that makes the group: codec and channels */
-    size_t rank;           /* of several encodings of one track with the same codec and channels */
+    size_t rank;              /* of several encodings of one track with the same codec and channels */
     char id[64];
 } mr_group;
 

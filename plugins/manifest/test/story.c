@@ -36,7 +36,8 @@ void story_plan(story *story, const video_spec *video, const audio_spec *audio)
                          : ((long long)(audio->segments - 1) * audio->segment_samples + audio->last_samples) * 1000000 / audio->sample_rate;
     fprintf(out, "{\"origin_us\":0,\"duration_us\":%lld,\"segment_us\":4000000", us);
     if (video) {
-        fprintf(out, ",\"video\":{\"timescale\":%d,\"frame_ticks\":%d,\"frames\":%d,\"segments\":[", video->timescale, video->frame_ticks, video->frames);
+        fprintf(out, ",\"video\":{\"timescale\":%d,\"frame_ticks\":%d,\"frames\":%d,\"segments\":[", video->timescale, video->frame_ticks,
+                video->frames);
         for (int first = 0; first < video->frames; first += video->segment_frames) {
             int rest = video->frames - first;
             fprintf(out, "%s[%d,%d]", first ? "," : "", first, rest < video->segment_frames ? rest : video->segment_frames);
@@ -45,7 +46,8 @@ void story_plan(story *story, const video_spec *video, const audio_spec *audio)
     }
     if (audio) {
         int end = (audio->segments - 1) * audio->segment_samples + audio->last_samples;
-        fprintf(out, ",\"audio\":{\"sample_rate\":%d,\"tracks\":[{\"stream\":%d,\"samples\":%d}],\"segments\":[", audio->sample_rate, audio->stream, end);
+        fprintf(out, ",\"audio\":{\"sample_rate\":%d,\"tracks\":[{\"stream\":%d,\"samples\":%d}],\"segments\":[", audio->sample_rate, audio->stream,
+                end);
         for (int i = 0; i < audio->segments; i++)
             fprintf(out, "%s[%d,%d]", i ? "," : "", i * audio->segment_samples, i + 1 < audio->segments ? (i + 1) * audio->segment_samples : end);
         fprintf(out, "]}");
@@ -62,8 +64,8 @@ void story_video(story *story, const video_spec *spec)
     story_add(story, "segments", MR_TYPE_SEGMENT, 800, "sha256:v",
               "{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"video/%s\",\"order\":%d,\"codec\":\"%s\",\"codec_name\":\"%s\",\"timescale\":%d,"
               "\"ext\":\"mp4\",\"width\":%d,\"height\":%d,\"fps\":[%d,%d],\"video_range\":\"%s\",\"max_bitrate\":%d}",
-              spec->id, spec->order, spec->codec, spec->codec_name, spec->timescale, spec->width, spec->height, spec->fps_num, spec->fps_den, spec->range,
-              spec->max_bitrate);
+              spec->id, spec->order, spec->codec, spec->codec_name, spec->timescale, spec->width, spec->height, spec->fps_num, spec->fps_den,
+              spec->range, spec->max_bitrate);
     for (int first = 0; first < spec->frames; first += spec->segment_frames, index++) {
         int frames = spec->frames - first < spec->segment_frames ? spec->frames - first : spec->segment_frames;
         long long ticks = (long long)frames * spec->frame_ticks;
@@ -78,15 +80,18 @@ void story_video(story *story, const video_spec *spec)
 void story_audio(story *story, const audio_spec *spec)
 {
     long long start = 0;
-    story_add(story, "segments", MR_TYPE_SEGMENT, 700, "sha256:a",
-              "{\"role\":\"init\",\"kind\":\"audio\",\"rendition\":\"%s\",\"order\":%d,\"codec\":\"%s\",\"codec_name\":\"%s\",\"timescale\":%d,\"ext\":\"mp4\","
-              "\"sample_rate\":%d,\"channels\":%d,\"language\":\"%s\",\"name\":\"%s\",\"default\":%s,\"priming\":%d,\"stream\":%d,\"max_bitrate\":%d}",
-              spec->path, spec->order, spec->codec, spec->codec_name, spec->sample_rate, spec->sample_rate, spec->channels, spec->language, spec->name,
-              spec->is_default ? "true" : "false", spec->priming, spec->stream, 64000 * spec->channels);
+    story_add(
+        story, "segments", MR_TYPE_SEGMENT, 700, "sha256:a",
+        "{\"role\":\"init\",\"kind\":\"audio\",\"rendition\":\"%s\",\"order\":%d,\"codec\":\"%s\",\"codec_name\":\"%s\",\"timescale\":%d,\"ext\":"
+        "\"mp4\","
+        "\"sample_rate\":%d,\"channels\":%d,\"language\":\"%s\",\"name\":\"%s\",\"default\":%s,\"priming\":%d,\"stream\":%d,\"max_bitrate\":%d}",
+        spec->path, spec->order, spec->codec, spec->codec_name, spec->sample_rate, spec->sample_rate, spec->channels, spec->language, spec->name,
+        spec->is_default ? "true" : "false", spec->priming, spec->stream, 64000 * spec->channels);
     for (int i = 0; i < spec->segments; i++) {
         long long samples = (i + 1 < spec->segments ? spec->segment_samples : spec->last_samples) + (i == 0 ? spec->priming : 0);
         story_add(story, "segments", MR_TYPE_SEGMENT, (size_t)(samples * spec->channels / 6), NULL,
-                  "{\"role\":\"media\",\"kind\":\"audio\",\"rendition\":\"%s\",\"index\":%d,\"start\":%lld,\"duration\":%lld,\"timescale\":%d,\"ext\":\"m4s\"}",
+                  "{\"role\":\"media\",\"kind\":\"audio\",\"rendition\":\"%s\",\"index\":%d,\"start\":%lld,\"duration\":%lld,\"timescale\":%d,"
+                  "\"ext\":\"m4s\"}",
                   spec->path, i, start, samples, spec->sample_rate);
         start += samples;
     }
@@ -94,13 +99,15 @@ void story_audio(story *story, const audio_spec *spec)
 
 void story_text(story *story, const char *path, int order, const char *language, const char *name, bool forced, int segments)
 {
-    story_add(story, "segments", MR_TYPE_SEGMENT, 0, NULL,
-              "{\"role\":\"init\",\"kind\":\"text\",\"rendition\":\"%s\",\"order\":%d,\"codec\":\"wvtt\",\"codec_name\":\"webvtt\",\"timescale\":1000,"
-              "\"ext\":\"vtt\",\"language\":\"%s\",\"name\":\"%s\",\"default\":false,\"forced\":%s,\"stream\":%d}",
-              path, order, language, name, forced ? "true" : "false", 10 + order);
+    story_add(
+        story, "segments", MR_TYPE_SEGMENT, 0, NULL,
+        "{\"role\":\"init\",\"kind\":\"text\",\"rendition\":\"%s\",\"order\":%d,\"codec\":\"wvtt\",\"codec_name\":\"webvtt\",\"timescale\":1000,"
+        "\"ext\":\"vtt\",\"language\":\"%s\",\"name\":\"%s\",\"default\":false,\"forced\":%s,\"stream\":%d}",
+        path, order, language, name, forced ? "true" : "false", 10 + order);
     for (int i = 0; i < segments; i++)
         story_add(story, "segments", MR_TYPE_SEGMENT, 120, NULL,
-                  "{\"role\":\"media\",\"kind\":\"text\",\"rendition\":\"%s\",\"index\":%d,\"start\":%d,\"duration\":4000,\"timescale\":1000,\"ext\":\"vtt\"}",
+                  "{\"role\":\"media\",\"kind\":\"text\",\"rendition\":\"%s\",\"index\":%d,\"start\":%d,\"duration\":4000,\"timescale\":1000,\"ext\":"
+                  "\"vtt\"}",
                   path, i, i * 4000);
     story_add(story, "segments", MR_TYPE_SEGMENT, 400, NULL, "{\"role\":\"whole\",\"kind\":\"text\",\"rendition\":\"%s\",\"ext\":\"vtt\"}", path);
 }
@@ -147,7 +154,10 @@ const op_item *published(const op_result *result, const char *path)
     return NULL;
 }
 
-static int compare_texts(const void *left, const void *right) { return strcmp(*(char *const *)left, *(char *const *)right); }
+static int compare_texts(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
 
 char *published_texts(const op_result *result)
 {
