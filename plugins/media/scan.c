@@ -25,6 +25,7 @@ typedef struct scan_state {
     int open_field;   /* AV_PICTURE_STRUCTURE_* of a first field that waits for its second; 0: none */
     int64_t next_pts; /* guess for a frame without any timestamp */
     int64_t step;     /* ticks of one frame, as the container has it */
+    bool no_pts;      /* AVI has no presentation times; those that libav makes up for some packets are a frame off */
 } scan_state;
 
 static mr_status start_parser(scan_state *scanner, const AVStream *stream)
