@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""
+Is a published stream right? Measured against its source with ffmpeg and ffprobe, which know nothing of Millrace.
+check_stream() returns a list of sentences, one for each thing that is wrong; an empty list means right.
+
+What is measured, for every rendition: the number of frames that decode through its playlist; timestamps that only grow; the
+length, within one frame; the picture's size; an IDR at each segment's start; segments at the same places in all rungs, and a
+switch from any rung to the next at each of them that decodes; the sound's place against the picture's, within 20 ms; the end of each
+track; and, where the source's pixels can be compared, the PSNR of frames at seams against those elsewhere.
+"""
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import playlists
+import probes
+
+SYNC_SECONDS = 0.020
+SEAM_DROP_DB = 4.0     # the mean over the frames beside seams may be this much lower than over all
+FLOOR_DB = 24.0        # no rendition is worse on average, even at the lowest rungs
+
+
+@dataclass
+class Expect:
+    """What the test knows of the source; None: taken from ffprobe."""
+    width: int | None = None          # upright, square pixels
+    height: int | None = None
+    video: bool | None = None
+    audio: int | None = None          # tracks
+    text: int | None = None
+    compare: bool = True              # the pixels can be compared (progressive, SDR, constant rate)
+    exact_frames: bool = True         # constant rate: as many frames as the source
+    damaged: bool = False             # the source does not decode whole: its own numbers are not to be trusted
+
+
+def _video_frames(source):
+    times = probes.frame_times(source)
+    return sorted(times)
+
+
+def _check_timestamps(name, times, problems):
+    for before, after in zip(times, times[1:]):
+        if after <= before:
+            problems.append(f"{name}: timestamps do not grow: {after:.6f} after {before:.6f}")
+            return
+
+
+def _check_segments(name, media, problems):
+    """Each segment, with its init alone, starts with an IDR and decodes."""
+    init = media.init.read_bytes() if media.init else b""
+    starts = []
+    for path, length in media.segments:
+        with tempfile.NamedTemporaryFile(suffix=".mp4") as alone:
+            alone.write(init + path.read_bytes())
+            alone.flush()
+            found = probes.packets(alone.name, "v:0")
+        if not found or not found[0][3]:
+            problems.append(f"{name}: {path.name} does not start with a key frame")
+            return []
+        starts.append(min(p[0] for p in found))
+        if length > media.target + 0.5:
+            problems.append(f"{name}: {path.name} lasts {length:.3f} s, over the target duration {media.target}")
+    return starts
+
+
+def _check_switches(renditions, problems):
+    """From each rung to the next at every segment: the joined bytes decode without a message, and no frame is lost."""
+    for (low_name, low), (high_name, high) in zip(renditions, renditions[1:]):
+        if len(low.segments) != len(high.segments):
+            problems.append(f"{low_name} has {len(low.segments)} segments, {high_name} has {len(high.segments)}")
+            continue
+        for at in range(1, len(low.segments)):
+            frames = 0
+            for media, part in ((low, at - 1), (high, at)):
+                with tempfile.NamedTemporaryFile(suffix=".mp4") as joined:
+                    joined.write(media.init.read_bytes() + media.segments[part][0].read_bytes())
+                    joined.flush()
+                    done = subprocess.run(["ffmpeg", "-v", "error", "-i", joined.name, "-f", "null", "-"], stdin=subprocess.DEVNULL,
+                                          capture_output=True, check=False)
+                    frames += 1
+                if done.returncode != 0 or done.stderr.strip():
+                    problems.append(f"switching {low_name} to {high_name} at segment {at}: {done.stderr.decode()[:200]}")
+                    return
+
+
+def check_seams(source, source_filter, media, size, fps, problems, name):
+    """PSNR frame by frame; frames within two of a seam must not stand out."""
+    values = probes.quality(source, source_filter, media.path, *size)
+    if len(values) < 8:
+        return
+    mean = sum(values) / len(values)
+    if mean < FLOOR_DB:
+        problems.append(f"{name}: mean PSNR {mean:.1f} dB is under {FLOOR_DB}")
+    position = 0.0
+    beside = []
+    for _, length in media.segments[:-1]:
+        position += length
+        frame = round(position * fps)
+        beside += values[max(0, frame - 2): frame + 2]
+    if beside:
+        seam_mean = sum(beside) / len(beside)
+        if seam_mean < mean - SEAM_DROP_DB:
+            problems.append(f"{name}: PSNR beside seams is {seam_mean:.1f} dB, elsewhere {mean:.1f}")
+        worst = min(beside)
+        if worst < min(values[2:-2] or [worst]) and worst < mean - 3 * SEAM_DROP_DB:
+            problems.append(f"{name}: a frame beside a seam has {worst:.1f} dB, the mean is {mean:.1f}")
+
+
+def _expected_frames(source_times, fps, origin):
+    indices = sorted({max(0, round((t - origin) * fps)) for t in source_times})
+    return indices[-1] + 1 if indices else 0
+
+
+def _check_video(source, tree, master, expect, origin, source_times, problems):
+    renditions = []
+    for values, path in sorted(master.variants, key=lambda v: int(v[0]["RESOLUTION"].split("x")[1])):
+        if any(path == known.path for _, known in renditions):
+            continue
+        renditions.append((path.parent.name, playlists.read_media(path)))
+        media = renditions[-1][1]
+        name = renditions[-1][0]
+        stream = probes.first_stream(path, "video")
+        times = probes.frame_times(path)
+        numerator, denominator = map(int, stream["r_frame_rate"].split("/"))
+        fps = numerator / denominator
+        size = (int(stream["width"]), int(stream["height"]))
+        if values["RESOLUTION"] != f"{size[0]}x{size[1]}":
+            problems.append(f"{name}: RESOLUTION={values['RESOLUTION']}, decoded {size[0]}x{size[1]}")
+        if abs(float(values["FRAME-RATE"]) - fps) > 0.01:
+            problems.append(f"{name}: FRAME-RATE={values['FRAME-RATE']}, decoded {fps:.3f}")
+        _check_timestamps(name, times, problems)
+        if not expect.damaged:
+            expected = _expected_frames(source_times, fps, origin)
+            slack = 0 if expect.exact_frames else 1
+            if abs(len(times) - expected) > slack:
+                problems.append(f"{name}: {len(times)} frames decode, {expected} are in the source ({len(source_times)} decoded)")
+        if abs(media.seconds - len(times) / fps) > 1.0 / fps + 0.001:
+            problems.append(f"{name}: the playlist lasts {media.seconds:.3f} s, its {len(times)} frames {len(times) / fps:.3f} s")
+        starts = _check_segments(name, media, problems)
+        if starts and abs(starts[0] - 0) > 0.001:
+            problems.append(f"{name}: starts at {starts[0]:.3f} s, not at 0")
+        if not media.ended:
+            problems.append(f"{name}: its playlist has no ENDLIST")
+        if expect.compare and expect.exact_frames and not expect.damaged and source_times and round((source_times[0] - origin) * fps) == 0:
+            check_seams(source, "null", media, size, fps, problems, name)
+    if renditions:
+        _check_switches(renditions, problems)
+        width, height = expect.width, expect.height
+        top = probes.first_stream(renditions[-1][1].path, "video")
+        if width and abs(top["width"] / top["height"] - width / height) > 0.03 * width / height + 2 / top["height"]:
+            problems.append(f"the picture is {top['width']}x{top['height']}, its shape should be that of {width}x{height}")
+        if width and (top["width"] > width + 1 or top["height"] > height + 1):
+            problems.append(f"the picture is {top['width']}x{top['height']}, larger than the source's {width}x{height}")
+    return renditions
+
+
+def _check_audio(source, master, expect, origin, problems):
+    seen = set()
+    tracks = [s for s in probes.streams(source) if s["codec_type"] == "audio" and s.get("sample_rate", "0") != "0"]
+    groups = {}
+    for values, path in master.renditions:
+        if values["TYPE"] == "AUDIO" and path and path not in seen:
+            seen.add(path)
+            groups.setdefault(values["GROUP-ID"], []).append((values, path))
+    if not groups and not master.renditions:
+        for values, path in master.variants:
+            if "RESOLUTION" not in values:
+                groups.setdefault("alone", []).append((values, path))
+    if expect.audio is not None and groups and max(len(g) for g in groups.values()) != expect.audio:
+        problems.append(f"{max(len(g) for g in groups.values())} sound tracks are published, {expect.audio} expected")
+    if expect.audio and not groups:
+        problems.append("no sound is published")
+    for group in groups.values():
+        for at, (values, path) in enumerate(group):
+            name = f"audio {values.get('NAME', path.parent.name)}"
+            media = playlists.read_media(path)
+            span = probes.sound_span(path)
+            if span is None:
+                problems.append(f"{name}: nothing decodes")
+                continue
+            if not media.ended:
+                problems.append(f"{name}: its playlist has no ENDLIST")
+            if expect.damaged or at >= len(tracks):
+                continue
+            source_span = probes.sound_span(source, f"a:{at}")
+            frame = 1024 / 48000
+            if source_span and abs(span[1] - (source_span[1] - origin)) > frame + 0.003:
+                problems.append(f"{name}: ends at {span[1]:.3f} s, its source at {source_span[1] - origin:.3f}")
+            _check_sync(source, at, source_span, path, origin, name, problems)
+
+
+def _check_sync(source, track, source_span, path, origin, name, problems):
+    rate = 8000
+    _, reference = probes.samples(source, f"a:{track}", rate)
+    begin, made = probes.samples(path, "a:0", rate)
+    lag = probes.lag_seconds(reference, made, rate)
+    if lag is None or source_span is None:
+        return
+    shift = (begin + lag) - (source_span[0] - origin)
+    if abs(shift) > SYNC_SECONDS:
+        problems.append(f"{name}: is {shift * 1000:.1f} ms later than in the source")
+
+
+def check_stream(source, tree, expect=None):
+    expect = expect or Expect()
+    tree = Path(tree)
+    problems = []
+    master = playlists.read_multivariant(tree / "master.m3u8")
+    video = probes.first_stream(source, "video")
+    has_video = expect.video if expect.video is not None else video is not None
+    source_times = _video_frames(source) if has_video and not expect.damaged else []
+    starts = source_times[:1]
+    for at, _ in enumerate(s for s in probes.streams(source) if s["codec_type"] == "audio" and s.get("sample_rate", "0") != "0"):
+        span = probes.sound_span(source, f"a:{at}") if not expect.damaged else None
+        starts += [span[0]] if span else []
+    origin = min(starts) if starts else 0.0
+    if has_video:
+        if not any("RESOLUTION" in values for values, _ in master.variants):
+            problems.append("no picture is published")
+        else:
+            _check_video(source, tree, master, expect, origin, source_times, problems)
+    _check_audio(source, master, expect, origin, problems)
+    if expect.text is not None:
+        found = len({path for values, path in master.renditions if values["TYPE"] == "SUBTITLES"})
+        if found != expect.text:
+            problems.append(f"{found} subtitle tracks are published, {expect.text} expected")
+    for manifest in ("master.m3u8", "manifest.mpd"):
+        try:
+            found = probes.streams(tree / manifest)
+            if has_video and not any(s["codec_type"] == "video" for s in found):
+                problems.append(f"ffprobe finds no picture in {manifest}")
+        except probes.ProbeError as error:
+            problems.append(f"ffprobe can't read {manifest}: {error}")
+    return problems
