@@ -65,13 +65,13 @@ static size_t cut_before(const char *line, size_t from)
     return at;
 }
 
-typedef struct caret {
+struct caret {
     unsigned column; /* of the next character */
     unsigned begin;
     unsigned end;
-} caret;
+};
 
-static void quote_line(FILE *out, const char *line, size_t len, size_t from, size_t to, caret *caret)
+static void quote_line(FILE *out, const char *line, size_t len, size_t from, size_t to, struct caret *caret)
 {
     size_t at = len > LINE_COLUMNS ? cut_before(line, from < len ? from : len) : 0;
     if (at > 0) {
@@ -117,7 +117,7 @@ static void print_quote(const mr_diags *diags, FILE *out, const struct style *st
         return;
     size_t from = span.col - 1;
     size_t to = span.len < SIZE_MAX - from ? from + span.len : SIZE_MAX;
-    caret under = {0};
+    struct caret under = {0};
     fprintf(out, "%s%5u |%s ", style->blue, span.line, style->plain);
     quote_line(out, line, len, from, to < len ? to : len, &under);
     fprintf(out, "\n%s      |%s %*s%s^", style->blue, style->plain, (int)under.begin, "", caret_style);
