@@ -5,6 +5,7 @@
 #include <millrace/plugin.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { IN_SOURCE };
 enum { OUT_INFO, OUT_AUDIO_TRACKS, OUT_TEXT_TRACKS };
@@ -127,6 +128,20 @@ static mr_status find_picture(probe_state *probe)
     return status;
 }
 
+/* How many tracks of the same language stand before the list's last one: with it, names and folders of renditions are unique. */
+static void set_ordinal(json_t *list)
+{
+    json_t *last = json_array_get(list, json_array_size(list) - 1);
+    const char *language = json_string_value(json_object_get(last, "language"));
+    json_int_t ordinal = 0;
+    for (size_t i = 0; last && language && i + 1 < json_array_size(list); i++) {
+        const char *other = json_string_value(json_object_get(json_array_get(list, i), "language"));
+        ordinal += other && strcasecmp(other, language) == 0;
+    }
+    if (last)
+        json_object_set_new(last, "ordinal", json_integer(ordinal));
+}
+
 static json_t *audio_tracks(probe_state *probe)
 {
     json_t *list = json_array();
@@ -134,9 +149,10 @@ static json_t *audio_tracks(probe_state *probe)
         const AVStream *stream = probe->format->streams[i];
         if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO)
             continue;
-        if (probe->samplers[i].decoded && probe->samplers[i].sample_rate > 0)
+        if (probe->samplers[i].decoded && probe->samplers[i].sample_rate > 0) {
             json_array_append_new(list, probe_describe_audio(probe, stream));
-        else
+            set_ordinal(list);
+        } else
             warn_left_out(probe, stream, probe->scan.tracks[i].packets ? "it can't be decoded" : "it is empty or damaged");
     }
     return list;
@@ -145,7 +161,7 @@ static json_t *audio_tracks(probe_state *probe)
 static bool is_text(const AVStream *stream)
 {
     const AVCodecDescriptor *codec = avcodec_descriptor_get(stream->codecpar->codec_id);
-    return codec && (codec->props & AV_CODEC_PROP_TEXT_SUB);
+    return probe_is_webvtt(stream->codecpar) || (codec && (codec->props & AV_CODEC_PROP_TEXT_SUB));
 }
 
 static json_t *text_tracks(const probe_state *probe)
@@ -155,10 +171,12 @@ static json_t *text_tracks(const probe_state *probe)
         const AVStream *stream = probe->format->streams[i];
         if (stream->codecpar->codec_type != AVMEDIA_TYPE_SUBTITLE)
             continue;
-        if (stream->codecpar->codec_id == AV_CODEC_ID_NONE || !avcodec_find_decoder(stream->codecpar->codec_id))
+        if (!probe_is_webvtt(stream->codecpar) && !avcodec_find_decoder(stream->codecpar->codec_id)) {
             warn_left_out(probe, stream, "its format is not known");
-        else
+        } else {
             json_array_append_new(list, probe_describe_text(stream));
+            set_ordinal(list);
+        }
     }
     return list;
 }

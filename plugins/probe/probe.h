@@ -66,6 +66,8 @@ void probe_samplers_close(probe_state *probe);
 /* tracks.c: new references, NULL when memory ran out */
 json_t *probe_describe_video(const probe_state *probe);
 json_t *probe_describe_audio(probe_state *probe, const AVStream *stream);
+/* Also Matroska's S_TEXT/WEBVTT, which libavformat 5.1 has no number for: its private data is the head of a WebVTT file. */
+bool probe_is_webvtt(const AVCodecParameters *codec);
 json_t *probe_describe_text(const AVStream *stream);
 json_t *probe_chapters(const AVFormatContext *format);
 json_t *probe_tags(const AVDictionary *metadata);

@@ -294,13 +294,20 @@ json_t *probe_describe_audio(probe_state *probe, const AVStream *stream)
     return audio;
 }
 
+bool probe_is_webvtt(const AVCodecParameters *codec)
+{
+    if (codec->codec_id == AV_CODEC_ID_WEBVTT)
+        return true;
+    return codec->codec_id == AV_CODEC_ID_NONE && codec->extradata_size >= 6 && memcmp(codec->extradata, "WEBVTT", 6) == 0;
+}
+
 json_t *probe_describe_text(const AVStream *stream)
 {
     json_t *text = json_object();
     if (!text)
         return NULL;
     set_int(text, "stream", stream->index);
-    set_text(text, "codec", avcodec_get_name(stream->codecpar->codec_id));
+    set_text(text, "codec", probe_is_webvtt(stream->codecpar) ? "webvtt" : avcodec_get_name(stream->codecpar->codec_id));
     set_language(stream, text);
     set_title(stream, text);
     json_object_set_new(text, "default", json_boolean(stream->disposition & AV_DISPOSITION_DEFAULT));
