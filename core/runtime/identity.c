@@ -45,7 +45,7 @@ json_t *mr_task_scope(const mr_task *task)
     json_t *scope = json_object();
     if (!scope)
         return NULL;
-    json_object_set(scope, "params", task->run->bound->params);
+    json_object_set_new(scope, "params", json_deep_copy(task->run->bound->params)); /* reference counts are not for several threads */
     for (size_t b = 0; b < node->node->binding_count; b++) {
         const mr_bound_port *port = &node->ports[b];
         const mr_port *table = &node->node->op->inputs[port->binding->port];
