@@ -10,7 +10,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 set(MR_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
-add_compile_options(-Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -fno-strict-aliasing)
+add_compile_options(-Wall -Wextra -Werror $<IF:$<C_COMPILER_ID:GNU>,-Wshadow=local,-Wshadow> -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -fno-strict-aliasing)
 add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64)
 if(MR_SANITIZE)
   add_compile_options(-fsanitize=${MR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
