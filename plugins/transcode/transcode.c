@@ -3,6 +3,9 @@
 #include "transcode.h"
 
 static const mr_op *const ops[] = {
+    &mr_op_transcode_ladder,
+    &mr_op_transcode_analyse,
+    &mr_op_transcode_video,
     &mr_op_transcode_audio,
     &mr_op_transcode_loudness,
     NULL,

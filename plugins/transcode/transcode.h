@@ -5,6 +5,9 @@
 
 #include <millrace/plugin.h>
 
+extern const mr_op mr_op_transcode_ladder;
+extern const mr_op mr_op_transcode_analyse;
+extern const mr_op mr_op_transcode_video;
 extern const mr_op mr_op_transcode_audio;
 extern const mr_op mr_op_transcode_loudness;
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* See rate.h. */
+#include "rate.h"
+#include "media/input.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+bool mr_rate_uses_analysis(const mr_chunk *chunk, const mr_video_params *params)
+{
+    bool ten_bits = params->hdr == MR_HDR_KEEP && chunk->picture.hdr != MR_HDR_NONE;
+    return params->codec == MR_CODEC_H264 && params->rate_control != MR_RATE_CRF && params->profile != MR_PROFILE_BASELINE && !ten_bits;
+}
+
+double mr_rate_crf(mr_video_codec codec, double quality)
+{
+    switch (codec) {
+    case MR_CODEC_H264: break;
+    case MR_CODEC_HEVC: return fmin(quality + 4, 51);
+    case MR_CODEC_AV1: return fmin(quality * 1.5, 63);
+    case MR_CODEC_VP9: return fmin(quality * 1.4, 63);
+    }
+    return quality;
+}
+
+int64_t mr_rate_predict(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size, double quality)
+{
+    double seconds = chunk->frames * av_q2d(av_inv_q(chunk->fps));
+    double area = (double)size.width * size.height / ((double)analysis->size.width * analysis->size.height);
+    double bits = (double)analysis->bits * pow(area, 0.75) * exp2((MR_ANALYSIS_CRF - quality) / 6);
+    return (int64_t)(bits / seconds) + 1;
+}
+
+typedef struct shared_chunk {
+    double bits;
+    double seconds;
+} shared_chunk;
+
+/* The factor on the analyses' bits with which the title has the wanted mean while no chunk goes over the ceiling. */
+static double solve_factor(const shared_chunk *chunks, size_t count, double scale, double mean, double ceiling)
+{
+    double low = 0;
+    double high = 1e9;
+    double seconds = 0;
+    for (size_t i = 0; i < count; i++)
+        seconds += chunks[i].seconds;
+    for (int step = 0; step < 100; step++) {
+        double middle = (low + high) / 2;
+        double bits = 0;
+        for (size_t i = 0; i < count; i++)
+            bits += fmin(middle * scale * chunks[i].bits, ceiling * chunks[i].seconds);
+        if (bits > mean * seconds)
+            high = middle;
+        else
+            low = middle;
+    }
+    return low * scale;
+}
+
+static bool read_shared(const mr_artifact *artifact, const mr_chunk *chunk, shared_chunk *shared, bool *ret_own)
+{
+    json_t *object = json_loadb(artifact->meta, artifact->meta_len, 0, NULL);
+    int64_t frames = json_integer_value(json_object_get(object, "frames"));
+    int64_t bits = json_integer_value(json_object_get(object, "bits"));
+    *ret_own = json_integer_value(json_object_get(object, "first_frame")) == chunk->first_frame;
+    json_decref(object);
+    *shared = (shared_chunk){.bits = (double)bits, .seconds = (double)frames * av_q2d(av_inv_q(chunk->fps))};
+    return frames > 0 && bits > 0;
+}
+
+mr_status mr_rate_share(const mr_host *host, mr_task *task, uint32_t port, const mr_chunk *chunk, int64_t mean, int64_t max_bitrate,
+                        int64_t *ret_bitrate)
+{
+    size_t count = host->input_count(task, port);
+    shared_chunk *chunks = calloc(count + 1, sizeof(*chunks));
+    double own_rate = 0;
+    mr_status status = chunks ? MR_OK : mr_media_error(host, task, AVERROR(ENOMEM), "bitrates");
+    for (size_t i = 0; i < count && status == MR_OK; i++) {
+        bool own = false;
+        if (!read_shared(host->input(task, port, i), chunk, &chunks[i], &own))
+            status = MR_ERR_INPUT;
+        else if (own)
+            own_rate = chunks[i].bits / chunks[i].seconds;
+    }
+    if (status == MR_ERR_INPUT || (status == MR_OK && own_rate <= 0)) {
+        host->report(task, MR_SEVERITY_ERROR, "rate_control", "connect 'analyses' to the stats of transcode.analyse over all chunks",
+                     "a whole title's bitrate needs the analyses of all chunks, and chunk %u is not among the %zu given", chunk->index, count);
+        status = MR_ERR_INPUT;
+    }
+    if (status == MR_OK) {
+        double factor = solve_factor(chunks, count, 1.0 / 64, (double)mean, (double)max_bitrate);
+        *ret_bitrate = (int64_t)fmin(factor * own_rate, (double)max_bitrate) + 1;
+    }
+    free(chunks);
+    return status;
+}

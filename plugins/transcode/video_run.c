@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run() of transcode.analyse and transcode.video. A batch is one chunk: it is decoded once for the analysis and all rungs when their scaled
+ * pictures fit into memory until the analysis is whole (STORE_MAX), else twice. Rungs whose analysis is there already need no waiting and no store.
+ *
+ * Invariant: what a task makes is a function of its own inputs and params; the batch decides only about what is computed once for several.
+ * The source is read on behalf of the group's last task, which is the last to be finished: its artifacts stay valid that long.
+ */
+#include "analysis.h"
+#include "media/input.h"
+#include "rate.h"
+#include "rung.h"
+#include "transcode.h"
+#include "video.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STORE_MAX_MB = 640, ATTEMPTS_MAX = 4, PATH_SIZE = 4096 };
+
+typedef struct job {
+    const mr_batch_task *one;
+    const mr_video_params *params;
+    mr_rung rung;
+    mr_rung_encode *encode;
+    mr_rung_rate rate;
+    char stats[PATH_SIZE];
+    AVFrame **store; /* scaled pictures, one per frame; NULL: not kept */
+    int attempts;
+    bool made; /* good, emitted */
+} job;
+
+typedef struct group {
+    const mr_host *host;
+    const mr_batch_task **tasks; /* of this group, in the batch's order */
+    size_t task_count;
+    mr_task *reader;
+    bool *finished; /* per task */
+    mr_chunk chunk;
+    mr_picture_options options;
+    mr_pictures *pictures;
+    mr_scaler *scaler; /* targets: the analysis, then each job */
+    AVFrame **scaled;
+    bool *wanted;
+    job *jobs;
+    size_t job_count;
+    size_t analysis_tasks;
+    mr_analyser *analyser;
+    mr_analysis analysis;
+    bool analysed;
+    double progress;
+} group;
+
+static bool is_analysis(const mr_batch_task *one)
+{
+    return one->op == &mr_op_transcode_analyse;
+}
+
+static mr_picture_options picture_options(const mr_batch_task *one)
+{
+    if (is_analysis(one)) {
+        const mr_analyse_params *params = one->params;
+        return (mr_picture_options){.filters = params->filters, .keep_hdr = params->hdr == MR_HDR_KEEP};
+    }
+    const mr_video_params *params = one->params;
+    return (mr_picture_options){.filters = params->filters, .keep_hdr = params->hdr == MR_HDR_KEEP};
+}
+
+static bool same_pictures(const mr_batch_task *a, const mr_batch_task *b)
+{
+    mr_picture_options left = picture_options(a);
+    mr_picture_options right = picture_options(b);
+    return left.keep_hdr == right.keep_hdr && strcmp(left.filters ? left.filters : "", right.filters ? right.filters : "") == 0;
+}
+
+static mr_status no_memory(const group *all)
+{
+    return mr_media_error(all->host, all->reader, AVERROR(ENOMEM), "pictures");
+}
+
+/* Setting up ------------------------------------------------------------------------------------------------------------------ */
+
+static mr_status add_job(group *all, const mr_batch_task *one)
+{
+    job *added = &all->jobs[all->job_count++];
+    added->one = one;
+    added->params = one->params;
+    mr_status status = mr_rung_read(all->host, one->task, all->host->input(one->task, MR_VIDEO_RUNG, 0), &added->rung);
+    if (status == MR_OK)
+        status = mr_rung_encode_new(all->host, one->task, &all->chunk, &added->rung, added->params, &added->encode);
+    return status;
+}
+
+static mr_status make_scaler(group *all)
+{
+    size_t count = all->job_count + 1;
+    mr_size *sizes = calloc(count, sizeof(*sizes));
+    all->scaled = calloc(count, sizeof(*all->scaled));
+    all->wanted = calloc(count, sizeof(*all->wanted));
+    mr_status status = sizes && all->scaled && all->wanted ? MR_OK : no_memory(all);
+    for (size_t i = 0; i < count && status == MR_OK; i++) {
+        sizes[i] = i ? all->jobs[i - 1].rung.size : mr_analysis_size(&all->chunk);
+        all->scaled[i] = av_frame_alloc();
+        if (!all->scaled[i])
+            status = no_memory(all);
+    }
+    if (status == MR_OK)
+        status = mr_scaler_new(all->host, all->reader, sizes, count, &all->scaler);
+    free(sizes);
+    return status;
+}
+
+static mr_status set_up(group *all)
+{
+    const mr_batch_task *last = all->tasks[all->task_count - 1];
+    uint32_t chunk_port = is_analysis(last) ? MR_ANALYSE_CHUNK : MR_VIDEO_CHUNK;
+    uint32_t source_port = is_analysis(last) ? MR_ANALYSE_SOURCE : MR_VIDEO_SOURCE;
+    all->reader = last->task;
+    all->options = picture_options(last);
+    mr_status status = mr_chunk_read(all->host, all->reader, all->host->input(all->reader, chunk_port, 0), &all->chunk);
+    all->jobs = calloc(all->task_count, sizeof(*all->jobs));
+    all->finished = calloc(all->task_count, sizeof(*all->finished));
+    if (status == MR_OK && (!all->jobs || !all->finished))
+        status = no_memory(all);
+    for (size_t i = 0; i < all->task_count && status == MR_OK; i++) {
+        if (is_analysis(all->tasks[i]))
+            all->analysis_tasks++;
+        else
+            status = add_job(all, all->tasks[i]);
+    }
+    if (status == MR_OK)
+        status = make_scaler(all);
+    if (status == MR_OK)
+        status = mr_pictures_open(all->host, all->reader, all->host->input(all->reader, source_port, 0), &all->chunk, &all->options, &all->pictures);
+    return status;
+}
+
+static void free_store(job *each, int frames)
+{
+    for (int i = 0; each->store && i < frames; i++)
+        av_frame_free(&each->store[i]);
+    free(each->store);
+    each->store = NULL;
+}
+
+static void tear_down(group *all)
+{
+    for (size_t i = 0; i < all->job_count; i++) {
+        free_store(&all->jobs[i], all->chunk.frames);
+        mr_rung_encode_free(all->jobs[i].encode);
+    }
+    for (size_t i = 0; all->scaled && i <= all->job_count; i++)
+        av_frame_free(&all->scaled[i]);
+    mr_analyser_free(all->analyser);
+    mr_analysis_free(&all->analysis);
+    mr_scaler_free(all->scaler);
+    mr_pictures_close(all->pictures);
+    mr_chunk_free(&all->chunk);
+    free(all->scaled);
+    free(all->wanted);
+    free(all->jobs);
+    free(all->finished);
+    free(all->tasks);
+}
+
+/* One decode ------------------------------------------------------------------------------------------------------------------ */
+
+/* Cancelling one task cancels the batch: the others are tried again alone. */
+static mr_status check_in(group *all, double progress)
+{
+    all->progress = progress;
+    for (size_t i = 0; i < all->task_count; i++) {
+        if (all->finished[i])
+            continue;
+        if (all->host->cancelled(all->tasks[i]->task))
+            return MR_ERR_CANCELLED;
+        all->host->progress(all->tasks[i]->task, progress);
+    }
+    return MR_OK;
+}
+
+static mr_status finish(group *all, mr_task *task)
+{
+    for (size_t i = 0; i < all->task_count; i++) {
+        if (all->tasks[i]->task == task)
+            all->finished[i] = true;
+    }
+    return all->host->finish(task, MR_OK);
+}
+
+static mr_status take_frame(group *all, int index)
+{
+    mr_status status = MR_OK;
+    if (all->wanted[0])
+        status = mr_analyser_send(all->analyser, all->scaled[0], index);
+    for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+        job *each = &all->jobs[i];
+        if (!all->wanted[i + 1])
+            continue;
+        if (!each->store) {
+            status = mr_rung_encode_send(each->encode, all->scaled[i + 1], index);
+        } else {
+            each->store[index] = av_frame_clone(all->scaled[i + 1]);
+            status = each->store[index] ? MR_OK : no_memory(all);
+        }
+    }
+    return status;
+}
+
+/* Every frame of the chunk, scaled to what is wanted, to who wants it. */
+static mr_status decode(group *all, double progress_from, double progress_to)
+{
+    AVFrame *frame = av_frame_alloc();
+    mr_status status = frame ? mr_pictures_rewind(all->pictures) : no_memory(all);
+    for (int index = 0; status == MR_OK && index < all->chunk.frames; index++) {
+        bool repeat = false;
+        status = check_in(all, progress_from + (progress_to - progress_from) * index / all->chunk.frames);
+        if (status == MR_OK)
+            status = mr_pictures_next(all->pictures, frame, &repeat);
+        for (size_t i = 0; !repeat && i <= all->job_count; i++)
+            av_frame_unref(all->scaled[i]);
+        if (status == MR_OK && !repeat)
+            status = mr_scaler_run(all->scaler, frame, all->wanted, all->scaled);
+        if (status == MR_OK)
+            status = take_frame(all, index);
+    }
+    if (status == MR_OK && mr_pictures_next(all->pictures, frame, &(bool){false}) != MR_END)
+        status = mr_media_error(all->host, all->reader, AVERROR_BUG, "pictures");
+    av_frame_free(&frame);
+    return status;
+}
+
+/* The analysis ---------------------------------------------------------------------------------------------------------------- */
+
+static bool lacks_analysis(const group *all, const job *each)
+{
+    return mr_rate_uses_analysis(&all->chunk, each->params) && all->host->input_count(each->one->task, MR_VIDEO_ANALYSIS) == 0;
+}
+
+static bool analysis_is_due(const group *all)
+{
+    bool due = all->analysis_tasks > 0;
+    for (size_t i = 0; i < all->job_count; i++)
+        due |= lacks_analysis(all, &all->jobs[i]);
+    return due;
+}
+
+/* Keeps the scaled pictures of all jobs when they fit: then the source is decoded only once. All or none, since one job without decodes it again. */
+static mr_status make_stores(group *all)
+{
+    int64_t bytes = 0;
+    mr_picture_kind kind = mr_pictures_kind(&all->chunk, &all->options);
+    int64_t sample = kind.format == AV_PIX_FMT_YUV420P ? 1 : 2;
+    for (size_t i = 0; i < all->job_count; i++)
+        bytes += (int64_t)all->jobs[i].rung.size.width * all->jobs[i].rung.size.height * 3 / 2 * sample * all->chunk.frames;
+    if (bytes > (int64_t)STORE_MAX_MB << 20)
+        return MR_OK;
+    for (size_t i = 0; i < all->job_count; i++) {
+        all->jobs[i].store = calloc((size_t)all->chunk.frames, sizeof(AVFrame *));
+        if (!all->jobs[i].store)
+            return no_memory(all);
+    }
+    return MR_OK;
+}
+
+static mr_status analyse(group *all)
+{
+    const char *folder = all->host->scratch(all->reader);
+    if (!folder)
+        return MR_ERR_IO;
+    mr_status status = make_stores(all);
+    if (status == MR_OK)
+        status = mr_analyser_new(all->host, all->reader, &all->chunk, folder, &all->analyser);
+    all->wanted[0] = true;
+    for (size_t i = 0; i < all->job_count; i++)
+        all->wanted[i + 1] = all->jobs[i].store != NULL;
+    if (status == MR_OK)
+        status = decode(all, 0, all->job_count ? 0.15 : 1);
+    if (status == MR_OK)
+        status = mr_analyser_finish(all->analyser, &all->analysis);
+    all->wanted[0] = false;
+    all->analysed = status == MR_OK;
+    for (size_t i = 0; i < all->task_count && status == MR_OK; i++) {
+        if (!is_analysis(all->tasks[i]))
+            continue;
+        status = mr_analysis_emit(all->host, all->tasks[i]->task, MR_ANALYSE_STATS, &all->chunk, &all->analysis);
+        if (status == MR_OK)
+            status = finish(all, all->tasks[i]->task);
+    }
+    return status;
+}
+
+/* The rungs ------------------------------------------------------------------------------------------------------------------- */
+
+static mr_status second_pass(group *all, job *each, size_t number, const mr_analysis *analysis)
+{
+    const mr_host *host = all->host;
+    mr_task *task = each->one->task;
+    const mr_video_params *params = each->params;
+    int64_t ceiling = each->rung.max_bitrate;
+    mr_status status = MR_OK;
+    if (params->rate_control == MR_RATE_QUALITY)
+        each->rate.bitrate = mr_rate_predict(analysis, &all->chunk, each->rung.size, params->quality);
+    else
+        status =
+            mr_rate_share(host, task, MR_VIDEO_ANALYSES, &all->chunk, (int64_t)((double)ceiling * params->average), ceiling, &each->rate.bitrate);
+    if (each->rate.bitrate > ceiling)
+        each->rate.bitrate = ceiling;
+    const char *folder = host->scratch(all->reader);
+    if (status == MR_OK && !folder)
+        status = MR_ERR_IO;
+    if (status != MR_OK)
+        return status;
+    int len = snprintf(each->stats, sizeof(each->stats), "%s/rung-%zu", folder, number);
+    if (len < 0 || (size_t)len >= sizeof(each->stats))
+        return MR_ERR_IO;
+    each->rate.stats = each->stats;
+    return mr_analysis_write(host, task, analysis, each->stats);
+}
+
+static mr_status decide_rate(group *all, job *each, size_t number)
+{
+    const mr_host *host = all->host;
+    mr_task *task = each->one->task;
+    each->rate.crf = mr_rate_crf((mr_video_codec)each->params->codec, each->params->quality);
+    if (!mr_rate_uses_analysis(&all->chunk, each->params))
+        return MR_OK;
+    const mr_artifact *given = host->input(task, MR_VIDEO_ANALYSIS, 0);
+    if (!given && all->analysed)
+        return second_pass(all, each, number, &all->analysis);
+    mr_analysis analysis = {.bits = 0};
+    mr_status status = given ? mr_analysis_read(host, task, given, &all->chunk, &analysis) : MR_ERR_INTERNAL;
+    if (status == MR_OK)
+        status = second_pass(all, each, number, &analysis);
+    mr_analysis_free(&analysis);
+    return status;
+}
+
+static void be_stricter(job *each, double excess)
+{
+    each->rate.crf += excess > 1.2 ? 4 : 2;
+    each->rate.bitrate = (int64_t)((double)each->rate.bitrate * 0.9 / excess);
+}
+
+/* Ends an attempt: good ones are emitted, others will be made again. */
+static mr_status settle(group *all, job *each)
+{
+    mr_status status = mr_rung_encode_finish(each->encode);
+    if (status != MR_OK)
+        return status;
+    double excess = mr_rung_encode_excess(each->encode);
+    if (excess > 1 && ++each->attempts < ATTEMPTS_MAX) {
+        be_stricter(each, excess);
+        return MR_OK;
+    }
+    if (excess > 1)
+        all->host->report(each->one->task, MR_SEVERITY_WARNING, NULL, "raise the rung's max_bitrate",
+                          "a segment of %s in chunk %u is %.0f %% over its ceiling", each->rung.id, all->chunk.index, (excess - 1) * 100);
+    status = mr_rung_encode_emit(each->encode);
+    each->made = true;
+    free_store(each, all->chunk.frames);
+    mr_rung_encode_free(each->encode);
+    each->encode = NULL;
+    if (status == MR_OK && each->one->task != all->reader)
+        status = finish(all, each->one->task);
+    return status;
+}
+
+static mr_status encode_stored(group *all, job *each, double progress_from, double progress_to)
+{
+    mr_status status = MR_OK;
+    while (status == MR_OK && !each->made) {
+        status = mr_rung_encode_begin(each->encode, &each->rate);
+        for (int i = 0; i < all->chunk.frames && status == MR_OK; i++) {
+            status = check_in(all, progress_from + (progress_to - progress_from) * i / all->chunk.frames);
+            if (status == MR_OK)
+                status = mr_rung_encode_send(each->encode, each->store[i], i);
+        }
+        if (status == MR_OK)
+            status = settle(all, each);
+    }
+    return status;
+}
+
+static int smaller_first(const void *a, const void *b)
+{
+    const job *const *left = a;
+    const job *const *right = b;
+    int64_t areas = (int64_t)(*left)->rung.size.width * (*left)->rung.size.height - (int64_t)(*right)->rung.size.width * (*right)->rung.size.height;
+    return areas ? (areas > 0 ? 1 : -1) : (*left < *right ? -1 : 1);
+}
+
+static mr_status encode_all_stored(group *all)
+{
+    job **order = calloc(all->job_count + 1, sizeof(job *));
+    mr_status status = order ? MR_OK : no_memory(all);
+    for (size_t i = 0; order && i < all->job_count; i++)
+        order[i] = &all->jobs[i];
+    if (order)
+        qsort(order, all->job_count, sizeof(job *), smaller_first); /* the smallest is playable first */
+    double area = 0;
+    double done = 0;
+    for (size_t i = 0; order && i < all->job_count; i++)
+        area += (double)order[i]->rung.size.width * order[i]->rung.size.height;
+    for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+        double share = (double)order[i]->rung.size.width * order[i]->rung.size.height / area;
+        if (order[i]->store)
+            status = encode_stored(all, order[i], 0.15 + 0.85 * done, 0.15 + 0.85 * (done + share));
+        done += share;
+    }
+    free(order);
+    return status;
+}
+
+/* Jobs without stored pictures: all of them at once over one decode, and once more those that came out too large. */
+static mr_status encode_streamed(group *all)
+{
+    mr_status status = MR_OK;
+    for (;;) {
+        size_t pending = 0;
+        for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+            job *each = &all->jobs[i];
+            all->wanted[i + 1] = !each->made;
+            pending += !each->made;
+            if (!each->made)
+                status = mr_rung_encode_begin(each->encode, &each->rate);
+        }
+        if (status != MR_OK || pending == 0)
+            return status;
+        status = decode(all, all->progress, 1);
+        for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+            if (all->wanted[i + 1])
+                status = settle(all, &all->jobs[i]);
+        }
+    }
+}
+
+static mr_status run_group(group *all)
+{
+    mr_status status = set_up(all);
+    if (status == MR_OK && analysis_is_due(all))
+        status = analyse(all);
+    for (size_t i = 0; i < all->job_count && status == MR_OK; i++)
+        status = decide_rate(all, &all->jobs[i], i);
+    if (status == MR_OK && all->job_count)
+        status = encode_all_stored(all);
+    if (status == MR_OK && all->job_count)
+        status = encode_streamed(all);
+    if (status == MR_OK && all->job_count)
+        status = finish(all, all->reader);
+    tear_down(all);
+    return status;
+}
+
+mr_status mr_video_run(const mr_host *host, const mr_batch *batch)
+{
+    bool *taken = calloc(batch->count, sizeof(*taken));
+    mr_status status = taken ? MR_OK : MR_ERR_NOMEM;
+    for (uint32_t i = 0; i < batch->count && status == MR_OK; i++) {
+        if (taken[i])
+            continue;
+        group all = {.host = host, .tasks = calloc(batch->count, sizeof(*all.tasks))};
+        for (uint32_t k = i; all.tasks && k < batch->count; k++) {
+            if (taken[k] || !same_pictures(&batch->tasks[i], &batch->tasks[k]))
+                continue;
+            taken[k] = true;
+            all.tasks[all.task_count++] = &batch->tasks[k];
+        }
+        status = all.tasks ? run_group(&all) : MR_ERR_NOMEM;
+    }
+    free(taken);
+    return status;
+}
