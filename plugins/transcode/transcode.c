@@ -8,6 +8,7 @@ static const mr_op *const ops[] = {
     &mr_op_transcode_video,
     &mr_op_transcode_audio,
     &mr_op_transcode_loudness,
+    &mr_op_transcode_subtitles,
     NULL,
 };
 

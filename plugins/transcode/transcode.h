@@ -10,6 +10,7 @@ extern const mr_op mr_op_transcode_analyse;
 extern const mr_op mr_op_transcode_video;
 extern const mr_op mr_op_transcode_audio;
 extern const mr_op mr_op_transcode_loudness;
+extern const mr_op mr_op_transcode_subtitles;
 
 /* What decides the bytes of encoded sound: for mr_op.toolchain. */
 const char *mr_transcode_audio_toolchain(void);
