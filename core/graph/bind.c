@@ -157,7 +157,8 @@ mr_status mr_bound_params(mr_arena *arena, mr_expr_vm *vm, const mr_bound *bound
         return MR_ERR_NOMEM;
     if (with && scope && of->expr_count > 0) {
         json_t *whole = json_copy((json_t *)scope);
-        if (!whole || (!json_object_get(whole, "params") && json_object_set(whole, "params", bound->params) != 0)) {
+        bool bare = whole && !json_object_get(whole, "params");
+        if (!whole || (bare && json_object_set_new(whole, "params", json_deep_copy(bound->params)) != 0)) {
             json_decref(whole);
             return MR_ERR_NOMEM;
         }

@@ -148,68 +148,73 @@ static void add_bends(mr_layout *layout)
 
 /* --- order within layers --- */
 
-typedef struct link { /* between vertices of neighbouring layers (or further apart, when there are no bends) */
-    uint32_t left, right;
-} link;
+enum side { LEFT, RIGHT, SIDES };
 
 typedef struct grid {
     mr_layout *layout;
-    uint32_t *order; /* vertices by layer, then place */
-    uint32_t *start; /* per layer: its first in order; one more at the end */
-    link *links;
-    size_t link_count;
-    double *sum; /* per vertex */
-    uint32_t *neighbours;
+    uint32_t *order;        /* vertices by layer, then place */
+    uint32_t *start;        /* per layer: its first in order; one more at the end */
+    uint32_t *first[SIDES]; /* per vertex: its first neighbour on that side; one more at the end */
+    uint32_t link_count;
+    uint32_t *neighbour[SIDES]; /* vertices of the layer beside (or further away, when there are no bends) */
 } grid;
 
-static void make_links(grid *g)
+/* Calls for each piece of each edge, from left to right. */
+static void each_link(grid *g, void (*visit)(grid *g, uint32_t left, uint32_t right))
 {
     for (size_t i = 0; i < g->layout->edge_count; i++) {
         const mr_layout_edge *edge = &g->layout->edges[i];
         uint32_t left = edge->from;
         for (uint32_t k = 0; k < edge->bend_count; k++) {
-            g->links[g->link_count++] = (link){left, edge->first_bend + k};
+            visit(g, left, edge->first_bend + k);
             left = edge->first_bend + k;
         }
-        g->links[g->link_count++] = (link){left, edge->to};
+        visit(g, left, edge->to);
     }
 }
 
-static void make_layers(grid *g)
+static void count_link(grid *g, uint32_t left, uint32_t right)
+{
+    g->first[RIGHT][left + 1]++;
+    g->first[LEFT][right + 1]++;
+    g->link_count++;
+}
+
+/* Fills from the end of each vertex's room, so that first[] is right when all are in. */
+static void store_link(grid *g, uint32_t left, uint32_t right)
+{
+    g->neighbour[RIGHT][--g->first[RIGHT][left + 1]] = right;
+    g->neighbour[LEFT][--g->first[LEFT][right + 1]] = left;
+}
+
+static void make_links(grid *g)
+{
+    size_t count = g->layout->vertex_count;
+    each_link(g, count_link);
+    for (int side = LEFT; side < SIDES; side++) {
+        uint32_t *first = g->first[side];
+        for (size_t v = 0; v < count; v++)
+            first[v + 1] += first[v]; /* now first[v + 1] is where v's room ends */
+    }
+    each_link(g, store_link);
+    for (int side = LEFT; side < SIDES; side++) {
+        uint32_t *first = g->first[side];
+        memmove(first, first + 1, count * sizeof(*first));
+        first[count] = g->link_count;
+    }
+}
+
+static void make_layers(grid *g, uint32_t *next)
 {
     for (size_t v = 0; v < g->layout->vertex_count; v++)
         g->start[g->layout->vertices[v].layer + 1]++;
     for (uint32_t layer = 0; layer < g->layout->layer_count; layer++)
         g->start[layer + 1] += g->start[layer];
-    uint32_t *next = g->neighbours; /* free until the sweeps; at least as long as there are layers */
     memcpy(next, g->start, g->layout->layer_count * sizeof(*next));
     for (size_t v = 0; v < g->layout->vertex_count; v++) {
         uint32_t place = next[g->layout->vertices[v].layer]++;
         g->order[place] = (uint32_t)v;
         g->layout->vertices[v].rank = place - g->start[g->layout->vertices[v].layer];
-    }
-}
-
-/* The mean of what gather() found; own: for a vertex without neighbours. */
-static double mean(const grid *g, uint32_t v, double own)
-{
-    return g->neighbours[v] > 0 ? g->sum[v] / g->neighbours[v] : own;
-}
-
-static void gather(grid *g, bool from_left, bool from_right, double (*value)(const mr_vertex *vertex))
-{
-    memset(g->sum, 0, g->layout->vertex_count * sizeof(*g->sum));
-    memset(g->neighbours, 0, g->layout->vertex_count * sizeof(*g->neighbours));
-    for (size_t i = 0; i < g->link_count; i++) {
-        link l = g->links[i];
-        if (from_left) {
-            g->sum[l.right] += value(&g->layout->vertices[l.left]);
-            g->neighbours[l.right]++;
-        }
-        if (from_right) {
-            g->sum[l.left] += value(&g->layout->vertices[l.right]);
-            g->neighbours[l.left]++;
-        }
     }
 }
 
@@ -222,14 +227,26 @@ static double middle_of(const mr_vertex *vertex)
     return vertex->y + vertex->height / 2.0;
 }
 
+/* The mean of value() over the neighbours on the sides from … to; own: for a vertex without any. */
+static double mean(const grid *g, uint32_t v, enum side from, enum side to, double (*value)(const mr_vertex *vertex), double own)
+{
+    double sum = 0;
+    uint32_t count = 0;
+    for (int side = (int)from; side <= (int)to; side++) {
+        for (uint32_t i = g->first[side][v]; i < g->first[side][v + 1]; i++, count++)
+            sum += value(&g->layout->vertices[g->neighbour[side][i]]);
+    }
+    return count > 0 ? sum / count : own;
+}
+
 /* Sorts one layer by its vertices' barycentres; stable, so that equal ones stay as they are. */
-static void sort_layer(grid *g, uint32_t layer)
+static void sort_layer(grid *g, uint32_t layer, enum side side)
 {
     uint32_t *order = g->order + g->start[layer];
     uint32_t count = g->start[layer + 1] - g->start[layer];
     mr_vertex *vertices = g->layout->vertices;
     for (uint32_t i = 0; i < count; i++)
-        vertices[order[i]].rank = mean(g, order[i], vertices[order[i]].rank);
+        vertices[order[i]].rank = mean(g, order[i], side, side, rank_of, vertices[order[i]].rank);
     for (uint32_t i = 1; i < count; i++) {
         uint32_t v = order[i];
         uint32_t k = i;
@@ -246,9 +263,8 @@ static void reduce_crossings(grid *g)
     uint32_t last = g->layout->layer_count - 1;
     for (int sweep = 0; sweep < SWEEPS; sweep++) {
         for (uint32_t i = 0; i <= last; i++) {
-            bool right = sweep % 2 == 0;
-            gather(g, right, !right, rank_of);
-            sort_layer(g, right ? i : last - i);
+            bool right = sweep % 2 == 0; /* to the right, looking left */
+            sort_layer(g, right ? i : last - i, right ? LEFT : RIGHT);
         }
     }
 }
@@ -268,7 +284,7 @@ static void settle_layer(grid *g, uint32_t layer)
     uint32_t to = g->start[layer + 1];
     for (uint32_t i = from; i < to; i++) {
         mr_vertex *v = &vertices[g->order[i]];
-        v->y = (int)(mean(g, g->order[i], middle_of(v)) - v->height / 2.0);
+        v->y = (int)(mean(g, g->order[i], LEFT, RIGHT, middle_of, middle_of(v)) - v->height / 2.0);
     }
     /* Down from the top, then what was pushed too far back up: half of the push each way. */
     int pushed = 0;
@@ -297,10 +313,8 @@ static void place_rows(grid *g)
         }
     }
     for (int sweep = 0; sweep < SWEEPS; sweep++)
-        for (uint32_t i = 0; i < g->layout->layer_count; i++) {
-            gather(g, true, true, middle_of);
+        for (uint32_t i = 0; i < g->layout->layer_count; i++)
             settle_layer(g, sweep % 2 == 0 ? i : g->layout->layer_count - 1 - i);
-        }
 }
 
 static void place_columns(mr_layout *layout, const grid *g)
@@ -346,20 +360,24 @@ mr_status mr_layout_make(mr_arena *arena, const mr_pipeline *pipeline, mr_layout
     size_t bends = count_bends(&layout);
     size_t total = vertices + bends;
     layout.vertices = mr_arena_take_array(arena, total + 1, sizeof(*layout.vertices));
-    size_t scratch = total > layout.layer_count ? total : layout.layer_count;
+    size_t links = layout.edge_count + bends + 1;
     grid g = {.layout = &layout};
     g.order = mr_arena_take_array(arena, total + 1, sizeof(*g.order));
     g.start = mr_arena_take_array(arena, layout.layer_count + 2, sizeof(*g.start));
-    g.links = mr_arena_take_array(arena, layout.edge_count + bends + 1, sizeof(*g.links));
-    g.sum = mr_arena_take_array(arena, scratch + 1, sizeof(*g.sum));
-    g.neighbours = mr_arena_take_array(arena, scratch + 1, sizeof(*g.neighbours));
-    if (!layout.vertices || !g.order || !g.start || !g.links || !g.sum || !g.neighbours)
+    uint32_t *next = mr_arena_take_array(arena, layout.layer_count + 1, sizeof(*next));
+    bool room = layout.vertices && g.order && g.start && next;
+    for (int side = LEFT; side < SIDES; side++) {
+        g.first[side] = mr_arena_take_array(arena, total + 2, sizeof(uint32_t));
+        g.neighbour[side] = mr_arena_take_array(arena, links, sizeof(uint32_t));
+        room = room && g.first[side] && g.neighbour[side];
+    }
+    if (!room)
         return MR_ERR_NOMEM;
     memcpy(layout.vertices, some, vertices * sizeof(*some));
     if (bends > 0)
         add_bends(&layout);
     make_links(&g);
-    make_layers(&g);
+    make_layers(&g, next);
     reduce_crossings(&g);
     place_rows(&g);
     place_columns(&layout, &g);

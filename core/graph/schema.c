@@ -85,8 +85,14 @@ static json_t *op_rule(const mr_op *op)
     properties = set(properties, "each", ports_schema(op->inputs, true));
     properties = set(properties, "for", ports_schema(op->inputs, true));
     properties = set(properties, "with", mr_params_schema(op->params ? op->params : no_params));
+    bool needs_with = false;
+    for (const mr_param *param = op->params; param && param->name; param++)
+        needs_with |= (param->flags & MR_PARAM_REQUIRED) != 0;
+    json_t *then = set(json_object(), "properties", properties);
+    if (needs_with)
+        then = set(then, "required", json_pack("[s]", "with"));
     json_t *rule = json_pack("{s:{s:{s:{s:s}}, s:[s]}}", "if", "properties", "op", "const", op->name, "required", "op");
-    return set(rule, "then", set(json_object(), "properties", properties));
+    return set(rule, "then", then);
 }
 
 static json_t *op_choice(const mr_op *op)

@@ -278,8 +278,9 @@ const mr_value *mr_with_close(mr_arena *arena, mr_expr_vm *vm, const mr_node *no
                               const json_t *scope, mr_diags *diags)
 {
     closer c = {.arena = arena, .vm = vm, .node = node, .values = values, .scope = scope, .diags = diags};
-    c.params_scope = json_pack("{s:O}", "params", values->json);
-    const mr_value *out = c.params_scope ? close_value(&c, with) : NULL;
+    /* Several threads close nodes over the same params, whose reference count they must not touch: with a scope, it is not. */
+    c.params_scope = scope ? NULL : json_pack("{s:O}", "params", values->json);
+    const mr_value *out = scope || c.params_scope ? close_value(&c, with) : NULL;
     json_decref(c.params_scope);
     return c.failed ? NULL : out;
 }

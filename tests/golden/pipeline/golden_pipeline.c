@@ -23,7 +23,7 @@ static bool same(const char *name, const char *text, size_t len)
     size_t expected_len = 0;
     if (access(name, F_OK) != 0)
         return true;
-    if (getenv("UPDATE"))
+    if (getenv("UPDATE")) // NOLINT(concurrency-mt-unsafe): one thread
         return mr_file_write_atomic(name, text, len, 0644, NULL) == MR_OK;
     bool equal = mr_file_read(name, TEXT_MAX, &expected, &expected_len, NULL) == MR_OK && expected_len == len && memcmp(expected, text, len) == 0;
     if (!equal)

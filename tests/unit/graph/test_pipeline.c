@@ -4,6 +4,7 @@
 #include "config/yaml.h"
 #include "graph/print.h"
 #include "test_ops.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -146,6 +147,56 @@ static void test_bound(void **state)
     mr_bound_clear(&bound);
     mr_bound_clear(&bound);
     mr_bound_clear(NULL);
+}
+
+typedef struct worker {
+    const mr_bound *bound;
+    int index;
+    bool good;
+} worker;
+
+static void *evaluate(void *data)
+{
+    worker *w = data;
+    mr_expr_vm *vm = mr_expr_vm_new();
+    w->good = vm != NULL;
+    for (int i = 0; i < 50 && w->good; i++) {
+        mr_arena *arena = mr_arena_new(0);
+        char expected[40];
+        void *params = NULL;
+        json_t *scope = json_pack("{s:{s:s,s:i},s:{s:i}}", "rung", "id", "x", "max_bitrate", 1000000 + w->index * 1000 + i, "chunk", "index", i);
+        w->good = mr_bound_params(arena, vm, w->bound, 0, scope, NULL, &params) == MR_OK;
+        json_t *json = w->good ? mr_params_json(w->bound->pipeline->nodes[0].op->params, params) : NULL;
+        char *text = mr_json_text(json);
+        snprintf(expected, sizeof(expected), "\"max_bitrate\":%d,", (1000000 + w->index * 1000 + i) / 2);
+        w->good = text && strstr(text, expected) && strstr(text, "\"preset\":\"720-x\"");
+        free(text);
+        json_decref(json);
+        json_decref(scope);
+        mr_arena_free(arena);
+    }
+    mr_expr_vm_free(vm);
+    return NULL;
+}
+
+/* One bound pipeline serves all workers at once, each with its own machine. */
+static void test_threads(void **state)
+{
+    fixture *f = *state;
+    const mr_pipeline *p = load(f, fanned);
+    mr_bound bound;
+    assert_int_equal(mr_pipeline_bind(f->arena, p, NULL, 0, f->diags, &bound), MR_OK);
+    pthread_t threads[4];
+    worker workers[4];
+    for (int i = 0; i < 4; i++) {
+        workers[i] = (worker){&bound, i, false};
+        assert_int_equal(pthread_create(&threads[i], NULL, evaluate, &workers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(workers[i].good);
+    }
+    mr_bound_clear(&bound);
 }
 
 /* A mistake in a given param is shown there, not in the pipeline. */
@@ -301,6 +352,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_null_diags, setup, teardown),
         cmocka_unit_test_setup_teardown(test_largest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_svg_boxes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
         cmocka_unit_test(test_schema),
         cmocka_unit_test(test_ops_and_ports),
     };

@@ -251,7 +251,8 @@ static void test_limits(void **state)
     check(f, "${1 + 1}", "2"); /* the machine is as good as new */
 
     char *deep = calloc(1, 400);
-    strcpy(deep, "${");
+    deep[0] = '$';
+    deep[1] = '{';
     memset(deep + 2, '{', 40);
     memset(deep + 42, '}', 41);
     check_error(f, deep, "more than 32 levels");
