@@ -110,8 +110,8 @@ static void write_ftyp(const mr_cmaf *cmaf, mr_bytes *out)
     mr_bytes_text(out, "iso6");
     mr_bytes_u32(out, 0);
     mr_bytes_text(out, "iso6cmfcdashmp41");
-    if (cmaf->codec->codec_type == AVMEDIA_TYPE_VIDEO)
-        mr_bytes_text(out, "cmf2"); /* no edit list, signed composition offsets */
+    if (cmaf->codec->codec_type == AVMEDIA_TYPE_VIDEO && !cmaf->priming)
+        mr_bytes_text(out, "cmf2"); /* which wants no edit list */
     mr_box_end(out, box);
 }
 
@@ -150,7 +150,7 @@ static void write_tkhd(const mr_cmaf *cmaf, mr_bytes *out)
     mr_box_end(out, box);
 }
 
-/* Presentation starts after the priming samples; duration 0 means to the end of the fragments (ISO/IEC 14496-12 §8.6.6). */
+/* Presentation starts after the priming; duration 0 means to the end of the fragments (ISO/IEC 14496-12 §8.6.6). */
 static void write_edts(const mr_cmaf *cmaf, mr_bytes *out)
 {
     size_t edts = mr_box_begin(out, "edts");
@@ -292,7 +292,10 @@ static sample *add_sample(mr_cmaf *cmaf)
 
 mr_status mr_cmaf_write(mr_cmaf *cmaf, const AVPacket *packet)
 {
+    bool video = cmaf->codec->codec_type == AVMEDIA_TYPE_VIDEO;
     int64_t offset = packet->pts != AV_NOPTS_VALUE && packet->dts != AV_NOPTS_VALUE ? packet->pts - packet->dts : 0;
+    if (video)
+        offset += cmaf->priming;
     if (!cmaf->open || packet->duration < 0 || packet->duration > UINT32_MAX || offset > INT32_MAX || offset < INT32_MIN) {
         cmaf->host->report(cmaf->task, MR_SEVERITY_ERROR, NULL, NULL, "a packet of segment %u has a duration of %lld and an offset of %lld",
                            cmaf->index, (long long)packet->duration, (long long)offset);
@@ -305,7 +308,7 @@ mr_status mr_cmaf_write(mr_cmaf *cmaf, const AVPacket *packet)
     sample *added = error < 0 || cmaf->payload.failed ? NULL : add_sample(cmaf);
     if (!added)
         return out_of_memory(cmaf);
-    bool sync = cmaf->codec->codec_type != AVMEDIA_TYPE_VIDEO || (packet->flags & AV_PKT_FLAG_KEY);
+    bool sync = !video || (packet->flags & AV_PKT_FLAG_KEY);
     *added = (sample){.duration = (uint32_t)packet->duration,
                       .size = (uint32_t)(cmaf->payload.len - before),
                       .flags = sync ? FLAGS_SYNC : FLAGS_DELTA,

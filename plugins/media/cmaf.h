@@ -14,7 +14,9 @@ typedef struct mr_cmaf mr_cmaf;
 typedef struct mr_cmaf_options {
     uint32_t timescale;   /* media timescale: ticks of everything below */
     const char *language; /* BCP 47 or ISO 639-2; NULL: und */
-    uint32_t priming;     /* audio: samples before presentation time 0, for the edit list (media_time) */
+    /* The media time of presentation time 0, for the edit list. Audio: samples before it. Video: ticks by which a picture may be decoded later than
+     * it is presented (frames of delay times their length); the same for every segment of a rendition. */
+    uint32_t priming;
 } mr_cmaf_options;
 
 /* codec is copied: parameters as an opened encoder (AV_CODEC_FLAG_GLOBAL_HEADER) or a demuxer gives them. */
@@ -24,8 +26,9 @@ void mr_cmaf_free(mr_cmaf *cmaf);
 mr_status mr_cmaf_init_segment(mr_cmaf *cmaf, const uint8_t **ret_data, size_t *ret_len);
 /* index: of the segment in its rendition, from 0 (mfhd sequence number is index + 1). decode_time: in ticks, that of the first packet's dts. */
 mr_status mr_cmaf_begin(mr_cmaf *cmaf, uint32_t index, int64_t decode_time);
-/* packet's pts, dts and duration are in ticks, relative to any origin that is the same within a segment; pts − dts becomes the composition offset.
- * Not consumed. */
+/* packet's pts, dts and duration are in ticks, relative to any origin that is the same within a segment. Not consumed. A picture is presented at
+ * decode_time + (its pts − the first packet's dts); priming is added to what the sample says and taken off by the edit list, since libavformat and
+ * what is built on it show pictures late when composition offsets are negative. */
 mr_status mr_cmaf_write(mr_cmaf *cmaf, const AVPacket *packet);
 /* Borrowed until the next call. *ret_iframe_bytes (may be NULL): from the segment's start to the end of its first sample. */
 mr_status mr_cmaf_end(mr_cmaf *cmaf, const uint8_t **ret_data, size_t *ret_len, size_t *ret_iframe_bytes);

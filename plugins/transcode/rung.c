@@ -141,7 +141,7 @@ static mr_status keep(mr_rung_encode *encode, made_segment *segment, const uint8
 
 mr_status mr_rung_encode_begin(mr_rung_encode *encode, const mr_rung_rate *rate)
 {
-    const mr_cmaf_options cmaf = {.timescale = encode->chunk->timescale};
+    mr_cmaf_options cmaf = {.timescale = encode->chunk->timescale};
     const uint8_t *data;
     size_t len;
     forget_attempt(encode);
@@ -151,6 +151,8 @@ mr_status mr_rung_encode_begin(mr_rung_encode *encode, const mr_rung_rate *rate)
     encode->options.stats = rate->stats;
     encode->options.first_dts = 0;
     mr_status status = mr_encoder_open(encode->host, encode->task, &encode->options, &encode->encoder);
+    if (status == MR_OK)
+        cmaf.priming = (uint32_t)mr_encoder_parameters(encode->encoder)->video_delay * encode->chunk->frame_ticks;
     if (status == MR_OK)
         status = mr_cmaf_new(encode->host, encode->task, mr_encoder_parameters(encode->encoder), &cmaf, &encode->cmaf);
     if (status == MR_OK)
