@@ -1,3 +1,5 @@
+# What an installation holds: the command, the plugins, the headers, pipelines, man pages, shell completion, and what plugin authors
+# need to build against it (find_package(Millrace), pkg-config millrace). All of it may be moved: paths are relative to each other.
 include(GNUInstallDirs)
 get_property(plugins GLOBAL PROPERTY MR_PLUGINS)
 
@@ -29,3 +31,18 @@ install(FILES ${completion}/millrace DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-c
 install(FILES ${completion}/_millrace DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions OPTIONAL)
 install(FILES ${completion}/millrace.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d OPTIONAL)
 install(FILES ${completion}/millrace.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace OPTIONAL)
+
+# For plugin authors. Plugins link nothing of Millrace, so this is only where the headers lie and where plugins go.
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Millrace)
+set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+set(plugin_dir lib/millrace/plugins) # beside bin/, where the command looks; not under CMAKE_INSTALL_LIBDIR
+set(include_dir ${CMAKE_INSTALL_INCLUDEDIR})
+configure_package_config_file(cmake/MillraceConfig.cmake.in ${PROJECT_BINARY_DIR}/package/MillraceConfig.cmake INSTALL_DESTINATION ${package_dir}
+  PATH_VARS include_dir plugin_dir NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/MillraceConfigVersion.cmake COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
+file(RELATIVE_PATH up_from_pkgconfig /${pkgconfig_dir} /)
+string(REGEX REPLACE "/$" "" up_from_pkgconfig "${up_from_pkgconfig}")
+configure_file(cmake/millrace.pc.in ${PROJECT_BINARY_DIR}/package/millrace.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/package/MillraceConfig.cmake ${PROJECT_BINARY_DIR}/package/MillraceConfigVersion.cmake DESTINATION ${package_dir})
+install(FILES ${PROJECT_BINARY_DIR}/package/millrace.pc DESTINATION ${pkgconfig_dir})

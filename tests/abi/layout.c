@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plugin ABI as it was released, for machines with 64-bit pointers. When this does not compile, plugins that people have built
+ * would break: within one MR_ABI_MAJOR a struct that begins with its size may only grow at its end (raise MR_ABI_MINOR, and
+ * record the new members and size here); anything else needs a new major.
+ */
+#include <millrace/plugin.h>
+
+#define AT(type, field, where) _Static_assert(offsetof(type, field) == (where), #type "." #field " has moved")
+#define SIZE(type, bytes)      _Static_assert(sizeof(type) == (bytes), #type " has another size")
+#define VALUE(name, number)    _Static_assert((name) == (number), #name " has another value")
+
+VALUE(MR_ABI_MAJOR, 1);
+VALUE(MR_ABI_MINOR, 0);
+
+#if __SIZEOF_POINTER__ == 8
+SIZE(mr_artifact, 56);
+AT(mr_artifact, type, 0);
+AT(mr_artifact, has_content, 4);
+AT(mr_artifact, index, 8);
+AT(mr_artifact, size, 16);
+AT(mr_artifact, digest, 24);
+AT(mr_artifact, name, 32);
+AT(mr_artifact, meta, 40);
+AT(mr_artifact, meta_len, 48);
+
+SIZE(mr_port, 24);
+AT(mr_port, name, 0);
+AT(mr_port, types, 8);
+AT(mr_port, flags, 12);
+AT(mr_port, help, 16);
+
+SIZE(mr_host, 160);
+AT(mr_host, size, 0);
+AT(mr_host, abi_major, 4);
+AT(mr_host, abi_minor, 6);
+AT(mr_host, input_count, 8);
+AT(mr_host, input, 16);
+AT(mr_host, next, 24);
+AT(mr_host, read_at, 32);
+AT(mr_host, content_fd, 40);
+AT(mr_host, content_new, 48);
+AT(mr_host, content_write_at, 56);
+AT(mr_host, content_free, 64);
+AT(mr_host, emit, 72);
+AT(mr_host, emit_bytes, 80);
+AT(mr_host, emit_from, 88);
+AT(mr_host, progress, 96);
+AT(mr_host, cancelled, 104);
+AT(mr_host, finish, 112);
+AT(mr_host, scratch, 120);
+AT(mr_host, report, 128);
+AT(mr_host, output_dir, 136);
+AT(mr_host, effect_key, 144);
+AT(mr_host, run_state, 152);
+
+SIZE(mr_batch_task, 24);
+AT(mr_batch_task, task, 0);
+AT(mr_batch_task, op, 8);
+AT(mr_batch_task, params, 16);
+
+SIZE(mr_batch, 16);
+AT(mr_batch, size, 0);
+AT(mr_batch, count, 4);
+AT(mr_batch, tasks, 8);
+
+SIZE(mr_op, 104);
+AT(mr_op, size, 0);
+AT(mr_op, version, 4);
+AT(mr_op, name, 8);
+AT(mr_op, summary, 16);
+AT(mr_op, help, 24);
+AT(mr_op, flags, 32);
+AT(mr_op, cpu, 36);
+AT(mr_op, memory_mb, 40);
+AT(mr_op, batch_max, 44);
+AT(mr_op, batch_by, 48);
+AT(mr_op, inputs, 56);
+AT(mr_op, outputs, 64);
+AT(mr_op, params, 72);
+AT(mr_op, params_size, 80);
+AT(mr_op, run, 88);
+AT(mr_op, toolchain, 96);
+
+SIZE(mr_ratio, 8);
+AT(mr_ratio, num, 0);
+AT(mr_ratio, den, 4);
+
+SIZE(mr_list, 16);
+AT(mr_list, items, 0);
+AT(mr_list, count, 8);
+
+SIZE(mr_param, 88);
+AT(mr_param, name, 0);
+AT(mr_param, type, 8);
+AT(mr_param, flags, 12);
+AT(mr_param, offset, 16);
+AT(mr_param, standard, 24);
+AT(mr_param, min, 32);
+AT(mr_param, max, 40);
+AT(mr_param, choices, 48);
+AT(mr_param, item_type, 56);
+AT(mr_param, fields, 64);
+AT(mr_param, item_size, 72);
+AT(mr_param, help, 80);
+
+SIZE(mr_plugin, 56);
+AT(mr_plugin, size, 0);
+AT(mr_plugin, abi_major, 4);
+AT(mr_plugin, abi_minor, 6);
+AT(mr_plugin, name, 8);
+AT(mr_plugin, version, 16);
+AT(mr_plugin, summary, 24);
+AT(mr_plugin, licence, 32);
+AT(mr_plugin, ops, 40);
+AT(mr_plugin, load, 48);
+#endif
+
+VALUE(MR_OK, 0);
+VALUE(MR_END, 1);
+VALUE(MR_NOT_YET, 2);
+VALUE(MR_ERR_INPUT, -1);
+VALUE(MR_ERR_PARAM, -2);
+VALUE(MR_ERR_UNSUPPORTED, -3);
+VALUE(MR_ERR_UNAVAILABLE, -4);
+VALUE(MR_ERR_IO, -5);
+VALUE(MR_ERR_NOMEM, -6);
+VALUE(MR_ERR_LIMIT, -7);
+VALUE(MR_ERR_CANCELLED, -8);
+VALUE(MR_ERR_NOT_FOUND, -9);
+VALUE(MR_ERR_CONFLICT, -10);
+VALUE(MR_ERR_INTERNAL, -11);
+
+VALUE(MR_TYPE_MEDIA, 1);
+VALUE(MR_TYPE_CHUNK, 2);
+VALUE(MR_TYPE_SEGMENT, 4);
+VALUE(MR_TYPE_IMAGE, 8);
+VALUE(MR_TYPE_TEXT, 16);
+VALUE(MR_TYPE_JSON, 32);
+VALUE(MR_TYPE_FILE, 64);
+VALUE(MR_TYPE_ANY, 127);
+VALUE(MR_PORT_MANY, 1);
+VALUE(MR_PORT_OPTIONAL, 2);
+VALUE(MR_PORT_STREAMING, 4);
+VALUE(MR_OP_EFFECT, 1);
+VALUE(MR_SEVERITY_NOTE, 0);
+VALUE(MR_SEVERITY_WARNING, 1);
+VALUE(MR_SEVERITY_ERROR, 2);
+
+VALUE(MR_PARAM_TYPE_END, 0);
+VALUE(MR_PARAM_TYPE_BOOL, 1);
+VALUE(MR_PARAM_TYPE_INT, 2);
+VALUE(MR_PARAM_TYPE_NUMBER, 3);
+VALUE(MR_PARAM_TYPE_TEXT, 4);
+VALUE(MR_PARAM_TYPE_CHOICE, 5);
+VALUE(MR_PARAM_TYPE_DURATION, 6);
+VALUE(MR_PARAM_TYPE_BITRATE, 7);
+VALUE(MR_PARAM_TYPE_SIZE, 8);
+VALUE(MR_PARAM_TYPE_RATIO, 9);
+VALUE(MR_PARAM_TYPE_URL, 10);
+VALUE(MR_PARAM_TYPE_LIST, 11);
+VALUE(MR_PARAM_TYPE_JSON, 12);
+VALUE(MR_PARAM_REQUIRED, 1);
+VALUE(MR_PARAM_SECRET, 2);
+VALUE(MR_PARAM_SILENT, 4);
