@@ -153,6 +153,7 @@ static void print_one(const mr_diags *diags, FILE *out, const struct style *styl
     print_head(out, style, diag);
     if (diag->span.line > 0)
         print_quote(diags, out, style, diag->span, style->severity[diag->severity]);
+    print_hints(out, style, diag->hint);
     for (const mr_diag *note = diag->notes; note; note = note->next) {
         if (note->span.line > 0) {
             print_head(out, style, note);
@@ -161,7 +162,6 @@ static void print_one(const mr_diags *diags, FILE *out, const struct style *styl
             fprintf(out, "   %s=%s %snote:%s %s\n", style->blue, style->plain, style->severity[MR_SEVERITY_NOTE], style->plain, note->message);
         }
     }
-    print_hints(out, style, diag->hint);
 }
 
 void mr_diags_print(const mr_diags *diags, FILE *out, bool colour)

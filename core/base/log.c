@@ -58,7 +58,8 @@ static void put_fields(FILE *out, json_t *fields)
 {
     const char *key = NULL;
     json_t *value = NULL;
-    json_object_foreach(fields, key, value) {
+    json_object_foreach(fields, key, value)
+    {
         mr_autofree char *text = json_is_string(value) ? NULL : mr_json_text(value);
         char shown[512];
         const char *raw = json_is_string(value) ? json_string_value(value) : text ? text : "?";

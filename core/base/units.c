@@ -220,9 +220,9 @@ static mr_status parse_with_unit(const char *text, const struct unit *units, con
 mr_status mr_parse_bitrate(const char *text, int64_t *ret_bps, const char **ret_why)
 {
     static const struct unit units[] = {
-        {"", 1},          {"bps", 1},          {"bit/s", 1},         {"k", 1000},          {"kbps", 1000},       {"kbit/s", 1000},
-        {"K", 1000},      {"M", 1000000},      {"Mbps", 1000000},    {"Mbit/s", 1000000},  {"G", 1000000000},    {"Gbps", 1000000000},
-        {"Kbps", 1000},   {"Kbit/s", 1000},    {"Gbit/s", 1000000000}, {NULL, 0},
+        {"", 1},        {"bps", 1},       {"bit/s", 1},           {"k", 1000},         {"kbps", 1000},    {"kbit/s", 1000},
+        {"K", 1000},    {"M", 1000000},   {"Mbps", 1000000},      {"Mbit/s", 1000000}, {"G", 1000000000}, {"Gbps", 1000000000},
+        {"Kbps", 1000}, {"Kbit/s", 1000}, {"Gbit/s", 1000000000}, {NULL, 0},
     };
     return parse_with_unit(text, units, "expected a bit rate, like 800k, 2.5M or 128000", "expected a bit rate of at most 9,223,372,036G", ret_bps,
                            ret_why);
@@ -231,8 +231,8 @@ mr_status mr_parse_bitrate(const char *text, int64_t *ret_bps, const char **ret_
 mr_status mr_parse_size(const char *text, int64_t *ret_bytes, const char **ret_why)
 {
     static const struct unit units[] = {
-        {"", 1},          {"B", 1},           {"kB", 1000},          {"KB", 1000},         {"MB", 1000000},           {"GB", 1000000000},
-        {"TB", 1000000000000}, {"KiB", 1024}, {"MiB", 1048576},      {"GiB", 1073741824},  {"TiB", 1099511627776},    {NULL, 0},
+        {"", 1},       {"B", 1},         {"kB", 1000},        {"KB", 1000},           {"MB", 1000000}, {"GB", 1000000000}, {"TB", 1000000000000},
+        {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {"TiB", 1099511627776}, {NULL, 0},
     };
     return parse_with_unit(text, units, "expected a size in bytes, like 64MiB, 10MB or 4096", "expected a size of less than 8388608TiB", ret_bytes,
                            ret_why);
@@ -293,7 +293,8 @@ static mr_ratio nearest_ratio(uint64_t num, uint64_t den)
     return (mr_ratio){(int32_t)n[1], (int32_t)d[1]};
 }
 
-static mr_status whole_ratio(const decimal *num, const decimal *den, const char *why, const char *why_large, mr_ratio *ret_ratio, const char **ret_why)
+static mr_status whole_ratio(const decimal *num, const decimal *den, const char *why, const char *why_large, mr_ratio *ret_ratio,
+                             const char **ret_why)
 {
     if (den->whole == 0 && !den->over)
         return fail(ret_why, why);

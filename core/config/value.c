@@ -170,7 +170,8 @@ static bool map_from_json(mr_arena *arena, const json_t *json, mr_span span, uns
     mr_entry *entries = mr_arena_take_array(arena, json_object_size(json), sizeof(*entries));
     if (!entries)
         return false;
-    json_object_foreach((json_t *)json, key, member) {
+    json_object_foreach((json_t *)json, key, member)
+    {
         entries[at].key = mr_arena_copy(arena, key, strlen(key));
         entries[at].key_span = span;
         entries[at].value = from_json(arena, member, span, depth + 1);

@@ -5,7 +5,8 @@
 
 #include "config/value.h"
 
-/* Sets the type of a plain scalar from its text, after the core schema of YAML 1.2 (10.3.2). ".inf" and ".nan" stay text: no param has use for them. */
+/* Sets the type of a plain scalar from its text, after the core schema of YAML 1.2 (10.3.2). ".inf" and ".nan" stay text: no param has use for them.
+ */
 void mr_value_resolve(mr_value *value);
 
 #endif

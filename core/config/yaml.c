@@ -1,248 +1,439 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From libyaml's events to a value tree. Aliases share the anchored subtree, so an alias bomb takes no memory; but its values are counted as
- * if copied, and that count is limited. An anchor is known only once its value is complete, so a value can't hold itself.
+ * From libyaml's events to a value tree. Aliases and merged keys share the subtree they name, so that an alias bomb takes no memory; each
+ * use counts as if it were written out, so that whoever walks the tree meets no more than the limit. Mistakes that leave the text
+ * readable (duplicate keys, unknown anchors and tags) are collected; the first that does not ends the reading.
  */
-#include "config/yaml.h"
+#include "base/text.h"
+#include "config/value_internal.h"
 #include "config/yaml_internal.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-const mr_yaml_limits mr_yaml_limits_default = {.bytes = 1 << 20, .depth = 32, .values = 100000};
+#define ANCHORS_MAX 1000
 
-static mr_span span_of(const reader *in, yaml_mark_t start, yaml_mark_t end)
-{
-    mr_span span = {.file = in->file, .line = (uint32_t)start.line + 1, .col = 1, .len = 1};
-    /* libyaml counts columns in characters; ours are bytes. */
-    size_t line_start = start.index < in->len ? start.index : in->len;
-    while (line_start > 0 && in->text[line_start - 1] != '\n')
-        line_start--;
-    span.col = (uint32_t)(start.index - line_start) + 1;
-    size_t stop = end.index < in->len ? end.index : in->len;
-    for (size_t i = start.index; i < stop && in->text[i] != '\n'; i++)
-        span.len = (uint32_t)(i - start.index) + 1;
-    return span;
-}
+const mr_yaml_limits mr_yaml_limits_default = {.bytes = (size_t)1024 * 1024, .depth = 32, .values = 100000};
 
-static bool too_many(reader *in, size_t added, mr_span span)
+/* --- events --- */
+
+bool mr_yaml_advance(reader *r)
 {
-    in->values += added;
-    if (in->values <= in->limits->values)
+    yaml_event_delete(&r->event);
+    if (r->status != MR_OK)
         return false;
-    if (!in->full) {
-        mr_error(in->diags, "too-many-values", span, "the file holds more than %zu values", in->limits->values);
-        mr_hint(in->diags, "aliases count as often as they are used; split the file, or compute the values with an expression");
-    }
-    in->full = true;
-    return true;
-}
-
-static void syntax_error(reader *in)
-{
-    const yaml_parser_t *parser = &in->parser;
-    yaml_mark_t mark = parser->problem_mark;
-    mr_span span = span_of(in, mark, mark);
-    const char *problem = parser->problem ? parser->problem : "can't be read";
-    size_t at = mark.index < in->len ? mark.index : in->len;
-    if (parser->error == YAML_READER_ERROR) {
-        size_t offset = parser->problem_offset < in->len ? parser->problem_offset : in->len;
-        yaml_mark_t place = {.index = offset};
-        for (size_t i = 0; i < offset; i++)
-            place.line += in->text[i] == '\n';
-        mr_error(in->diags, "yaml-encoding", span_of(in, place, place), "the text is not UTF-8: %s", problem);
-        mr_hint(in->diags, "save the file as UTF-8");
-        return;
-    }
-    mr_error(in->diags, "yaml-syntax", span, "%s%s%s", problem, parser->context ? ", " : "", parser->context ? parser->context : "");
-    if (at < in->len && in->text[at] == '\t')
-        mr_hint(in->diags, "indent with spaces, not tabs");
-    else if (mr_line_has_open_expression(in->text, in->len, at))
-        mr_hint(in->diags, "quote an expression inside { } or [ ]: \"${…}\"");
-}
-
-bool mr_yaml_next_event(reader *in)
-{
-    yaml_event_delete(&in->event);
-    if (!yaml_parser_parse(&in->parser, &in->event)) {
-        syntax_error(in);
-        return false;
-    }
-    return true;
-}
-
-static bool check_tag(reader *in, const yaml_char_t *tag, mr_span span)
-{
-    static const char prefix[] = "tag:yaml.org,2002:";
-    if (!tag || strncmp((const char *)tag, prefix, sizeof(prefix) - 1) == 0 || strcmp((const char *)tag, "!") == 0)
+    if (yaml_parser_parse(&r->parser, &r->event))
         return true;
-    mr_error(in->diags, "unknown-tag", span, "unknown tag '%s'", (const char *)tag);
-    mr_hint(in->diags, "remove it: types follow from the values");
+    r->status = mr_yaml_report(&r->text, &r->parser, r->diags);
     return false;
 }
 
-static void remember(reader *in, const yaml_char_t *name, const mr_value *value, size_t size)
+bool mr_yaml_stop(reader *r, mr_status status)
 {
-    if (!name || !value)
-        return;
-    anchor *added = mr_arena_take(in->arena, sizeof(*added));
-    if (!added)
-        return;
-    added->name = mr_arena_copy(in->arena, (const char *)name, strlen((const char *)name));
-    added->value = value;
-    added->size = size;
-    added->next = in->anchors;
-    in->anchors = added;
+    if (r->status == MR_OK)
+        r->status = status;
+    return false;
 }
 
-static const mr_value *read_alias(reader *in, mr_span span)
+void *mr_yaml_take(reader *r, size_t count, size_t size)
 {
-    const char *name = (const char *)in->event.data.alias.anchor;
-    for (const anchor *known = in->anchors; known; known = known->next) {
-        if (strcmp(known->name, name) == 0)
-            return too_many(in, known->size, span) ? NULL : known->value;
-    }
-    mr_error(in->diags, "unknown-alias", span, "nothing is anchored as '&%s' before this", name);
-    mr_hint(in->diags, "an anchor must stand above its use, and a value can't hold itself");
-    return NULL;
+    void *memory = mr_arena_take_array(r->arena, count, size);
+    if (!memory)
+        mr_yaml_stop(r, MR_ERR_NOMEM);
+    return memory;
 }
 
-static const mr_value *read_scalar(reader *in, mr_span span)
+mr_span mr_yaml_event_span(const reader *r)
 {
-    const char *text = (const char *)in->event.data.scalar.value;
-    size_t len = in->event.data.scalar.length;
-    bool plain = in->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    if (strlen(text) != len) {
-        mr_error(in->diags, "nul", span, "text with a NUL character can't be used");
-        return NULL;
-    }
-    if (plain && !(in->event.data.scalar.tag && strstr((const char *)in->event.data.scalar.tag, ":str")))
-        return mr_value_scalar(in->arena, text, span);
-    mr_value *value = mr_arena_take(in->arena, sizeof(*value));
-    if (!value)
-        return NULL;
-    *value = (mr_value){.type = MR_VALUE_TEXT, .span = span, .text = mr_arena_copy(in->arena, text, len), .quoted = true};
-    return value->text ? value : NULL;
+    return mr_yaml_span(&r->text, mr_yaml_offset(&r->text, &r->event.start_mark), mr_yaml_offset(&r->text, &r->event.end_mark));
 }
 
-static const mr_value *read_list(reader *in, mr_span span)
+/* The value's own token: an event begins with its anchor and tag. A list or map in block style begins where its event ends. */
+static mr_span token_span(const reader *r, bool has_anchor_or_tag, bool block)
 {
-    const mr_value **items = NULL;
-    size_t count = 0;
-    size_t room = 0;
-    while (mr_yaml_next_event(in) && in->event.type != YAML_SEQUENCE_END_EVENT) {
-        const mr_value *item = mr_yaml_read_node(in);
-        if (!item)
-            goto failed;
-        if (count == room) {
-            room = room ? room * 2 : 8;
-            const mr_value **grown = realloc(items, room * sizeof(*items));
-            if (!grown)
-                goto failed;
-            items = grown;
+    const char *text = r->text.text;
+    size_t at = mr_yaml_offset(&r->text, &r->event.start_mark);
+    size_t end = mr_yaml_offset(&r->text, &r->event.end_mark);
+    size_t begin = at;
+    if (has_anchor_or_tag) {
+        while (at < end && (text[at] == '&' || text[at] == '!')) {
+            while (at < end && !strchr(" \t\r\n", text[at]))
+                at++;
+            while (at < end && (strchr(" \t\r\n", text[at]) || text[at] == '#'))
+                at += text[at] == '#' ? strcspn(text + at, "\n") : 1;
         }
-        items[count++] = item;
+        /* An empty value: the anchor is all there is to see. */
+        if (at >= end)
+            at = block ? end : begin;
     }
-    if (in->event.type != YAML_SEQUENCE_END_EVENT)
-        goto failed;
-    mr_value *value = mr_arena_take(in->arena, sizeof(*value));
-    const mr_value **kept = mr_arena_take_array(in->arena, count, sizeof(*kept));
-    if (!value || !kept)
-        goto failed;
-    if (count)
-        memcpy(kept, items, count * sizeof(*kept));
-    free(items);
-    *value = (mr_value){.type = MR_VALUE_LIST, .span = span, .list = {.items = kept, .count = count}};
-    return value;
+    return mr_yaml_span(&r->text, at, end);
+}
 
-failed:
-    free(items);
+/* --- limits --- */
+
+static bool count_values(reader *r, size_t values, mr_span span)
+{
+    r->values = values < SIZE_MAX - r->values ? r->values + values : SIZE_MAX;
+    if (r->values <= r->limits.values)
+        return true;
+    mr_error(r->diags, "too-many-values", span, "the file has more than %zu values, counting what its aliases stand for", r->limits.values);
+    return mr_yaml_stop(r, MR_ERR_LIMIT);
+}
+
+static bool check_depth(reader *r, size_t depth, mr_span span)
+{
+    if (depth <= r->limits.depth)
+        return true;
+    mr_error(r->diags, "too-deep", span, "values are nested more than %zu levels deep", r->limits.depth);
+    return mr_yaml_stop(r, MR_ERR_LIMIT);
+}
+
+/* --- anchors --- */
+
+static struct anchor *find_anchor(reader *r, const char *name)
+{
+    for (size_t i = r->anchor_count; i > 0; i--)
+        if (strcmp(r->anchors[i - 1].name, name) == 0)
+            return &r->anchors[i - 1];
     return NULL;
 }
 
-const mr_value *mr_yaml_read_node(reader *in)
+/* Its index plus 1; 0: none, or no room. An anchor that is named again means the new value from there on. */
+static size_t open_anchor(reader *r, const char *name, mr_span span)
 {
-    mr_span span = span_of(in, in->event.start_mark, in->event.end_mark);
-    size_t before = in->values;
-    const mr_value *value = NULL;
-    yaml_char_t *name = NULL;
-    if (in->event.type != YAML_ALIAS_EVENT && too_many(in, 1, span))
-        return NULL;
-    if (in->depth == in->limits->depth) {
-        mr_error(in->diags, "too-deep", span, "values are nested deeper than %zu levels", in->limits->depth);
-        return NULL;
+    if (!name)
+        return 0;
+    struct anchor *found = find_anchor(r, name);
+    if (!found && r->anchor_count == ANCHORS_MAX) {
+        mr_error(r->diags, "too-many-anchors", span, "the file has more than %d anchors", ANCHORS_MAX);
+        mr_yaml_stop(r, MR_ERR_LIMIT);
+        return 0;
     }
-    in->depth++;
-    switch (in->event.type) {
-    case YAML_ALIAS_EVENT: value = read_alias(in, span); break;
-    case YAML_SCALAR_EVENT:
-        name = in->event.data.scalar.anchor;
-        in->event.data.scalar.anchor = NULL;
-        value = check_tag(in, in->event.data.scalar.tag, span) ? read_scalar(in, span) : NULL;
-        break;
-    case YAML_SEQUENCE_START_EVENT:
-        name = in->event.data.sequence_start.anchor;
-        in->event.data.sequence_start.anchor = NULL;
-        value = check_tag(in, in->event.data.sequence_start.tag, span) ? read_list(in, span) : NULL;
-        break;
-    case YAML_MAPPING_START_EVENT:
-        name = in->event.data.mapping_start.anchor;
-        in->event.data.mapping_start.anchor = NULL;
-        value = check_tag(in, in->event.data.mapping_start.tag, span) ? mr_yaml_read_map(in, span) : NULL;
-        break;
-    default: break;
+    if (!found) {
+        if (!r->anchors && !(r->anchors = mr_yaml_take(r, ANCHORS_MAX, sizeof(*r->anchors))))
+            return 0;
+        found = &r->anchors[r->anchor_count];
+        found->name = mr_arena_copy(r->arena, name, strlen(name));
+        if (!found->name) {
+            mr_yaml_stop(r, MR_ERR_NOMEM);
+            return 0;
+        }
+        r->anchor_count++;
     }
-    in->depth--;
-    remember(in, name, value, in->values - before);
-    free(name); /* libyaml's allocator is malloc */
+    found->open = true;
+    return (size_t)(found - r->anchors) + 1;
+}
+
+static built read_alias(reader *r, size_t depth)
+{
+    mr_span span = mr_yaml_event_span(r);
+    const char *name = (const char *)r->event.data.alias.anchor;
+    const struct anchor *found = find_anchor(r, name);
+    built out = {0};
+    if (!found) {
+        const char **names = mr_yaml_take(r, r->anchor_count, sizeof(*names));
+        for (size_t i = 0; names && i < r->anchor_count; i++)
+            names[i] = r->anchors[i].name;
+        mr_error(r->diags, "unknown-anchor", span, "alias '*%s' names no anchor that stands before it", name);
+        const char *near = names ? mr_nearest(name, names, r->anchor_count) : NULL;
+        if (near)
+            mr_hint(r->diags, "did you mean '*%s'?", near);
+        r->wrong = true;
+    } else if (found->open) {
+        mr_error(r->diags, "recursive-alias", span, "alias '*%s' stands within the value that it names", name);
+        r->wrong = true;
+    } else if (count_values(r, found->named.values, span) && check_depth(r, depth + found->named.depth - 1, span)) {
+        out = found->named;
+    }
+    mr_yaml_advance(r);
+    return out;
+}
+
+/* --- tags --- */
+
+#define STANDARD_TAG "tag:yaml.org,2002:"
+
+/* The tag's short name: "" when there is none, "!" for the one that makes text, NULL when it is unknown (and was reported). */
+static const char *read_tag(reader *r, const yaml_char_t *tag, const char *const *allowed)
+{
+    static const size_t prefix = sizeof(STANDARD_TAG) - 1;
+    const char *text = (const char *)tag;
+    if (!text)
+        return "";
+    if (strcmp(text, "!") == 0)
+        return "!";
+    if (strncmp(text, STANDARD_TAG, prefix) == 0)
+        for (; *allowed; allowed++)
+            if (strcmp(text + prefix, *allowed) == 0)
+                return *allowed;
+    size_t at = mr_yaml_offset(&r->text, &r->event.start_mark);
+    const char *mark = memchr(r->text.text + at, '!', r->text.len - at);
+    if (mark)
+        at = (size_t)(mark - r->text.text);
+    bool standard = strncmp(text, STANDARD_TAG, prefix) == 0;
+    mr_error(r->diags, "unknown-tag", mr_yaml_span(&r->text, at, at + strcspn(r->text.text + at, " \t\r\n,]}")), "tag '%s%s' can't be used here",
+             standard ? "!!" : "", standard ? text + prefix : text);
+    mr_hint(r->diags, "remove it; if the text begins with '!', put it in quotes");
+    r->wrong = true;
+    return NULL;
+}
+
+static bool apply_scalar_tag(reader *r, mr_value *value, const char *tag)
+{
+    static const struct {
+        const char *tag;
+        mr_value_type type;
+    } types[] = {{"int", MR_VALUE_INT}, {"float", MR_VALUE_NUMBER}, {"bool", MR_VALUE_BOOL}, {"null", MR_VALUE_NULL}};
+    if (strcmp(tag, "!") == 0 || strcmp(tag, "str") == 0) {
+        value->type = MR_VALUE_TEXT;
+        value->quoted = true;
+        return true;
+    }
+    mr_value_resolve(value);
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strcmp(tag, types[i].tag) != 0)
+            continue;
+        if (types[i].type == MR_VALUE_NUMBER && value->type == MR_VALUE_INT) {
+            value->type = MR_VALUE_NUMBER;
+            value->number = (double)value->integer;
+        }
+        if (value->type == types[i].type) {
+            value->quoted = false;
+            return true;
+        }
+        mr_error(r->diags, "wrong-type", value->span, "'%s' is not of the type that its tag '!!%s' says", value->text, tag);
+        r->wrong = true;
+        return false;
+    }
+    return true;
+}
+
+/* --- scalars --- */
+
+static built read_scalar(reader *r)
+{
+    static const char *const tags[] = {"str", "int", "float", "bool", "null", NULL};
+    const char *bytes = (const char *)r->event.data.scalar.value;
+    size_t len = r->event.data.scalar.length;
+    bool plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    mr_span span = token_span(r, r->event.data.scalar.anchor || r->event.data.scalar.tag, false);
+    size_t anchor = open_anchor(r, (const char *)r->event.data.scalar.anchor, span);
+    const char *tag = read_tag(r, r->event.data.scalar.tag, tags);
+    built out = {.values = 1, .depth = 1};
+    mr_value *value = mr_yaml_take(r, 1, sizeof(*value));
+    char *copy = mr_arena_copy(r->arena, bytes, len);
+    bool right = tag && count_values(r, 1, span);
+    if (!copy)
+        mr_yaml_stop(r, MR_ERR_NOMEM);
+    if (right && memchr(bytes, '\0', len)) {
+        mr_error(r->diags, "bad-character", span, "text can't hold a NUL character");
+        r->wrong = true;
+        right = false;
+    }
+    if (value && copy && right) {
+        *value = (mr_value){.type = MR_VALUE_TEXT, .span = span, .text = copy, .quoted = !plain};
+        if (*tag)
+            right = apply_scalar_tag(r, value, tag);
+        else if (plain)
+            mr_value_resolve(value);
+        out.value = right ? value : NULL;
+        out.merge = plain && !*tag && strcmp(copy, "<<") == 0;
+    }
+    if (anchor > 0) {
+        r->anchors[anchor - 1].named = out;
+        r->anchors[anchor - 1].open = false;
+    }
+    mr_yaml_advance(r);
+    return out;
+}
+
+/* --- lists and maps --- */
+
+void *mr_yaml_grow(reader *r, growing *list, size_t size)
+{
+    if (list->count == list->room) {
+        size_t room = list->room > 0 ? list->room * 2 : 8;
+        void *items = reallocarray(list->items, room, size);
+        if (!items) {
+            mr_yaml_stop(r, MR_ERR_NOMEM);
+            return NULL;
+        }
+        list->items = items;
+        list->room = room;
+    }
+    return (char *)list->items + list->count++ * size;
+}
+
+void *mr_yaml_settle(reader *r, const growing *list, size_t size)
+{
+    void *items = mr_yaml_take(r, list->count, size);
+    if (items && list->count > 0)
+        memcpy(items, list->items, list->count * size);
+    return items;
+}
+
+mr_value *mr_yaml_begin(reader *r, size_t depth, const yaml_char_t *anchor_name, const yaml_char_t *tag_name, const char *standard, bool flow,
+                        size_t *ret_anchor, bool *ret_right)
+{
+    const char *const tags[] = {standard, NULL};
+    mr_span span = token_span(r, anchor_name || tag_name, !flow);
+    *ret_anchor = 0;
+    if (!flow)
+        span.len = 1; /* replaced by the first key or dash */
+    if (!check_depth(r, depth, span) || !count_values(r, 1, span))
+        return NULL;
+    const char *tag = read_tag(r, tag_name, tags);
+    *ret_right = tag && strcmp(tag, "!") != 0;
+    if (tag && !*ret_right) {
+        mr_error(r->diags, "unknown-tag", span, "tag '!' is for text");
+        r->wrong = true;
+    }
+    *ret_anchor = open_anchor(r, (const char *)anchor_name, span);
+    mr_value *value = r->status == MR_OK ? mr_yaml_take(r, 1, sizeof(*value)) : NULL;
+    if (value)
+        value->span = span;
     return value;
 }
 
-static const mr_value *read_document(reader *in)
+built mr_yaml_finish(reader *r, mr_value *value, built out, size_t anchor, bool right)
 {
-    const mr_value *root = NULL;
-    if (!mr_yaml_next_event(in) || !mr_yaml_next_event(in)) /* stream start, document start */
-        return NULL;
-    if (in->event.type == YAML_STREAM_END_EVENT)
-        return mr_value_scalar(in->arena, "", (mr_span){.file = in->file, .line = 1, .col = 1, .len = 1});
-    if (!mr_yaml_next_event(in))
-        return NULL;
-    root = mr_yaml_read_node(in);
-    if (!root || !mr_yaml_next_event(in) || !mr_yaml_next_event(in)) /* document end */
-        return NULL;
-    if (in->event.type != YAML_STREAM_END_EVENT) {
-        mr_error(in->diags, "several-documents", span_of(in, in->event.start_mark, in->event.end_mark), "a second document begins here");
-        mr_hint(in->diags, "one file holds one document: remove the '---', or make it a file of its own");
-        return NULL;
+    out.value = right && r->status == MR_OK ? value : NULL;
+    if (anchor > 0) {
+        r->anchors[anchor - 1].named = out;
+        r->anchors[anchor - 1].open = false;
     }
-    return root;
+    return out;
+}
+
+void mr_yaml_add_cost(built *sum, const built *part)
+{
+    sum->values += part->values;
+    if (part->depth + 1 > sum->depth)
+        sum->depth = part->depth + 1;
+}
+
+static built read_list(reader *r, size_t depth)
+{
+    growing items = {0};
+    size_t anchor = 0;
+    bool right = false;
+    built out = {.values = 1, .depth = 1};
+    bool flow = r->event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+    mr_value *value = mr_yaml_begin(r, depth, r->event.data.sequence_start.anchor, r->event.data.sequence_start.tag, "seq", flow, &anchor, &right);
+    if (!value || !mr_yaml_advance(r))
+        return (built){0};
+    while (r->status == MR_OK && r->event.type != YAML_SEQUENCE_END_EVENT) {
+        built item = mr_yaml_read_value(r, depth + 1);
+        const mr_value **slot = item.value ? mr_yaml_grow(r, &items, sizeof(const mr_value *)) : NULL;
+        if (slot) {
+            *slot = item.value;
+            mr_yaml_add_cost(&out, &item);
+        }
+    }
+    mr_yaml_advance(r);
+    value->type = MR_VALUE_LIST;
+    value->list.items = mr_yaml_settle(r, &items, sizeof(const mr_value *));
+    value->list.count = items.count;
+    free(items.items);
+    return mr_yaml_finish(r, value, out, anchor, right);
+}
+
+/* Recursion ends at the depth limit. */
+built mr_yaml_read_value(reader *r, size_t depth)
+{
+    switch (r->event.type) {
+    case YAML_ALIAS_EVENT: return read_alias(r, depth);
+    case YAML_SCALAR_EVENT: return read_scalar(r);
+    case YAML_SEQUENCE_START_EVENT: return read_list(r, depth);
+    case YAML_MAPPING_START_EVENT: return mr_yaml_read_map(r, depth);
+    default: mr_yaml_stop(r, MR_ERR_INTERNAL); return (built){0};
+    }
+}
+
+/* --- the file --- */
+
+static const mr_value *read_stream(reader *r)
+{
+    if (!mr_yaml_advance(r) || !mr_yaml_advance(r))
+        return NULL;
+    if (r->event.type == YAML_STREAM_END_EVENT) { /* nothing but comments */
+        const mr_value *nothing = mr_value_scalar(r->arena, "", mr_yaml_span(&r->text, 0, 0));
+        if (!nothing)
+            mr_yaml_stop(r, MR_ERR_NOMEM);
+        return nothing;
+    }
+    if (!mr_yaml_advance(r))
+        return NULL;
+    built root = mr_yaml_read_value(r, 1);
+    if (r->status != MR_OK || !mr_yaml_advance(r))
+        return NULL;
+    if (r->event.type == YAML_DOCUMENT_START_EVENT) {
+        mr_error(r->diags, "second-document", mr_yaml_event_span(r), "a second document begins here");
+        mr_hint(r->diags, "a file holds one document: remove what follows, or the '---'");
+        r->wrong = true;
+    }
+    return root.value;
+}
+
+/* The first byte that is no UTF-8; libyaml would tell of it, but not where. */
+static bool check_encoding(reader *r)
+{
+    const char *text = r->text.text;
+    size_t len = r->text.len;
+    uint32_t code = 0;
+    for (size_t at = 0; at < len;) {
+        size_t size = mr_utf8_next(text + at, len - at, &code);
+        if (size == 0) {
+            mr_error(r->diags, "bad-encoding", mr_yaml_span(&r->text, at, at + 1), "the file is not UTF-8: byte 0x%02x begins no character",
+                     (unsigned char)text[at]);
+            mr_hint(r->diags, "save it as UTF-8");
+            return mr_yaml_stop(r, MR_ERR_INPUT);
+        }
+        at += size;
+    }
+    return true;
+}
+
+static mr_status read_text(reader *r, const mr_value **ret_value)
+{
+    if (!check_encoding(r))
+        return r->status;
+    if (!yaml_parser_initialize(&r->parser))
+        return MR_ERR_NOMEM;
+    yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&r->parser, (const unsigned char *)r->text.text, r->text.len);
+    const mr_value *root = read_stream(r);
+    yaml_event_delete(&r->event);
+    yaml_parser_delete(&r->parser);
+    if (r->status == MR_OK && r->wrong)
+        r->status = MR_ERR_INPUT;
+    if (r->status == MR_OK)
+        *ret_value = root;
+    return r->status;
 }
 
 mr_status mr_yaml_read(mr_arena *arena, const char *file, const char *text, size_t len, const mr_yaml_limits *limits, mr_diags *diags,
                        const mr_value **ret_value)
 {
+    static const char byte_order_mark[] = "\xef\xbb\xbf";
+    reader r = {.arena = arena, .diags = diags, .limits = limits ? *limits : mr_yaml_limits_default};
     *ret_value = NULL;
-    reader in = {.arena = arena, .text = text, .len = len, .limits = limits, .diags = diags};
-    in.file = mr_arena_copy(arena, file, strlen(file));
-    if (!in.file)
+    const char *name = mr_arena_copy(arena, file, strlen(file));
+    if (!name)
         return MR_ERR_NOMEM;
-    if (len > limits->bytes) {
-        mr_error(diags, "too-large", (mr_span){0}, "'%s' is larger than %zu bytes, the most that is read", file, limits->bytes);
+    if (len > r.limits.bytes || len >= UINT32_MAX) {
+        mr_error(diags, "too-large", (mr_span){.file = name}, "the file is %zu bytes, and more than %zu are not read", len, r.limits.bytes);
         return MR_ERR_LIMIT;
     }
-    mr_diags_add_text(diags, in.file, text, len);
-    if (!yaml_parser_initialize(&in.parser))
-        return MR_ERR_NOMEM;
-    size_t errors = mr_diags_errors(diags);
-    yaml_parser_set_encoding(&in.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&in.parser, (const unsigned char *)text, len);
-    const mr_value *root = read_document(&in);
-    yaml_event_delete(&in.event);
-    yaml_parser_delete(&in.parser);
-    if (!root)
-        return in.full ? MR_ERR_LIMIT : mr_diags_errors(diags) > errors || !diags ? MR_ERR_PARAM : MR_ERR_NOMEM;
-    if (in.failed)
-        return MR_ERR_PARAM;
-    *ret_value = root;
-    return MR_OK;
+    if (len >= 3 && memcmp(text, byte_order_mark, 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
+    mr_diags_add_text(diags, name, text, len);
+    mr_status status = mr_yaml_text_open(&r.text, name, text, len);
+    if (status == MR_OK)
+        status = read_text(&r, ret_value);
+    if (status == MR_ERR_NOMEM)
+        mr_error(diags, "no-memory", (mr_span){.file = name}, "memory is short");
+    mr_yaml_text_close(&r.text);
+    return status;
 }

@@ -1,150 +1,182 @@
 /* SPDX-License-Identifier: MIT */
-/* Maps: unique keys, and merge keys (https://yaml.org/type/merge.html): what is written wins over what is merged, earlier merges over later. */
+/*
+ * Maps: unique keys, and merge keys (https://yaml.org/type/merge.html): what is written wins over what is merged, an earlier map over a
+ * later one. Keys are compared after sorting: a file made of keys costs no more than its size says.
+ */
 #include "config/yaml_internal.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct entries {
-    mr_entry *items;
-    size_t count;
-    size_t room;
-} entries;
+/* A member as it is read; kept in file order, looked at in the order of keys. */
+struct member {
+    mr_entry entry;
+    size_t order;
+    bool merged;  /* came through '<<' */
+    bool dropped; /* another of that key counts */
+};
 
-static mr_entry *find(const entries *list, const char *key)
+static int compare_members(const void *a, const void *b)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].key, key) == 0)
-            return &list->items[i];
+    const struct member *left = *(const struct member *const *)a;
+    const struct member *right = *(const struct member *const *)b;
+    int order = strcmp(left->entry.key, right->entry.key);
+    if (order != 0)
+        return order;
+    /* Written keys before merged ones, then in file order: the first of a key counts. */
+    if (left->merged != right->merged)
+        return left->merged ? 1 : -1;
+    return left->order < right->order ? -1 : 1;
+}
+
+static void report_duplicate(reader *r, const struct member *first, const struct member *second)
+{
+    mr_error(r->diags, "duplicate-key", second->entry.key_span, "key '%s' is there twice", second->entry.key);
+    mr_note(r->diags, first->entry.key_span, "first defined here");
+    r->wrong = true;
+}
+
+/* Marks the members that don't count, and reports those that were written twice. */
+static void settle_keys(reader *r, growing *members)
+{
+    struct member *all = members->items;
+    const struct member **sorted = calloc(members->count > 0 ? members->count : 1, sizeof(*sorted));
+    if (!sorted) {
+        mr_yaml_stop(r, MR_ERR_NOMEM);
+        return;
     }
+    for (size_t i = 0; i < members->count; i++)
+        sorted[i] = &all[i];
+    qsort(sorted, members->count, sizeof(*sorted), compare_members);
+    const struct member *first = members->count > 0 ? sorted[0] : NULL;
+    for (size_t i = 1; i < members->count; i++) {
+        if (strcmp(sorted[i]->entry.key, first->entry.key) != 0) {
+            first = sorted[i];
+            continue;
+        }
+        all[sorted[i]->order].dropped = true;
+        if (!sorted[i]->merged)
+            report_duplicate(r, first, sorted[i]);
+    }
+    free(sorted);
+}
+
+static void add_member(reader *r, growing *members, mr_entry entry, bool merged)
+{
+    struct member *slot = mr_yaml_grow(r, members, sizeof(*slot));
+    if (slot)
+        *slot = (struct member){.entry = entry, .order = members->count - 1, .merged = merged};
+}
+
+/* span: where it is merged. */
+static void merge_map(reader *r, growing *members, const mr_value *map, mr_span span)
+{
+    if (map->type != MR_VALUE_MAP) {
+        mr_error(r->diags, "bad-merge", span, "'<<' takes a map or a list of maps, not %s", mr_value_type_name(map->type));
+        r->wrong = true;
+        return;
+    }
+    for (size_t i = 0; i < map->map.count && r->status == MR_OK; i++)
+        add_member(r, members, map->map.entries[i], true);
+}
+
+/* The members were counted with the alias or the map that they come from. */
+static void merge(reader *r, growing *members, built *sum, const built *from, mr_span span)
+{
+    const mr_value *value = from->value;
+    built cost = *from;
+    if (!value)
+        return;
+    bool list = value->type == MR_VALUE_LIST;
+    size_t outer = list ? 2 : 1; /* levels that merging takes away */
+    cost.depth = cost.depth > outer ? cost.depth - outer : 0;
+    mr_yaml_add_cost(sum, &cost);
+    if (!list)
+        merge_map(r, members, value, span);
+    for (size_t i = 0; list && i < value->list.count && r->status == MR_OK; i++)
+        merge_map(r, members, value->list.items[i], value->list.items[i]->span);
+}
+
+/* The key's text, or NULL when it can't be a key (and was reported). */
+static const char *key_text(reader *r, const built *key, mr_span span)
+{
+    if (!key->value)
+        return NULL;
+    mr_value_type type = key->value->type;
+    bool empty = type != MR_VALUE_LIST && type != MR_VALUE_MAP && !*key->value->text;
+    if (type != MR_VALUE_LIST && type != MR_VALUE_MAP && !empty) {
+        const char *colon = key->value->quoted ? NULL : strpbrk(key->value->text, ":");
+        if (!colon || (colon[1] != '{' && colon[1] != '['))
+            return key->value->text;
+        size_t before = (size_t)(colon - key->value->text);
+        mr_error(r->diags, "bad-key", span, "a space is missing after the ':' of '%.*s'", (int)before, key->value->text);
+        mr_hint(r->diags, "write '%.*s: %c'", (int)before, key->value->text, colon[1]);
+        r->wrong = true;
+        return NULL;
+    }
+    mr_error(r->diags, "bad-key", span, "a key must be a word, not %s", empty ? "nothing" : mr_value_type_name(type));
+    if (type == MR_VALUE_MAP)
+        mr_hint(r->diags, "if this is an expression, put it in quotes: \"${…}\"");
+    r->wrong = true;
     return NULL;
 }
 
-static bool append(entries *list, mr_entry entry)
+static void read_member(reader *r, size_t depth, growing *members, built *sum, mr_span *merged_at)
 {
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 8;
-        mr_entry *grown = realloc(list->items, room * sizeof(*grown));
-        if (!grown)
-            return false;
-        list->items = grown;
-        list->room = room;
+    mr_span span = mr_yaml_event_span(r);
+    built key = mr_yaml_read_value(r, depth + 1);
+    if (key.value)
+        span = key.value->span;
+    r->values -= r->status == MR_OK && key.values == 1; /* a word as key is not a value */
+    const char *name = r->status == MR_OK ? key_text(r, &key, span) : NULL;
+    if (r->status != MR_OK)
+        return;
+    mr_span value_span = mr_yaml_event_span(r);
+    built value = mr_yaml_read_value(r, depth + 1);
+    if (r->status != MR_OK || !name)
+        return;
+    if (!key.merge) {
+        mr_yaml_add_cost(sum, &value);
+        if (value.value)
+            add_member(r, members, (mr_entry){name, span, value.value}, false);
+        return;
     }
-    list->items[list->count++] = entry;
-    return true;
+    if (merged_at->line > 0) {
+        mr_error(r->diags, "duplicate-key", span, "key '<<' is there twice");
+        mr_note(r->diags, *merged_at, "first defined here");
+        mr_hint(r->diags, "merge several maps as a list: <<: [*one, *other]");
+        r->wrong = true;
+    }
+    *merged_at = span;
+    merge(r, members, sum, &value, value_span);
 }
 
-/* `{a: ${b}}`: YAML takes the brace of the expression as the map's. */
-bool mr_line_has_open_expression(const char *text, size_t len, size_t at)
+built mr_yaml_read_map(reader *r, size_t depth)
 {
-    size_t start = at < len ? at : len;
-    while (start > 0 && text[start - 1] != '\n')
-        start--;
-    for (size_t i = start; i + 1 < len && text[i] != '\n'; i++) {
-        if (text[i] == '$' && text[i + 1] == '{' && (i == 0 || (text[i - 1] != '"' && text[i - 1] != '\'')))
-            return true;
-    }
-    return false;
-}
-
-/* The key of the current event; NULL: reported. */
-static const mr_value *read_key(reader *in)
-{
-    const mr_value *key = mr_yaml_read_node(in);
-    if (!key)
-        return NULL;
-    if (key->type == MR_VALUE_LIST || key->type == MR_VALUE_MAP) {
-        mr_error(in->diags, "bad-key", key->span, "a key must be text, not %s", mr_value_type_name(key->type));
-        size_t at = in->event.start_mark.index;
-        if (mr_line_has_open_expression(in->text, in->len, at))
-            mr_hint(in->diags, "quote an expression inside { } or [ ]: \"${…}\"");
-        return NULL;
-    }
-    return key;
-}
-
-static bool merge_map(reader *in, entries *into, const mr_value *from)
-{
-    if (from->type != MR_VALUE_MAP) {
-        mr_error(in->diags, "bad-merge", from->span, "only maps can be merged with '<<', this is %s", mr_value_type_name(from->type));
-        in->failed = true;
-        return true;
-    }
-    for (size_t i = 0; i < from->map.count; i++) {
-        if (!find(into, from->map.entries[i].key) && !append(into, from->map.entries[i]))
-            return false;
-    }
-    return true;
-}
-
-static bool merge(reader *in, entries *into, const mr_value *from)
-{
-    if (from->type != MR_VALUE_LIST)
-        return merge_map(in, into, from);
-    for (size_t i = 0; i < from->list.count; i++) {
-        if (!merge_map(in, into, from->list.items[i]))
-            return false;
-    }
-    return true;
-}
-
-static bool add_entry(reader *in, entries *list, const mr_value *key, const mr_value *value)
-{
-    const mr_entry *first = find(list, key->text);
-    if (first) {
-        mr_error(in->diags, "duplicate-key", key->span, "the key '%s' is given twice", key->text);
-        mr_note(in->diags, first->key_span, "first given here");
-        in->failed = true;
-        return true;
-    }
-    return append(list, (mr_entry){.key = key->text, .key_span = key->span, .value = value});
-}
-
-/* A value that begins with '$' and is cut short by '{' is an unquoted expression in a flow map. */
-static void check_expression(reader *in, const mr_value *value)
-{
-    if (value->type == MR_VALUE_TEXT && !value->quoted && strcmp(value->text, "$") == 0) {
-        mr_error(in->diags, "unquoted-expression", value->span, "an expression inside { } or [ ] must be quoted");
-        mr_hint(in->diags, "write \"${…}\"");
-        in->failed = true;
-    }
-}
-
-const mr_value *mr_yaml_read_map(reader *in, mr_span span)
-{
-    entries own = {0};
-    entries merged = {0};
-    mr_value *value = NULL;
-    for (;;) {
-        if (!mr_yaml_next_event(in))
-            goto done;
-        if (in->event.type == YAML_MAPPING_END_EVENT)
-            break;
-        const mr_value *key = read_key(in);
-        if (!key || !mr_yaml_next_event(in))
-            goto done;
-        const mr_value *child = mr_yaml_read_node(in);
-        if (!child)
-            goto done;
-        check_expression(in, child);
-        bool is_merge = !key->quoted && strcmp(key->text, "<<") == 0;
-        if (!(is_merge ? merge(in, &merged, child) : add_entry(in, &own, key, child)))
-            goto done;
-    }
-    for (size_t i = 0; i < merged.count; i++) {
-        if (!find(&own, merged.items[i].key) && !append(&own, merged.items[i]))
-            goto done;
-    }
-    mr_entry *kept = mr_arena_take_array(in->arena, own.count, sizeof(*kept));
-    value = kept ? mr_arena_take(in->arena, sizeof(*value)) : NULL;
-    if (!value)
-        goto done;
-    if (own.count)
-        memcpy(kept, own.items, own.count * sizeof(*kept));
-    *value = (mr_value){.type = MR_VALUE_MAP, .span = span, .map = {.entries = kept, .count = own.count}};
-
-done:
-    free(own.items);
-    free(merged.items);
-    return value;
+    growing members = {0};
+    size_t anchor = 0;
+    bool right = false;
+    mr_span merged_at = {0};
+    built out = {.values = 1, .depth = 1};
+    bool flow = r->event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+    mr_value *value = mr_yaml_begin(r, depth, r->event.data.mapping_start.anchor, r->event.data.mapping_start.tag, "map", flow, &anchor, &right);
+    if (!value || !mr_yaml_advance(r))
+        return (built){0};
+    if (!flow && r->event.type != YAML_MAPPING_END_EVENT)
+        value->span = mr_yaml_event_span(r); /* the first key */
+    while (r->status == MR_OK && r->event.type != YAML_MAPPING_END_EVENT)
+        read_member(r, depth, &members, &out, &merged_at);
+    mr_yaml_advance(r);
+    if (r->status == MR_OK)
+        settle_keys(r, &members);
+    mr_entry *entries = mr_yaml_take(r, members.count, sizeof(*entries));
+    size_t count = 0;
+    const struct member *all = members.items;
+    for (size_t i = 0; entries && i < members.count; i++)
+        if (!all[i].dropped)
+            entries[count++] = all[i].entry;
+    free(members.items);
+    value->type = MR_VALUE_MAP;
+    value->map.entries = entries;
+    value->map.count = count;
+    return mr_yaml_finish(r, value, out, anchor, right);
 }
