@@ -41,7 +41,7 @@ static void read_colours(const json_t *object, mr_picture_info *info)
     info->matrix = matrix < 0 ? AVCOL_SPC_UNSPECIFIED : (enum AVColorSpace)matrix;
 }
 
-static const char *read_picture(const json_t *object, mr_picture_info *info)
+const char *mr_picture_info_read(const json_t *object, mr_picture_info *info)
 {
     int64_t width = integer(object, "width", 0);
     int64_t height = integer(object, "height", 0);
@@ -124,7 +124,7 @@ static const char *read_chunk(const json_t *object, mr_chunk *chunk)
     chunk->origin_us = integer(object, "origin_us", 0);
     chunk->decode_from_us = integer(object, "decode_from_us", 0);
     const char *wrong = read_segments(json_object_get(object, "segments"), chunk);
-    return wrong ? wrong : read_picture(json_object_get(object, "picture"), &chunk->picture);
+    return wrong ? wrong : mr_picture_info_read(json_object_get(object, "picture"), &chunk->picture);
 }
 
 mr_status mr_chunk_read(const mr_host *host, mr_task *task, const mr_artifact *artifact, mr_chunk *ret_chunk)

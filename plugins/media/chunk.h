@@ -54,4 +54,8 @@ typedef struct mr_chunk {
 mr_status mr_chunk_read(const mr_host *host, mr_task *task, const mr_artifact *artifact, mr_chunk *ret_chunk);
 void mr_chunk_free(mr_chunk *chunk);
 
+/* info.video, or a chunk's picture (a json_t *). Returns what is wrong with it, or NULL. */
+struct json_t;
+const char *mr_picture_info_read(const struct json_t *object, mr_picture_info *ret_info);
+
 #endif
