@@ -53,8 +53,9 @@ struct mr_objects {
     uint64_t sync_ended; /* rounds ended */
     bool sync_busy;
     bool sync_wanted[SHARDS];
-    int sync_errno;       /* of the last round that failed */
-    uint64_t sync_failed; /* its number; 0: none */
+    bool shard_synced[SHARDS]; /* the shard's own name is durable; only the thread that syncs looks at it */
+    int sync_errno;            /* of the last round that failed */
+    uint64_t sync_failed;      /* its number; 0: none */
 };
 
 struct mr_object_writer {
@@ -208,8 +209,9 @@ static bool object_name(const char *digest, char ret_shard[3], char ret_name[DIG
 
 /* ---- syncing folders in groups ---- */
 
-static int sync_shards(const mr_objects *objects, const bool wanted[SHARDS])
+static int sync_shards(mr_objects *objects, const bool wanted[SHARDS])
 {
+    bool new_names = false;
     for (unsigned i = 0; i < SHARDS; i++) {
         char name[3];
         if (!wanted[i])
@@ -218,8 +220,15 @@ static int sync_shards(const mr_objects *objects, const bool wanted[SHARDS])
         mr_autoclose int fd = openat(objects->root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || fsync(fd) != 0)
             return errno;
+        new_names = new_names || !objects->shard_synced[i];
     }
-    return fsync(objects->root_fd) == 0 ? 0 : errno; /* the shards' own names */
+    if (!new_names)
+        return 0;
+    if (fsync(objects->root_fd) != 0)
+        return errno;
+    for (unsigned i = 0; i < SHARDS; i++)
+        objects->shard_synced[i] = objects->shard_synced[i] || wanted[i];
+    return 0;
 }
 
 /*

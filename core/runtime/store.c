@@ -50,6 +50,7 @@ typedef struct change {
     int code;         /* SQLite's */
     char detail[128]; /* its words */
     bool done;
+    pthread_cond_t ended; /* done; one for each caller, so that nobody is woken for another's */
     struct change *next;
 } change;
 
@@ -60,9 +61,8 @@ struct mr_store {
     pthread_t writer;
     bool writer_started;
 
-    pthread_mutex_t lock;    /* the queue */
-    pthread_cond_t wanted;   /* the queue has something, or closing */
-    pthread_cond_t finished; /* some changes are done */
+    pthread_mutex_t lock;  /* the queue */
+    pthread_cond_t wanted; /* the queue has something, or closing */
     change *first;
     change *last;
     bool closing;
@@ -238,10 +238,10 @@ static void *write_loop(void *context)
         pthread_mutex_lock(&store->lock);
         for (size_t i = 0; i < count; i++) {
             change *next = group->next;
-            group->done = true; /* its caller may be gone as soon as the lock is */
+            group->done = true; /* its caller, and with it the change, may be gone as soon as the lock is */
+            pthread_cond_signal(&group->ended);
             group = next;
         }
-        pthread_cond_broadcast(&store->finished);
     }
     pthread_mutex_unlock(&store->lock);
     return NULL;
@@ -251,6 +251,7 @@ static void *write_loop(void *context)
 static mr_status submit(mr_store *store, change *it, mr_diags *diags)
 {
     it->now_us = mr_wall_us();
+    pthread_cond_init(&it->ended, NULL);
     pthread_mutex_lock(&store->lock);
     if (store->last)
         store->last->next = it;
@@ -259,8 +260,9 @@ static mr_status submit(mr_store *store, change *it, mr_diags *diags)
     store->last = it;
     pthread_cond_signal(&store->wanted);
     while (!it->done)
-        pthread_cond_wait(&store->finished, &store->lock);
+        pthread_cond_wait(&it->ended, &store->lock);
     pthread_mutex_unlock(&store->lock);
+    pthread_cond_destroy(&it->ended);
     free(it->json);
     it->json = NULL;
     if (it->code == SQLITE_OK)
@@ -330,7 +332,6 @@ mr_status mr_store_open(const char *state_dir, mr_diags *diags, mr_store **ret_s
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->read_lock, NULL);
     pthread_cond_init(&store->wanted, NULL);
-    pthread_cond_init(&store->finished, NULL);
     mr_status status = connect_both(store, state_dir, diags);
     if (status == MR_OK) {
         store->writer_started = pthread_create(&store->writer, NULL, write_loop, store) == 0;
@@ -364,7 +365,6 @@ void mr_store_close(mr_store *store)
     sqlite3_finalize(store->find_result);
     sqlite3_close(store->reader_db);
     sqlite3_close(store->writer_db);
-    pthread_cond_destroy(&store->finished);
     pthread_cond_destroy(&store->wanted);
     pthread_mutex_destroy(&store->read_lock);
     pthread_mutex_destroy(&store->lock);
