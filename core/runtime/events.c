@@ -5,8 +5,7 @@
  */
 #include "runtime/events.h"
 
-#include "base/file.h"
-
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -48,11 +47,13 @@ static json_t *text(const char *value)
     json_t *valid = json_string(value);
     if (valid)
         return valid;
-    mr_autofree char *ascii = strdup(value);
+    char *ascii = strdup(value);
     for (char *c = ascii; c && *c; c++)
         if ((unsigned char)*c >= 0x80)
             *c = '?';
-    return ascii ? json_string(ascii) : NULL;
+    json_t *safe = ascii ? json_string(ascii) : NULL;
+    free(ascii);
+    return safe;
 }
 
 static int add_text(json_t *object, const char *key, const char *value)

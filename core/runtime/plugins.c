@@ -284,9 +284,10 @@ static void load_named_folders(mr_plugins *plugins, const char *list, const mr_h
 {
     for (unsigned i = 0; list && *list && i < FOLDERS_MAX; i++) {
         size_t len = strcspn(list, ":");
-        mr_autofree char *folder = strndup(list, len);
-        if (folder && len > 0)
+        char *folder = len > 0 ? strndup(list, len) : NULL;
+        if (folder)
             load_folder(plugins, folder, true, host, diags);
+        free(folder);
         list += len + (list[len] == ':');
     }
 }

@@ -429,7 +429,7 @@ static int find(mr_store *store, const char *identity, char **ret_text, size_t *
 
 mr_status mr_store_find_result(mr_store *store, const char *identity, mr_diags *diags, json_t **ret_outputs)
 {
-    mr_autofree char *text = NULL;
+    char *text = NULL;
     size_t len = 0;
     mr_status status = MR_OK;
     *ret_outputs = NULL;
@@ -443,6 +443,7 @@ mr_status mr_store_find_result(mr_store *store, const char *identity, mr_diags *
     if (!text)
         return MR_ERR_NOT_FOUND;
     *ret_outputs = json_loadb(text, len, 0, NULL);
+    free(text);
     if (json_is_array(*ret_outputs))
         return MR_OK;
     mr_warning(diags, "store-damaged", nowhere, "the task store '%s' holds a result '%s' that can't be read: it is made again", store->path,

@@ -56,7 +56,7 @@ static size_t count_entries(const world *it, const char *folder)
     DIR *dir = opendir(path);
     assert_non_null(dir);
     const struct dirent *entry;
-    while ((entry = readdir(dir)))
+    while ((entry = readdir(dir))) // NOLINT(concurrency-mt-unsafe): the stream is ours alone
         count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(dir);
     return count;
@@ -246,7 +246,7 @@ static void test_a_write_that_fails_is_said_and_leaves_nothing(void **context)
     assert_int_equal(third, MR_ERR_IO);
     assert_int_equal(mr_diags_errors(it->diags), 1);
     assert_non_null(strstr(mr_diags_first(it->diags)->message, "can't write to"));
-    assert_non_null(strstr(mr_diags_first(it->diags)->message, strerror(EFBIG)));
+    assert_non_null(strstr(mr_diags_first(it->diags)->message, "File too large"));
     assert_int_equal(count_unfinished(it), 0);
     assert_int_equal(count_entries(it, "objects"), 0);
 }

@@ -45,7 +45,7 @@ static int tear_down(void **context)
     mr_diags_free(it->diags);
     mr_dir_remove(it->root, NULL);
     free(it);
-    return unsetenv("MILLRACE_PLUGIN_PATH");
+    return unsetenv("MILLRACE_PLUGIN_PATH"); // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 /* "a/x.so" below the world's root. */
@@ -70,7 +70,7 @@ static void put(const world *it, const char *fixture, const char *name)
 
 static void load(world *it)
 {
-    assert_int_equal(setenv("MILLRACE_PLUGIN_PATH", it->path, 1), 0);
+    assert_int_equal(setenv("MILLRACE_PLUGIN_PATH", it->path, 1), 0); // NOLINT(concurrency-mt-unsafe)
     it->plugins = mr_plugins_load(&host, it->diags);
     assert_non_null(it->plugins);
 }
@@ -131,7 +131,7 @@ static void test_a_good_plugin_is_found_with_its_ops_sorted(void **context)
 static void test_without_a_search_path_its_own_folder_is_used(void **context)
 {
     world *it = *context;
-    unsetenv("MILLRACE_PLUGIN_PATH");
+    unsetenv("MILLRACE_PLUGIN_PATH"); // NOLINT(concurrency-mt-unsafe)
     it->plugins = mr_plugins_load(&host, it->diags);
     assert_int_equal(count_diags(it), 0);
     assert_int_equal(mr_plugins_count(it->plugins), 1);
