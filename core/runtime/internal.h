@@ -72,7 +72,8 @@ struct mr_stream {
     mr_slot **slots;
     size_t count;
     size_t room;
-    bool complete; /* no slot will be added */
+    bool complete; /* no slot will be added, and each is filled or void */
+    bool counted;  /* no slot will be added; some may still be promised */
     bool by_task;  /* exactly one item per task of the node */
     mr_node_run **readers;
     size_t reader_count;

@@ -132,7 +132,7 @@ static size_t outer_extent(const mr_node_run *node, bool *ret_complete, bool *re
         const mr_stream *stream = node->ports[b].sources[0];
         least = stream->count < least ? stream->count : least;
         most = stream->count > most ? stream->count : most;
-        *ret_complete = *ret_complete && stream->complete;
+        *ret_complete = *ret_complete && (stream->complete || stream->counted);
     }
     *ret_uneven = *ret_complete && least != most;
     return least;
@@ -269,9 +269,17 @@ static void expansion_failed(mr_node_run *node, const char *code, char *take_mes
     mr_run_stop(node->run, MR_ERR_LIMIT);
 }
 
+/* How many items a port with exactly one a task will have is known as soon as the tasks are: who reads it can be planned too. */
 static void planned(mr_node_run *node)
 {
     node->expanded = true;
+    for (uint32_t p = 0; p < node->output_count; p++) {
+        mr_stream *stream = &node->outputs[p];
+        if (stream->by_task && !stream->counted) {
+            stream->counted = true;
+            mr_stream_changed(stream);
+        }
+    }
     mr_run_emit(node->run, (mr_event){.type = MR_EVENT_NODE_PLANNED, .node = node->node->name, .total = node->task_count});
 }
 
