@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ typedef struct running {
     mr_interrupt *interrupt;
     mr_engine *engine;
     mr_run *run;
+    bool reader_gone; /* of --json */
 } running;
 
 static const struct argp_option options[] = {
@@ -52,18 +54,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static void print_event(const mr_event *event)
+/* A reader at the other end of a pipe sees each event when it happens. Once it is gone nothing more is printed, and the run goes on. */
+static void print_event(running *of, const mr_event *event)
 {
-    mr_autojson json_t *json = mr_event_json(event);
-    char *text = json ? mr_json_text(json) : NULL;
-    if (text) {
-        flockfile(stdout);
-        fputs(text, stdout);
-        fputc('\n', stdout);
-        fflush(stdout); /* a reader at the other end of a pipe sees each event when it happens */
-        funlockfile(stdout);
+    mr_autojson json_t *json = of->reader_gone ? NULL : mr_event_json(event);
+    mr_autofree char *text = json ? mr_json_text(json) : NULL;
+    if (text && (printf("%s\n", text) < 0 || fflush(stdout) != 0) && errno == EPIPE) {
+        of->reader_gone = true;
+        clearerr(stdout);
     }
-    free(text);
 }
 
 /* The one reader that the engine knows hands each event on. */
@@ -72,7 +71,7 @@ static void on_event(void *context, const mr_event *event)
     running *of = context;
     mr_report_event(of->report, event);
     if (of->options->json)
-        print_event(event);
+        print_event(of, event);
     mr_progress_event(of->progress, event);
 }
 

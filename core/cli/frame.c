@@ -120,11 +120,18 @@ static line new_line(const mr_screen *screen)
     return (line){.width = screen->columns > 1 ? screen->columns - 1 : 1};
 }
 
+static uint64_t known_tasks(const mr_tally_node *node)
+{
+    uint64_t seen = node->done + node->running;
+    return node->total > seen ? node->total : seen;
+}
+
 static double node_fraction(const mr_tally_node *node)
 {
     if (node->state >= MR_NODE_SUCCEEDED)
         return 1;
-    return node->total > 0 ? ((double)node->done + node->fraction) / (double)node->total : 0;
+    uint64_t known = known_tasks(node) + (node->planned ? 0 : 1); /* at least one more may come */
+    return known > 0 ? ((double)node->done + node->fraction) / (double)known : 0;
 }
 
 static void write_node(FILE *out, const mr_tally_node *node, const mr_screen *screen, unsigned names, int64_t now_us)
@@ -145,8 +152,7 @@ static void write_node(FILE *out, const mr_tally_node *node, const mr_screen *sc
     }
     put_colour(&to, screen, "\033[0m");
     put_bar(&to, screen, bar_width(screen, names), node_fraction(node));
-    uint64_t known = node->total > node->done + node->running ? node->total : node->done + node->running;
-    snprintf(count, sizeof(count), "%llu/%llu%s", (unsigned long long)node->done, (unsigned long long)known, node->planned ? "" : "+");
+    snprintf(count, sizeof(count), "%llu/%llu%s", (unsigned long long)node->done, (unsigned long long)known_tasks(node), node->planned ? "" : "+");
     if (node->started_us)
         mr_duration_text((node->ended_us ? node->ended_us : now_us) - node->started_us, took, sizeof(took));
     put_format(&to, " %9s %8s", count, took);

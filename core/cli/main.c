@@ -6,14 +6,13 @@
 #include <locale.h>
 #include <string.h>
 
-const char *argp_program_version = "millrace " MR_VERSION;
-
 /* Results that did not reach the disk or the pipe must not end as success. */
 static int end(int code)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    bool failed = ferror(stdout) != 0;
+    if (fflush(stdout) != 0 || failed) {
         if (errno != EPIPE)
-            mr_complain("can't write to standard output: %s", strerrordesc_np(errno));
+            mr_complain("can't write to standard output%s%s", failed ? "" : ": ", failed ? "" : strerrordesc_np(errno));
         return code == MR_EXIT_DONE ? MR_EXIT_FAILED : code;
     }
     return code;
@@ -22,6 +21,7 @@ static int end(int code)
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
+    argp_program_version = "millrace " MR_VERSION;
     argp_err_exit_status = MR_EXIT_USAGE;
     if (argc < 2) {
         mr_print_overview(stderr);

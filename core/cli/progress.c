@@ -202,11 +202,14 @@ static void task_name(const mr_event *event, char *ret_name, size_t size)
 
 static void say_task(mr_progress *progress, const mr_event *event)
 {
+    const char *state = event->state ? event->state : "ended";
     char name[256];
+    if (event->elapsed_us == 0 && (strcmp(state, "cancelled") == 0 || strcmp(state, "skipped") == 0))
+        return; /* it never ran: there may be thousands of these at the end of a run that was stopped */
     char took[32];
     task_name(event, name, sizeof(name));
     mr_duration_text(event->elapsed_us, took, sizeof(took));
-    say(progress, "%s: %s in %s", name, event->state ? event->state : "ended", took);
+    say(progress, "%s: %s in %s", name, state, took);
 }
 
 /* What an op left as a message. Errors come with the run's diagnostics at its end. */

@@ -122,10 +122,11 @@ static void end_task(mr_tally *tally, mr_tally_node *node, const mr_event *event
     if (!node->planned && node->total < node->done)
         node->total = node->done;
     const char *state = event->state ? event->state : "";
-    node->cached += strcmp(state, "cached") == 0;
+    bool cached = strcmp(state, "cached") == 0;
+    node->cached += cached;
     node->failed += strcmp(state, "failed") == 0;
     node->skipped += strcmp(state, "skipped") == 0;
-    node->work_us += event->elapsed_us;
+    node->work_us += cached ? 0 : event->elapsed_us; /* looking it up is no measure of the work */
     node->cpu_us += event->cpu_us;
     if (!node->started_us)
         node->started_us = event->time_us - event->elapsed_us;

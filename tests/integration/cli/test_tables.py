@@ -70,7 +70,7 @@ class Tables(Case):
             known = {option["name"] for option in verb["options"] + self.common}
             man = self.expect(0, "help", "--man", verb["verb"]).stdout
             options = man[man.index(".SH OPTIONS"):]
-            shown = set(re.findall(r"(?m)^\\fB(?:\\-., )?\\-\\-([a-z\\-]+)", options))
+            shown = set(re.findall(r"(?m)^\\fB(?:\\-., )?\\-\\-((?:[a-z]|\\-)+)", options))
             self.assertEqual({name.replace("\\", "") for name in shown}, known, verb["verb"])
             page = self.expect(0, "help", "--markdown", verb["verb"]).stdout
             self.assertEqual(set(re.findall(r"(?m)^- `(?:-., )?--([a-z-]+)", page)), known, verb["verb"])

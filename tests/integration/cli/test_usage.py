@@ -56,7 +56,7 @@ class Usage(Case):
             self.assertIn("--jobs", self.refused("run", "--jobs", text, "vod"))
         self.assertIn("'segment' is not NAME=VALUE", self.refused("run", "--param", "segment", "vod"))
         self.assertIn("did you mean 'mermaid'?", self.refused("graph", "--format", "mermiad", "vod"))
-        self.assertIn("did you mean 'fish'?", self.refused("completion", "fsh"))
+        self.assertIn("did you mean 'fish'?", self.refused("completion", "fisch"))
 
     def test_unknown_topic(self):
         self.assertIn("did you mean 'check'?", self.refused("help", "chekc"))
