@@ -40,7 +40,6 @@ static AVCodecContext *new_context(const mr_encode_options *options, const AVCod
     context->colorspace = options->kind.matrix;
     context->color_range = AVCOL_RANGE_MPEG;
     context->chroma_sample_location = AVCHROMA_LOC_LEFT;
-    context->gop_size = options->longest_gop;
     context->thread_count = options->threads > 1 ? options->threads : 1;
     context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_CLOSED_GOP;
     if (options->mode == MR_ENCODE_PASS_1)

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { B_FRAMES = 3, DPB_MIN = 4, REFS_MAX = 16 };
+/* With GOPs shorter than KEYINT_MIN x264 would turn features off, and the headers of a short last chunk differ from the others'. */
+enum { B_FRAMES = 3, DPB_MIN = 4, REFS_MAX = 16, KEYINT_MIN = 16 };
 
 const char *mr_encoder_name(mr_video_codec codec)
 {
@@ -114,7 +115,7 @@ static int set_x264(const mr_encode_options *options, AVCodecContext *context, A
     int len = snprintf(
         params, sizeof(params),
         "stitchable=1:cpu-independent=1:open-gop=0:bframes=%d:b-pyramid=%s:weightp=%d:mbtree=1:ref=%d:keyint=%d:aud=0:nal-hrd=none:sliced-threads=0",
-        baseline ? 0 : B_FRAMES, baseline ? "none" : "normal", baseline ? 0 : 2, refs, options->longest_gop);
+        baseline ? 0 : B_FRAMES, baseline ? "none" : "normal", baseline ? 0 : 2, refs, FFMAX(options->longest_gop, KEYINT_MIN));
     int error = len > 0 && (size_t)len < sizeof(params) ? 0 : AVERROR(ENOSPC);
     error = set(error, dictionary, "x264-params", params);
     error = set(error, dictionary, "preset", options->preset);
@@ -136,7 +137,7 @@ static int set_x265(const mr_encode_options *options, AVDictionary **dictionary)
 {
     AVBPrint params;
     av_bprint_init(&params, 0, 1024);
-    av_bprintf(&params, "info=0:log-level=none:open-gop=0:repeat-headers=0:hash=0:aud=0:hrd=0:keyint=%d", options->longest_gop);
+    av_bprintf(&params, "info=0:log-level=none:open-gop=0:repeat-headers=0:hash=0:aud=0:hrd=0:keyint=%d", FFMAX(options->longest_gop, KEYINT_MIN));
     if (options->threads <= 1)
         av_bprintf(&params, ":pools=none:frame-threads=1:wpp=0");
     if (FFMIN(options->width, options->height) < 128) /* a coding tree must fit into the picture */
@@ -175,6 +176,7 @@ static int set_vp9(const mr_encode_options *options, AVCodecContext *context, AV
     context->bit_rate = options->max_bitrate;
     context->rc_max_rate = 0;
     context->rc_buffer_size = 0;
+    context->gop_size = options->longest_gop;
     int error = set(0, dictionary, "deadline", "good");
     error = set_int(error, dictionary, "cpu-used", presets[preset_index(options->preset)].vp9);
     error = set_int(error, dictionary, "row-mt", 0);

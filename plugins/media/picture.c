@@ -277,7 +277,7 @@ static mr_status start_finish(mr_pictures *pictures, const AVFrame *like)
     char colours[1024];
     char chain[CHAIN_MAX];
     mr_picture_kind kind = mr_pictures_kind(pictures->chunk, &pictures->options);
-    mr_colour_chain(like, info->hdr, pictures->options.keep_hdr, colours, sizeof(colours));
+    mr_colour_chain(like, info, pictures->options.keep_hdr, colours, sizeof(colours));
     int len = snprintf(chain, sizeof(chain), "%s%s%s", info->mirror ? "hflip,copy," : "", turns[info->rotation / 90], colours);
     if (user && len > 0 && (size_t)len < sizeof(chain))
         len += snprintf(chain + len, sizeof(chain) - (size_t)len, ",%s,format=%s,copy", user, av_get_pix_fmt_name(kind.format));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run() of transcode.analyse and transcode.video. A batch is one chunk: it is decoded once for the analysis and all rungs when their scaled
- * pictures fit into memory until the analysis is whole (STORE_MAX), else twice. Rungs whose analysis is there already need no waiting and no store.
+ * The run() of transcode.analyse and transcode.video. A batch is one chunk, decoded for all its tasks together. The rungs' second pass begins when
+ * the analysis is whole: until then the scaled pictures are kept, the last ones first if STORE_MAX_MB is not enough for all; only the pictures before
+ * those are decoded a second time. Rungs whose analysis is there already wait for nothing, and nothing is kept for them.
  *
  * Invariant: what a task makes is a function of its own inputs and params; the batch decides only about what is computed once for several.
  * The source is read on behalf of the group's last task, which is the last to be finished: its artifacts stay valid that long.
@@ -13,11 +14,14 @@
 #include "transcode.h"
 #include "video.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORE_MAX_MB = 640, ATTEMPTS_MAX = 4, PATH_SIZE = 4096 };
+/* How much of the progress the first pass is. */
+#define ANALYSIS_PART 0.15
+enum { STORE_MAX_MB = 320, ATTEMPTS_MAX = 4, PATH_SIZE = 4096, BITRATE_MIN = 8000 /* x264 counts in kbit/s and takes no zero */ };
 
 typedef struct job {
     const mr_batch_task *one;
@@ -26,7 +30,7 @@ typedef struct job {
     mr_rung_encode *encode;
     mr_rung_rate rate;
     char stats[PATH_SIZE];
-    AVFrame **store; /* scaled pictures, one per frame; NULL: not kept */
+    AVFrame **store; /* scaled pictures from frame store_from on; NULL: none */
     int attempts;
     bool made; /* good, emitted */
 } job;
@@ -41,6 +45,7 @@ typedef struct group {
     mr_picture_options options;
     mr_pictures *pictures;
     mr_scaler *scaler; /* targets: the analysis, then each job */
+    AVFrame *frame;
     AVFrame **scaled;
     bool *wanted;
     job *jobs;
@@ -49,7 +54,7 @@ typedef struct group {
     mr_analyser *analyser;
     mr_analysis analysis;
     bool analysed;
-    double progress;
+    int store_from; /* first frame whose scaled pictures are kept; chunk.frames: none */
 } group;
 
 static bool is_analysis(const mr_batch_task *one)
@@ -98,7 +103,8 @@ static mr_status make_scaler(group *all)
     mr_size *sizes = calloc(count, sizeof(*sizes));
     all->scaled = calloc(count, sizeof(*all->scaled));
     all->wanted = calloc(count, sizeof(*all->wanted));
-    mr_status status = sizes && all->scaled && all->wanted ? MR_OK : no_memory(all);
+    all->frame = av_frame_alloc();
+    mr_status status = sizes && all->scaled && all->wanted && all->frame ? MR_OK : no_memory(all);
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         sizes[i] = i ? all->jobs[i - 1].rung.size : mr_analysis_size(&all->chunk);
         all->scaled[i] = av_frame_alloc();
@@ -119,6 +125,7 @@ static mr_status set_up(group *all)
     all->reader = last->task;
     all->options = picture_options(last);
     mr_status status = mr_chunk_read(all->host, all->reader, all->host->input(all->reader, chunk_port, 0), &all->chunk);
+    all->store_from = all->chunk.frames;
     all->jobs = calloc(all->task_count, sizeof(*all->jobs));
     all->finished = calloc(all->task_count, sizeof(*all->finished));
     if (status == MR_OK && (!all->jobs || !all->finished))
@@ -136,9 +143,9 @@ static mr_status set_up(group *all)
     return status;
 }
 
-static void free_store(job *each, int frames)
+static void free_store(const group *all, job *each)
 {
-    for (int i = 0; each->store && i < frames; i++)
+    for (int i = 0; each->store && i < all->chunk.frames - all->store_from; i++)
         av_frame_free(&each->store[i]);
     free(each->store);
     each->store = NULL;
@@ -147,11 +154,12 @@ static void free_store(job *each, int frames)
 static void tear_down(group *all)
 {
     for (size_t i = 0; i < all->job_count; i++) {
-        free_store(&all->jobs[i], all->chunk.frames);
+        free_store(all, &all->jobs[i]);
         mr_rung_encode_free(all->jobs[i].encode);
     }
     for (size_t i = 0; all->scaled && i <= all->job_count; i++)
         av_frame_free(&all->scaled[i]);
+    av_frame_free(&all->frame);
     mr_analyser_free(all->analyser);
     mr_analysis_free(&all->analysis);
     mr_scaler_free(all->scaler);
@@ -169,7 +177,6 @@ static void tear_down(group *all)
 /* Cancelling one task cancels the batch: the others are tried again alone. */
 static mr_status check_in(group *all, double progress)
 {
-    all->progress = progress;
     for (size_t i = 0; i < all->task_count; i++) {
         if (all->finished[i])
             continue;
@@ -189,46 +196,16 @@ static mr_status finish(group *all, mr_task *task)
     return all->host->finish(task, MR_OK);
 }
 
-static mr_status take_frame(group *all, int index)
+/* The next frame of the chunk in all sizes that are wanted, in 'scaled'. Frames that repeat are not scaled again. */
+static mr_status next_scaled(group *all)
 {
-    mr_status status = MR_OK;
-    if (all->wanted[0])
-        status = mr_analyser_send(all->analyser, all->scaled[0], index);
-    for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
-        job *each = &all->jobs[i];
-        if (!all->wanted[i + 1])
-            continue;
-        if (!each->store) {
-            status = mr_rung_encode_send(each->encode, all->scaled[i + 1], index);
-        } else {
-            each->store[index] = av_frame_clone(all->scaled[i + 1]);
-            status = each->store[index] ? MR_OK : no_memory(all);
-        }
-    }
-    return status;
-}
-
-/* Every frame of the chunk, scaled to what is wanted, to who wants it. */
-static mr_status decode(group *all, double progress_from, double progress_to)
-{
-    AVFrame *frame = av_frame_alloc();
-    mr_status status = frame ? mr_pictures_rewind(all->pictures) : no_memory(all);
-    for (int index = 0; status == MR_OK && index < all->chunk.frames; index++) {
-        bool repeat = false;
-        status = check_in(all, progress_from + (progress_to - progress_from) * index / all->chunk.frames);
-        if (status == MR_OK)
-            status = mr_pictures_next(all->pictures, frame, &repeat);
-        for (size_t i = 0; !repeat && i <= all->job_count; i++)
-            av_frame_unref(all->scaled[i]);
-        if (status == MR_OK && !repeat)
-            status = mr_scaler_run(all->scaler, frame, all->wanted, all->scaled);
-        if (status == MR_OK)
-            status = take_frame(all, index);
-    }
-    if (status == MR_OK && mr_pictures_next(all->pictures, frame, &(bool){false}) != MR_END)
-        status = mr_media_error(all->host, all->reader, AVERROR_BUG, "pictures");
-    av_frame_free(&frame);
-    return status;
+    bool repeat = false;
+    mr_status status = mr_pictures_next(all->pictures, all->frame, &repeat);
+    if (status == MR_END)
+        return mr_media_error(all->host, all->reader, AVERROR_BUG, "pictures");
+    for (size_t i = 0; !repeat && i <= all->job_count; i++)
+        av_frame_unref(all->scaled[i]);
+    return status == MR_OK && !repeat ? mr_scaler_run(all->scaler, all->frame, all->wanted, all->scaled) : status;
 }
 
 /* The analysis ---------------------------------------------------------------------------------------------------------------- */
@@ -246,22 +223,42 @@ static bool analysis_is_due(const group *all)
     return due;
 }
 
-/* Keeps the scaled pictures of all jobs when they fit: then the source is decoded only once. All or none, since one job without decodes it again. */
+/* How many pictures can be kept for all jobs together. */
 static mr_status make_stores(group *all)
 {
-    int64_t bytes = 0;
+    int64_t bytes = 1;
     mr_picture_kind kind = mr_pictures_kind(&all->chunk, &all->options);
     int64_t sample = kind.format == AV_PIX_FMT_YUV420P ? 1 : 2;
     for (size_t i = 0; i < all->job_count; i++)
-        bytes += (int64_t)all->jobs[i].rung.size.width * all->jobs[i].rung.size.height * 3 / 2 * sample * all->chunk.frames;
-    if (bytes > (int64_t)STORE_MAX_MB << 20)
-        return MR_OK;
-    for (size_t i = 0; i < all->job_count; i++) {
-        all->jobs[i].store = calloc((size_t)all->chunk.frames, sizeof(AVFrame *));
+        bytes += (int64_t)all->jobs[i].rung.size.width * all->jobs[i].rung.size.height * 3 / 2 * sample;
+    int64_t fit = ((int64_t)STORE_MAX_MB << 20) / bytes;
+    all->store_from = all->chunk.frames - (int)FFMIN(fit, all->chunk.frames);
+    for (size_t i = 0; i < all->job_count && all->store_from < all->chunk.frames; i++) {
+        all->jobs[i].store = calloc((size_t)(all->chunk.frames - all->store_from), sizeof(AVFrame *));
         if (!all->jobs[i].store)
             return no_memory(all);
     }
     return MR_OK;
+}
+
+static mr_status first_pass(group *all)
+{
+    mr_status status = mr_pictures_rewind(all->pictures);
+    for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
+        for (size_t i = 0; i < all->job_count; i++)
+            all->wanted[i + 1] = index >= all->store_from;
+        status = check_in(all, (all->job_count ? ANALYSIS_PART : 1) * index / all->chunk.frames);
+        if (status == MR_OK)
+            status = next_scaled(all);
+        if (status == MR_OK)
+            status = mr_analyser_send(all->analyser, all->scaled[0], index);
+        for (size_t i = 0; i < all->job_count && index >= all->store_from && status == MR_OK; i++) {
+            AVFrame **kept = &all->jobs[i].store[index - all->store_from];
+            *kept = av_frame_clone(all->scaled[i + 1]);
+            status = *kept ? MR_OK : no_memory(all);
+        }
+    }
+    return status;
 }
 
 static mr_status analyse(group *all)
@@ -273,10 +270,8 @@ static mr_status analyse(group *all)
     if (status == MR_OK)
         status = mr_analyser_new(all->host, all->reader, &all->chunk, folder, &all->analyser);
     all->wanted[0] = true;
-    for (size_t i = 0; i < all->job_count; i++)
-        all->wanted[i + 1] = all->jobs[i].store != NULL;
     if (status == MR_OK)
-        status = decode(all, 0, all->job_count ? 0.15 : 1);
+        status = first_pass(all);
     if (status == MR_OK)
         status = mr_analyser_finish(all->analyser, &all->analysis);
     all->wanted[0] = false;
@@ -305,8 +300,7 @@ static mr_status second_pass(group *all, job *each, size_t number, const mr_anal
     else
         status =
             mr_rate_share(host, task, MR_VIDEO_ANALYSES, &all->chunk, (int64_t)((double)ceiling * params->average), ceiling, &each->rate.bitrate);
-    if (each->rate.bitrate > ceiling)
-        each->rate.bitrate = ceiling;
+    each->rate.bitrate = FFMIN(FFMAX(each->rate.bitrate, BITRATE_MIN), ceiling);
     const char *folder = host->scratch(all->reader);
     if (status == MR_OK && !folder)
         status = MR_ERR_IO;
@@ -340,7 +334,7 @@ static mr_status decide_rate(group *all, job *each, size_t number)
 static void be_stricter(job *each, double excess)
 {
     each->rate.crf += excess > 1.2 ? 4 : 2;
-    each->rate.bitrate = (int64_t)((double)each->rate.bitrate * 0.9 / excess);
+    each->rate.bitrate = each->rate.bitrate ? FFMAX((int64_t)((double)each->rate.bitrate * 0.9 / excess), BITRATE_MIN) : 0;
 }
 
 /* Ends an attempt: good ones are emitted, others will be made again. */
@@ -359,7 +353,7 @@ static mr_status settle(group *all, job *each)
                           "a segment of %s in chunk %u is %.0f %% over its ceiling", each->rung.id, all->chunk.index, (excess - 1) * 100);
     status = mr_rung_encode_emit(each->encode);
     each->made = true;
-    free_store(each, all->chunk.frames);
+    free_store(all, each);
     mr_rung_encode_free(each->encode);
     each->encode = NULL;
     if (status == MR_OK && each->one->task != all->reader)
@@ -367,73 +361,65 @@ static mr_status settle(group *all, job *each)
     return status;
 }
 
-static mr_status encode_stored(group *all, job *each, double progress_from, double progress_to)
+/* One attempt of the wanted jobs: pictures that were kept, and before those, the source once more. */
+static mr_status attempt(group *all, double progress_from, double progress_to)
 {
-    mr_status status = MR_OK;
-    while (status == MR_OK && !each->made) {
-        status = mr_rung_encode_begin(each->encode, &each->rate);
-        for (int i = 0; i < all->chunk.frames && status == MR_OK; i++) {
-            status = check_in(all, progress_from + (progress_to - progress_from) * i / all->chunk.frames);
-            if (status == MR_OK)
-                status = mr_rung_encode_send(each->encode, each->store[i], i);
-        }
-        if (status == MR_OK)
-            status = settle(all, each);
-    }
-    return status;
-}
-
-static int smaller_first(const void *a, const void *b)
-{
-    const job *const *left = a;
-    const job *const *right = b;
-    int64_t areas = (int64_t)(*left)->rung.size.width * (*left)->rung.size.height - (int64_t)(*right)->rung.size.width * (*right)->rung.size.height;
-    return areas ? (areas > 0 ? 1 : -1) : (*left < *right ? -1 : 1);
-}
-
-static mr_status encode_all_stored(group *all)
-{
-    job **order = calloc(all->job_count + 1, sizeof(job *));
-    mr_status status = order ? MR_OK : no_memory(all);
-    for (size_t i = 0; order && i < all->job_count; i++)
-        order[i] = &all->jobs[i];
-    if (order)
-        qsort(order, all->job_count, sizeof(job *), smaller_first); /* the smallest is playable first */
-    double area = 0;
-    double done = 0;
-    for (size_t i = 0; order && i < all->job_count; i++)
-        area += (double)order[i]->rung.size.width * order[i]->rung.size.height;
+    mr_status status = all->store_from > 0 ? mr_pictures_rewind(all->pictures) : MR_OK;
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
-        double share = (double)order[i]->rung.size.width * order[i]->rung.size.height / area;
-        if (order[i]->store)
-            status = encode_stored(all, order[i], 0.15 + 0.85 * done, 0.15 + 0.85 * (done + share));
-        done += share;
+        if (all->wanted[i + 1])
+            status = mr_rung_encode_begin(all->jobs[i].encode, &all->jobs[i].rate);
     }
-    free(order);
-    return status;
-}
-
-/* Jobs without stored pictures: all of them at once over one decode, and once more those that came out too large. */
-static mr_status encode_streamed(group *all)
-{
-    mr_status status = MR_OK;
-    for (;;) {
-        size_t pending = 0;
+    for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
+        bool kept = index >= all->store_from;
+        status = check_in(all, progress_from + (progress_to - progress_from) * index / all->chunk.frames);
+        if (status == MR_OK && !kept)
+            status = next_scaled(all);
         for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
             job *each = &all->jobs[i];
-            all->wanted[i + 1] = !each->made;
-            pending += !each->made;
-            if (!each->made)
-                status = mr_rung_encode_begin(each->encode, &each->rate);
-        }
-        if (status != MR_OK || pending == 0)
-            return status;
-        status = decode(all, all->progress, 1);
-        for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
             if (all->wanted[i + 1])
-                status = settle(all, &all->jobs[i]);
+                status = mr_rung_encode_send(each->encode, kept ? each->store[index - all->store_from] : all->scaled[i + 1], index);
         }
     }
+    for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+        if (all->wanted[i + 1])
+            status = settle(all, &all->jobs[i]);
+    }
+    return status;
+}
+
+static double area_of(const job *each)
+{
+    return (double)each->rung.size.width * each->rung.size.height;
+}
+
+static job *smallest_pending(group *all)
+{
+    job *smallest = NULL;
+    for (size_t i = 0; i < all->job_count; i++) {
+        job *each = &all->jobs[i];
+        if (!each->made && (!smallest || area_of(each) < area_of(smallest)))
+            smallest = each;
+    }
+    return smallest;
+}
+
+/* When every picture was kept, rung by rung: the smallest is playable first, and one encoder at a time takes memory. Else all at once. */
+static mr_status encode_rungs(group *all)
+{
+    bool one_by_one = all->store_from == 0;
+    double from = all->analysed ? ANALYSIS_PART : 0;
+    double total = 0;
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < all->job_count; i++)
+        total += area_of(&all->jobs[i]);
+    for (job *next = smallest_pending(all); next && status == MR_OK; next = smallest_pending(all)) {
+        double to = one_by_one ? fmin(1, from + (1 - ANALYSIS_PART) * area_of(next) / total) : 1;
+        for (size_t i = 0; i < all->job_count; i++)
+            all->wanted[i + 1] = one_by_one ? &all->jobs[i] == next : !all->jobs[i].made;
+        status = attempt(all, from, to);
+        from = next->made ? to : from;
+    }
+    return status;
 }
 
 static mr_status run_group(group *all)
@@ -443,10 +429,8 @@ static mr_status run_group(group *all)
         status = analyse(all);
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++)
         status = decide_rate(all, &all->jobs[i], i);
-    if (status == MR_OK && all->job_count)
-        status = encode_all_stored(all);
-    if (status == MR_OK && all->job_count)
-        status = encode_streamed(all);
+    if (status == MR_OK)
+        status = encode_rungs(all);
     if (status == MR_OK && all->job_count)
         status = finish(all, all->reader);
     tear_down(all);
