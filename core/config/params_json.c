@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* A filled struct as canonical JSON: base units, whole numbers as integers, ratios in lowest terms, so that equal values are equal bytes. */
+#include "base/hash.h"
+#include "config/params_internal.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *field_json(const mr_param *param, const char *field);
+
+static json_t *list_json(const mr_param *param, const mr_list *list)
+{
+    size_t size = mr_param_item_size(param);
+    const mr_param one = {.name = param->name, .type = param->item_type};
+    json_t *json = json_array();
+    for (size_t i = 0; json && i < list->count; i++) {
+        const char *item = (const char *)list->items + i * size;
+        if (json_array_append_new(json, param->fields ? mr_params_json(param->fields, item) : field_json(&one, item)) != 0) {
+            json_decref(json);
+            return NULL;
+        }
+    }
+    return json;
+}
+
+static json_t *number_json(double number)
+{
+    if (trunc(number) == number && fabs(number) <= 9007199254740992.0)
+        return json_integer((json_int_t)number); /* also -0 */
+    return json_real(number);
+}
+
+static json_t *field_json(const mr_param *param, const char *field)
+{
+    int64_t integer = 0;
+    double number = 0;
+    bool boolean = false;
+    int32_t index = 0;
+    const char *text = NULL;
+    mr_ratio ratio = {0};
+    mr_list list = {0};
+    switch (param->type) {
+    case MR_PARAM_TYPE_BOOL: memcpy(&boolean, field, sizeof(boolean)); return json_boolean(boolean);
+    case MR_PARAM_TYPE_NUMBER: memcpy(&number, field, sizeof(number)); return number_json(number);
+    case MR_PARAM_TYPE_CHOICE: memcpy(&index, field, sizeof(index)); return json_string(param->choices[index]);
+    case MR_PARAM_TYPE_RATIO: memcpy(&ratio, field, sizeof(ratio)); return ratio.den ? json_pack("[i, i]", ratio.num, ratio.den) : json_null();
+    case MR_PARAM_TYPE_TEXT:
+    case MR_PARAM_TYPE_URL: memcpy(&text, field, sizeof(text)); return text ? json_string(text) : json_null();
+    case MR_PARAM_TYPE_JSON: memcpy(&text, field, sizeof(text)); return text ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : json_null();
+    case MR_PARAM_TYPE_LIST: memcpy(&list, field, sizeof(list)); return list_json(param, &list);
+    default: memcpy(&integer, field, sizeof(integer)); return json_integer(integer);
+    }
+}
+
+/* A secret tells two results apart without being told. */
+static json_t *secret_json(json_t *take_value)
+{
+    char digest[MR_DIGEST_TEXT];
+    if (!take_value || json_is_null(take_value))
+        return take_value;
+    char *text = mr_json_text(take_value);
+    json_decref(take_value);
+    if (!text)
+        return NULL;
+    mr_digest(text, strlen(text), digest);
+    free(text);
+    return digest[0] ? json_string(digest) : NULL;
+}
+
+json_t *mr_params_json(const mr_param *table, const void *params)
+{
+    json_t *json = json_object();
+    for (const mr_param *param = table; json && param && param->name; param++) {
+        if (param->flags & MR_PARAM_SILENT)
+            continue;
+        json_t *value = field_json(param, (const char *)params + param->offset);
+        if (param->flags & MR_PARAM_SECRET)
+            value = secret_json(value);
+        if (json_object_set_new(json, param->name, value) != 0) {
+            json_decref(json);
+            return NULL;
+        }
+    }
+    return json;
+}
