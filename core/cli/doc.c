@@ -31,7 +31,7 @@ static void put_man(FILE *out, const char *text, size_t len)
 static void put_markdown(FILE *out, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (strchr("<>*_`|[]\\", text[i]))
+        if (strchr("<>*`|[]\\", text[i]))
             fputc('\\', out);
         fputc(text[i], out);
     }
@@ -174,7 +174,7 @@ void mr_doc_item(const mr_doc *doc, unsigned level, const char *term, const char
             put_wrapped(doc, 6 + level * 4, text, len);
         return;
     case MR_DOC_MARKDOWN:
-        fprintf(doc->out, "%s%*s- `%s`", level == 0 ? "\n" : "", (int)level * 2, "", term);
+        fprintf(doc->out, "%*s- `%s`", (int)level * 2, "", term);
         if (has_kind) {
             fputs(" (", doc->out);
             put_markdown(doc->out, kind, strlen(kind));

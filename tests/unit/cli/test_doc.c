@@ -50,7 +50,7 @@ static void markdown_escapes(void **state)
     page of;
     open_page(&of, MR_DOC_MARKDOWN);
     mr_doc_item(&of.doc, 0, "max_bitrate", "list of {<a>}", "at *most* [this]");
-    assert_string_equal(read_page(&of), "\n- `max_bitrate` (list of {\\<a\\>}): at \\*most\\* \\[this\\]\n");
+    assert_string_equal(read_page(&of), "- `max_bitrate` (list of {\\<a\\>}): at \\*most\\* \\[this\\]\n");
     close_page(&of);
 }
 
