@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See op_host.h. One task at a time, single-threaded; content lives in memory. */
+/* See op_host.h. One batch at a time, single-threaded; content lives in memory. */
 #include "op_host.h"
 #include "base/file.h"
 #include "config/params.h"
@@ -39,7 +39,12 @@ struct mr_task {
     size_t messages_size;
     mr_status finished;
     bool is_finished;
+    const op_batch_task *batch; /* its tasks; NULL: alone */
+    mr_task *siblings;
+    size_t sibling_count;
 };
+
+static bool hold_input(mr_task *task, const op_input *input);
 
 static size_t host_input_count(const mr_task *task, uint32_t port)
 {
@@ -192,10 +197,27 @@ static int host_cancelled(const mr_task *task)
     return task->options->cancel_after && ++mine->cancel_calls > task->options->cancel_after;
 }
 
+/* What this task emitted first reaches those tasks of the batch that wait for it. */
+static void feed_siblings(mr_task *task)
+{
+    const op_result *made = task->result;
+    for (size_t i = 0; i < task->sibling_count && made->count; i++) {
+        const op_batch_task *waits = &task->batch[i];
+        mr_task *to = &task->siblings[i];
+        if (waits->from == 0 || &task->siblings[waits->from - 1] != task)
+            continue;
+        const op_item *item = &made->items[0];
+        const op_input input = {.port = waits->port, .type = item->type, .meta = item->meta, .data = item->data, .size = item->size};
+        hold_input(to, &input);
+    }
+}
+
 static mr_status host_finish(mr_task *task, mr_status status)
 {
     task->finished = status;
     task->is_finished = true;
+    if (status == MR_OK)
+        feed_siblings(task);
     return MR_OK;
 }
 
@@ -302,39 +324,65 @@ static mr_status bind_params(const mr_op *op, const char *text, mr_arena *arena,
     return status;
 }
 
-static void run_task(mr_task *task, const char *params_text)
+static bool start_task(mr_task *task, const op_batch_task *from, const op_run_options *options, op_result *result)
 {
-    op_result *result = task->result;
+    bool held = true;
+    *result = (op_result){.status = MR_ERR_INTERNAL};
+    *task = (mr_task){.op = from->op, .options = options, .result = result};
+    task->messages = open_memstream(&result->messages, &task->messages_size);
+    task->inputs = calloc(from->input_count + 2, sizeof(*task->inputs)); /* one more may come from a sibling */
+    for (size_t i = 0; i < from->input_count && held; i++)
+        held = hold_input(task, &from->inputs[i]);
+    return held;
+}
+
+static void end_task(mr_task *task)
+{
+    for (size_t i = 0; i < task->input_count; i++)
+        mr_cleanup_fd(&task->inputs[i].fd);
+    if (task->scratch[0])
+        mr_dir_remove(task->scratch, NULL);
+    free(task->inputs);
+    fclose(task->messages);
+}
+
+void op_run_batch(const op_batch_task *tasks, size_t count, const op_run_options *options, op_result *results)
+{
+    static const op_run_options nothing;
     mr_arena *arena = mr_arena_new(0);
-    void *params = NULL;
-    result->status = bind_params(task->op, params_text, arena, &params);
-    if (result->status == MR_OK) {
-        const mr_batch_task one = {.task = task, .op = task->op, .params = params};
-        const mr_batch batch = {.size = sizeof(batch), .count = 1, .tasks = &one};
-        mr_status returned = task->op->run(&host, &batch);
-        result->status = task->is_finished ? task->finished : returned;
+    mr_task *mine = calloc(count, sizeof(*mine));
+    mr_batch_task *all = calloc(count, sizeof(*all));
+    mr_status bound = MR_OK;
+    for (size_t i = 0; i < count; i++) {
+        void *params = NULL;
+        if (!start_task(&mine[i], &tasks[i], options ? options : &nothing, &results[i]))
+            bound = MR_ERR_INTERNAL;
+        mine[i].batch = tasks;
+        mine[i].siblings = mine;
+        mine[i].sibling_count = count;
+        results[i].status = bind_params(tasks[i].op, tasks[i].params, arena, &params);
+        if (results[i].status != MR_OK)
+            bound = results[i].status;
+        all[i] = (mr_batch_task){.task = &mine[i], .op = tasks[i].op, .params = params};
     }
+    if (bound == MR_OK) {
+        const mr_batch batch = {.size = sizeof(batch), .count = (uint32_t)count, .tasks = all};
+        mr_status returned = tasks[0].op->run(&host, &batch);
+        for (size_t i = 0; i < count; i++)
+            results[i].status = mine[i].is_finished ? mine[i].finished : returned;
+    }
+    for (size_t i = 0; i < count; i++)
+        end_task(&mine[i]);
+    free(all);
+    free(mine);
     mr_arena_free(arena);
 }
 
 op_result op_run(const mr_op *op, const char *params, const op_input *inputs, size_t input_count, const op_run_options *options)
 {
-    static const op_run_options nothing;
-    op_result result = {.status = MR_ERR_INTERNAL};
-    mr_task task = {.op = op, .options = options ? options : &nothing, .result = &result};
-    bool held = true;
-    task.messages = open_memstream(&result.messages, &task.messages_size);
-    task.inputs = calloc(input_count + 1, sizeof(*task.inputs));
-    for (size_t i = 0; i < input_count && held; i++)
-        held = hold_input(&task, &inputs[i]);
-    if (held)
-        run_task(&task, params);
-    for (size_t i = 0; i < task.input_count; i++)
-        mr_cleanup_fd(&task.inputs[i].fd);
-    if (task.scratch[0])
-        mr_dir_remove(task.scratch, NULL);
-    free(task.inputs);
-    fclose(task.messages);
+    op_result result;
+    const op_batch_task one = {.op = op, .params = params, .inputs = inputs, .input_count = input_count};
+    op_run_batch(&one, 1, options, &result);
     return result;
 }
 

@@ -45,6 +45,17 @@ typedef struct op_run_options {
 const mr_op *op_load(const char *plugin_path, const char *op_name);
 /* params: YAML or JSON text of a map; NULL: defaults. Several inputs of one port come in the order given. Mistakes in the params are printed and give MR_ERR_PARAM. */
 op_result op_run(const mr_op *op, const char *params, const op_input *inputs, size_t input_count, const op_run_options *options);
+/* Several tasks in one batch. What the task 'from' - 1 (0: none) emits first becomes an input on 'port' once it is finished, as in the engine. */
+typedef struct op_batch_task {
+    const mr_op *op;
+    const char *params;
+    const op_input *inputs;
+    size_t input_count;
+    size_t from;
+    const char *port;
+} op_batch_task;
+/* results: one for each task. */
+void op_run_batch(const op_batch_task *tasks, size_t count, const op_run_options *options, op_result *results);
 void op_result_free(op_result *result);
 /* The n-th item of a port, or NULL. */
 const op_item *op_result_item(const op_result *result, const mr_op *op, const char *port, size_t n);
