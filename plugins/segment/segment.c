@@ -4,6 +4,8 @@
 
 static const mr_op *const ops[] = {
     &mr_op_segment_plan,
+    &mr_op_segment_remux,
+    &mr_op_segment_mpegts,
     NULL,
 };
 

@@ -6,5 +6,7 @@
 #include <millrace/plugin.h>
 
 extern const mr_op mr_op_segment_plan;
+extern const mr_op mr_op_segment_remux;
+extern const mr_op mr_op_segment_mpegts;
 
 #endif
