@@ -148,9 +148,7 @@ static void add_playlist_url(struct master *master, const mr_rendition *renditio
 static void add_media_tag(struct master *master, const char *type, const char *group, const mr_track *track, const mr_rendition *rendition)
 {
     mr_text *out = master->out;
-    text_add(out, "#EXT-X-MEDIA:TYPE=%s,GROUP-ID=\"%s\",NAME=\"", type, group);
-    text_add_quoted(out, track->name);
-    text_add(out, "\"");
+    text_add(out, "#EXT-X-MEDIA:TYPE=%s,GROUP-ID=\"%s\",NAME=\"%s\"", type, group, track->name);
     if (rendition->language[0])
         text_add(out, ",LANGUAGE=\"%s\"", rendition->language);
     text_add(out, ",DEFAULT=%s,AUTOSELECT=%s", track->is_default ? "YES" : "NO", track->autoselect ? "YES" : "NO");

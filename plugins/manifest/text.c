@@ -42,13 +42,23 @@ void text_add(mr_text *out, const char *fmt, ...)
     append(out, piece, (size_t)len);
 }
 
-void text_add_quoted(mr_text *out, const char *value)
+void text_make_quotable(char *buf, size_t size, const char *value)
 {
+    size_t used = 0;
     for (; *value; value++) {
         unsigned char c = (unsigned char)*value;
-        char safe = (char)(c == '"' ? '\'' : (c < 0x20 || c == 0x7f) ? ' ' : c);
-        append(out, &safe, 1);
+        const char *out = c == '"' ? "\u201d" : c == '\'' ? "\u2019" : (c < 0x20 || c == 0x7f) ? " " : NULL;
+        size_t len = out ? strlen(out) : 1;
+        if (used + len >= size)
+            break;
+        memcpy(buf + used, out ? out : value, len);
+        used += len;
     }
+    while (*value && used > 0 && ((unsigned char)*value & 0xC0) == 0x80) { /* cut within a character: the whole of it goes */
+        used--;
+        value--;
+    }
+    buf[used] = '\0';
 }
 
 /* The bytes EF BF BE and EF BF BF are U+FFFE and U+FFFF, which XML 1.0 forbids. Surrogates can't occur: the input is valid UTF-8. */

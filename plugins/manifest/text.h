@@ -16,8 +16,11 @@ typedef struct mr_text {
 void text_init(mr_text *out);
 void text_free(mr_text *out);
 void text_add(mr_text *out, const char *fmt, ...) MR_PRINTF(2, 3);
-/* The inside of an HLS quoted-string (RFC 8216, 4.2): quotes become apostrophes, control characters spaces. */
-void text_add_quoted(mr_text *out, const char *value);
+/*
+ * What may stand inside an HLS quoted-string (RFC 8216, 4.2): control characters become spaces, quotes and apostrophes typographic ones (an
+ * apostrophe is allowed, but some readers take it for a quote). Cut where size is too small.
+ */
+void text_make_quotable(char *buf, size_t size, const char *value);
 /* XML character data or attribute value: markup is escaped; what XML 1.0 can't hold becomes a space. */
 void text_add_xml(mr_text *out, const char *value);
 /* A relative URL of a plain path: everything but unreserved characters (RFC 3986, 2.3) and '/' as %XX. */

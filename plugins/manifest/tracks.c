@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See tracks.h. */
 #include "tracks.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,15 +38,13 @@ static bool name_taken(const mr_tracks *tracks, const char *name)
     return false;
 }
 
-/* As it will stand in a quoted-string, so that names that differ only in what can't be there don't become equal. */
+/* Names that differ only in what can't stand in a quoted-string must not become equal: they are compared as they will be written. */
 static void name_track(const mr_tracks *tracks, mr_track *track)
 {
-    char base[NAME_SIZE];
+    char base[sizeof(track->name) - 16];
     const mr_rendition *lead = track->lead;
     const char *name = lead->name[0] ? lead->name : lead->language[0] ? lead->language : lead->kind == KIND_TEXT ? "Subtitles" : "Sound";
-    snprintf(base, sizeof(base), "%s", name);
-    for (char *c = base; *c; c++)
-        *c = (char)(*c == '"' ? '\'' : ((unsigned char)*c < 0x20 || *c == 0x7f) ? ' ' : *c);
+    text_make_quotable(base, sizeof(base), name);
     snprintf(track->name, sizeof(track->name), "%s", base);
     for (unsigned n = 2; name_taken(tracks, track->name); n++)
         snprintf(track->name, sizeof(track->name), "%s (%u)", base, n);

@@ -10,7 +10,7 @@
 
 typedef struct mr_track {
     const mr_rendition *lead;  /* its first rendition */
-    char name[NAME_SIZE + 16]; /* for people; unique among the tracks; safe in a quoted-string */
+    char name[NAME_SIZE + 16]; /* for people; unique among the tracks; may stand in a quoted-string */
     bool autoselect, is_default;
 } mr_track;
 
