@@ -8,6 +8,7 @@ length, within one frame; the picture's size; an IDR at each segment's start; se
 switch from any rung to the next at each of them that decodes; the sound's place against the picture's, within 20 ms; the end of each
 track; and, where the source's pixels can be compared, the PSNR of frames at seams against those elsewhere.
 """
+import math
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ import playlists
 import probes
 
 SYNC_SECONDS = 0.020
+CUT_SECONDS = 0.015    # sound this far ahead of the picture is cut rather than the first frame held
 SEAM_DROP_DB = 4.0     # the mean over the frames beside seams may be this much lower than over all
-FLOOR_DB = 24.0        # no rendition is worse on average, even at the lowest rungs
+FLOOR_DB = 24.0        # a rendition of the source's own size is not worse than this on average
 
 
 @dataclass
@@ -90,7 +92,8 @@ def check_seams(source, source_filter, media, size, fps, problems, name):
     if len(values) < 8:
         return
     mean = sum(values) / len(values)
-    if mean < FLOOR_DB:
+    same = probes.first_stream(source, "video")
+    if mean < FLOOR_DB and size == (int(same["width"]), int(same["height"])):
         problems.append(f"{name}: mean PSNR {mean:.1f} dB is under {FLOOR_DB}")
     position = 0.0
     beside = []
@@ -107,12 +110,20 @@ def check_seams(source, source_filter, media, size, fps, problems, name):
             problems.append(f"{name}: a frame beside a seam has {worst:.1f} dB, the mean is {mean:.1f}")
 
 
-def _expected_frames(source_times, fps, origin):
-    indices = sorted({max(0, round((t - origin) * fps)) for t in source_times})
-    return indices[-1] + 1 if indices else 0
+def _held_frames(picture_start, sound_start, fps):
+    if sound_start is None or picture_start - sound_start <= CUT_SECONDS:
+        return 0
+    return max(0, math.ceil((picture_start - sound_start - CUT_SECONDS) * fps - 0.001))
 
 
-def _check_video(source, tree, master, expect, origin, source_times, problems):
+def _expected_frames(source_times, fps, sound_start):
+    """The first frame stands on the output's grid; where the sound begins before it, it is held from the start on."""
+    if not source_times:
+        return 0
+    return _held_frames(source_times[0], sound_start, fps) + round((source_times[-1] - source_times[0]) * fps) + 1
+
+
+def _check_video(source, master, expect, sound_start, source_times, problems):
     renditions = []
     for values, path in sorted(master.variants, key=lambda v: int(v[0]["RESOLUTION"].split("x")[1])):
         if any(path == known.path for _, known in renditions):
@@ -131,7 +142,7 @@ def _check_video(source, tree, master, expect, origin, source_times, problems):
             problems.append(f"{name}: FRAME-RATE={values['FRAME-RATE']}, decoded {fps:.3f}")
         _check_timestamps(name, times, problems)
         if not expect.damaged:
-            expected = _expected_frames(source_times, fps, origin)
+            expected = _expected_frames(source_times, fps, sound_start)
             slack = 0 if expect.exact_frames else 1
             if abs(len(times) - expected) > slack:
                 problems.append(f"{name}: {len(times)} frames decode, {expected} are in the source ({len(source_times)} decoded)")
@@ -142,7 +153,7 @@ def _check_video(source, tree, master, expect, origin, source_times, problems):
             problems.append(f"{name}: starts at {starts[0]:.3f} s, not at 0")
         if not media.ended:
             problems.append(f"{name}: its playlist has no ENDLIST")
-        if expect.compare and expect.exact_frames and not expect.damaged and source_times and round((source_times[0] - origin) * fps) == 0:
+        if expect.compare and expect.exact_frames and not expect.damaged and len(times) == len(source_times):
             check_seams(source, "null", media, size, fps, problems, name)
     if renditions:
         _check_switches(renditions, problems)
@@ -157,7 +168,7 @@ def _check_video(source, tree, master, expect, origin, source_times, problems):
 
 def _check_audio(source, master, expect, origin, problems):
     seen = set()
-    tracks = [s for s in probes.streams(source) if s["codec_type"] == "audio" and s.get("sample_rate", "0") != "0"]
+    tracks = _sound_tracks(source)
     groups = {}
     for values, path in master.renditions:
         if values["TYPE"] == "AUDIO" and path and path not in seen:
@@ -183,11 +194,18 @@ def _check_audio(source, master, expect, origin, problems):
                 problems.append(f"{name}: its playlist has no ENDLIST")
             if expect.damaged or at >= len(tracks):
                 continue
+            at = _same_language(values.get("LANGUAGE", ""), tracks, at)
             source_span = probes.sound_span(source, f"a:{at}")
             frame = 1024 / 48000
             if source_span and abs(span[1] - (source_span[1] - origin)) > frame + 0.003:
                 problems.append(f"{name}: ends at {span[1]:.3f} s, its source at {source_span[1] - origin:.3f}")
             _check_sync(source, at, source_span, path, origin, name, problems)
+
+
+def _same_language(language, tracks, at):
+    """The source's track of that language, else the one at the same place."""
+    words = {"en": ("eng",), "de": ("deu", "ger"), "fr": ("fra", "fre")}.get(language, (language,))
+    return next((i for i, track in enumerate(tracks) if track.get("tags", {}).get("language") in words), at)
 
 
 def _check_sync(source, track, source_span, path, origin, name, problems):
@@ -202,6 +220,19 @@ def _check_sync(source, track, source_span, path, origin, name, problems):
         problems.append(f"{name}: is {shift * 1000:.1f} ms later than in the source")
 
 
+def _sound_start(source):
+    spans = [probes.sound_span(source, f"a:{at}") for at, _ in enumerate(_sound_tracks(source))]
+    return min((span[0] for span in spans if span), default=None)
+
+
+def _sound_tracks(source):
+    return [s for s in probes.streams(source) if s["codec_type"] == "audio" and s.get("sample_rate", "0") != "0"]
+
+
+def _grid_rate(master):
+    return max((float(values["FRAME-RATE"]) for values, _ in master.variants if "FRAME-RATE" in values), default=25.0)
+
+
 def check_stream(source, tree, expect=None):
     expect = expect or Expect()
     tree = Path(tree)
@@ -210,16 +241,18 @@ def check_stream(source, tree, expect=None):
     video = probes.first_stream(source, "video")
     has_video = expect.video if expect.video is not None else video is not None
     source_times = _video_frames(source) if has_video and not expect.damaged else []
-    starts = source_times[:1]
-    for at, _ in enumerate(s for s in probes.streams(source) if s["codec_type"] == "audio" and s.get("sample_rate", "0") != "0"):
-        span = probes.sound_span(source, f"a:{at}") if not expect.damaged else None
-        starts += [span[0]] if span else []
-    origin = min(starts) if starts else 0.0
+    sound_start = None if expect.damaged else _sound_start(source)
+    origin = sound_start or 0.0
+    if source_times:
+        origin = source_times[0]
+        if sound_start is not None and has_video:
+            fps = _grid_rate(master)
+            origin -= _held_frames(source_times[0], sound_start, fps) / fps
     if has_video:
         if not any("RESOLUTION" in values for values, _ in master.variants):
             problems.append("no picture is published")
         else:
-            _check_video(source, tree, master, expect, origin, source_times, problems)
+            _check_video(source, master, expect, sound_start, source_times, problems)
     _check_audio(source, master, expect, origin, problems)
     if expect.text is not None:
         found = len({path for values, path in master.renditions if values["TYPE"] == "SUBTITLES"})

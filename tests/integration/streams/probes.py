@@ -72,7 +72,7 @@ def sound_span(path, selector="a:0"):
     return float(timed[0]["pts_time"]), float(last["pts_time"]) + int(last["nb_samples"]) / rate
 
 
-def lag_seconds(reference, other, rate, most=0.5):
+def lag_seconds(reference, other, rate, most=2.0):
     """How much later 'other' is than 'reference', by the peak of their cross-correlation; None when there is nothing to compare."""
     length = min(len(reference), len(other), rate * 20)
     if length < rate // 4:

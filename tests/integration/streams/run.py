@@ -7,6 +7,7 @@ Runs pipelines/vod.yaml on clips and checks what comes out (checker.py).
 import argparse
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,15 +17,20 @@ from pathlib import Path
 import checker
 import clips
 
-# One low rung and a fast preset: what is tested here is the stream's shape, and there are many clips.
-RUNGS = "[{height: 240, max_bitrate: 600k}, {height: 144, max_bitrate: 250k}]"
-PARAMS = ["--param", f"ladder={RUNGS}", "--param", "preset=ultrafast", "--param", "segment_duration=2s"]
+# Two low rungs (the upper is as large as most clips) and a fast preset: what is tested here is the stream's shape, and there are many clips.
+RUNGS = "[{height: 180, max_bitrate: 900k}, {height: 90, max_bitrate: 250k}]"
+PARAMS = ["--param", f"ladder={RUNGS}", "--param", "preset=veryfast", "--param", "segment_duration=2s"]
 
 
 def millrace(options, source, tree, extra=()):
     shutil.rmtree(tree, ignore_errors=True)
     return subprocess.run([options.millrace, "run", options.pipeline, "--input", str(source), "--output", str(tree), "--state", str(options.work / "state"),
                            *PARAMS, *extra], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
+
+
+def plain(name):
+    """ffprobe takes what follows a '?' in a playlist's path for a query."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
 def judge(name, begun, problems):
@@ -36,7 +42,7 @@ def judge(name, begun, problems):
 
 def try_source(options, name, source, expect):
     begun = time.monotonic()
-    tree = options.work / "trees" / name.replace("/", "_")
+    tree = options.work / "trees" / plain(name)
     done = millrace(options, source, tree)
     if done.returncode != 0:
         return judge(name, begun, [f"exit code {done.returncode}: {done.stderr.strip()[-600:]}"])
@@ -54,7 +60,7 @@ def run_clips(options, names):
 def refused(options, name, source):
     """Exit code 3, one sentence, and nothing that could be taken for a stream; or a stream, if it made one."""
     begun = time.monotonic()
-    tree = options.work / "trees" / name
+    tree = options.work / "trees" / plain(name)
     done = millrace(options, source, tree)
     problems = []
     if done.returncode not in (0, 3):
