@@ -112,17 +112,19 @@ char *mr_text_show_all(const char *text, size_t len, char *out, size_t size)
     char shown[MR_TEXT_SHOWN];
     unsigned columns = 0;
     size_t used = 0;
+    size_t room_until = 0; /* how much may be kept when "…" must follow */
     for (size_t at = 0; at < len;) {
         at += mr_text_show(text + at, len - at, shown, &columns);
         size_t add = strlen(shown);
-        size_t reserve = at < len ? sizeof(more) : 1;
-        if (used + add + reserve > size) {
-            memcpy(out + used, more, sizeof(more) - 1);
-            used += sizeof(more) - 1;
+        if (used + add + 1 > size) {
+            memcpy(out + room_until, more, sizeof(more) - 1);
+            used = room_until + sizeof(more) - 1;
             break;
         }
         memcpy(out + used, shown, add);
         used += add;
+        if (used + sizeof(more) <= size)
+            room_until = used;
     }
     out[used] = '\0';
     return out;

@@ -256,13 +256,13 @@ static bool ntsc_rate(const decimal *number, mr_ratio *ret_ratio)
     static const uint32_t rates[] = {24, 30, 48, 60, 96, 120, 240};
     if (number->digits < 2 || number->digits > FRACTION_DIGITS || number->whole > 240)
         return false;
-    uint64_t place = 1;
-    for (unsigned i = number->digits; i < FRACTION_DIGITS; i++)
-        place *= 10;
-    uint64_t written = number->whole * FRACTION_ONE + number->fraction;
+    uint64_t places = 1;
+    for (unsigned i = 0; i < number->digits; i++)
+        places *= 10;
+    uint64_t written = number->whole * places + number->fraction / (FRACTION_ONE / places);
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-        uint64_t exact = (uint64_t)((unsigned __int128)rates[i] * 1000 * FRACTION_ONE / 1001);
-        if (written == exact / place * place || written == (exact + place / 2) / place * place) {
+        uint64_t exact = rates[i] * 1000ull * places; /* over 1001; below 2^58 */
+        if (written == exact / 1001 || written == (2 * exact + 1001) / 2002) {
             *ret_ratio = (mr_ratio){(int32_t)(rates[i] * 1000), 1001};
             return true;
         }
