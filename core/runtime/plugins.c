@@ -270,6 +270,8 @@ static void load_folder(mr_plugins *plugins, const char *folder, bool named, con
         mr_warning(diags, "plugin-writable", nowhere, "plugin folder '%s' may be changed by every user of this machine", folder);
         mr_hint(diags, "chmod o-w '%s'", folder);
     }
+    if ((unsigned)count > FILES_MAX)
+        mr_warning(diags, "plugin-limit", nowhere, "plugin folder '%s' has %d files, only the first %u are looked at", folder, count, FILES_MAX);
     for (int i = 0; i < count; i++) {
         mr_autofree char *path = (unsigned)i < FILES_MAX ? mr_path_join(folder, names[i]->d_name) : NULL;
         bool folder_entry = path && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
@@ -290,6 +292,8 @@ static void load_named_folders(mr_plugins *plugins, const char *list, const mr_h
         free(folder);
         list += len + (list[len] == ':');
     }
+    if (list && *list)
+        mr_warning(diags, "plugin-limit", nowhere, "MILLRACE_PLUGIN_PATH names more than %u folders, the rest is not looked at", FOLDERS_MAX);
 }
 
 /* "…/bin/millrace" -> "…/lib/millrace/plugins". NULL: not to be known. */

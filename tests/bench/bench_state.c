@@ -21,7 +21,7 @@ typedef struct bench {
     mr_store *store;
     mr_objects *objects;
     bool contents; /* else tasks */
-    atomic_bool stop;
+    int64_t until_us;
     atomic_uint_fast64_t done;
     atomic_uint next_thread;
 } bench;
@@ -60,7 +60,7 @@ static void *work(void *context)
     mr_autojson json_t *outputs = json_pack("[{s:s, s:s, s:i, s:{s:s, s:i, s:i}}]", "port", "segments", "digest",
                                             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "size", 200000, "meta", "role",
                                             "media", "index", 1, "start", 0);
-    for (uint64_t i = 0; data && outputs && !atomic_load(&it->stop); i++) {
+    for (uint64_t i = 0; data && outputs && mr_now_us() < it->until_us; i++) {
         mr_status status = it->contents ? store_content(it, thread, i, data) : record_task(it, thread, i, outputs);
         if (status != MR_OK) {
             fprintf(stderr, "failed: status %d\n", status);
@@ -76,14 +76,11 @@ static void measure(bench *it, unsigned count, double seconds)
 {
     pthread_t threads[THREADS_MAX];
     unsigned started = 0;
-    const struct timespec wait = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
-    atomic_store(&it->stop, false);
     atomic_store(&it->done, 0);
     int64_t start = mr_now_us();
+    it->until_us = start + (int64_t)(seconds * 1e6);
     while (started < count && pthread_create(&threads[started], NULL, work, it) == 0)
         started++;
-    nanosleep(&wait, NULL);
-    atomic_store(&it->stop, true);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     double elapsed = (double)(mr_now_us() - start) / 1e6;

@@ -252,6 +252,21 @@ static void test_a_missing_folder_of_the_search_path_is_a_warning(void **context
     assert_true(has_plugin(it, "good"));
 }
 
+static void test_too_many_folders_are_a_warning(void **context)
+{
+    world *it = *context;
+    char list[64 * 2 + 160];
+    size_t len = 0;
+    put(it, "good", "a/good.so");
+    for (int i = 0; i < 64; i++)
+        len += (size_t)snprintf(list + len, sizeof(list) - len, ":");
+    snprintf(list + len, sizeof(list) - len, "%s", place(it, "a"));
+    setenv("MILLRACE_PLUGIN_PATH", list, 1); // NOLINT(concurrency-mt-unsafe)
+    it->plugins = mr_plugins_load(&host, it->diags);
+    assert_string_equal(only_diag(it)->code, "plugin-limit");
+    assert_false(has_plugin(it, "good"));
+}
+
 static void test_an_op_that_is_there_already_names_both_files(void **context)
 {
     world *it = *context;
@@ -351,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_can_not_be_read_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_entries_are_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_missing_folder_of_the_search_path_is_a_warning, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_too_many_folders_are_a_warning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_op_that_is_there_already_names_both_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_first_plugin_of_a_name_wins, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_within_a_folder_names_decide, set_up, tear_down),
