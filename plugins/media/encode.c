@@ -73,6 +73,8 @@ static mr_status open_context(mr_encoder *encoder, const mr_encode_options *opti
         error = avcodec_open2(encoder->context, codec, &dictionary);
     if (error >= 0)
         error = avcodec_parameters_from_context(encoder->parameters, encoder->context);
+    if (error >= 0)
+        encoder->parameters->video_delay = mr_encoder_delay(options);
     const AVDictionaryEntry *unknown = av_dict_get(dictionary, "", NULL, AV_DICT_IGNORE_SUFFIX);
     mr_status status = MR_OK;
     if (error < 0) {

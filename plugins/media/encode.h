@@ -49,7 +49,7 @@ mr_status mr_encoder_send(mr_encoder *encoder, const AVFrame *frame, int64_t ind
 /* MR_NOT_YET: wants another frame; MR_END: all came out. Times in frames: pts is the frame's index, dts counts up by one, so pts − dts may be
  * negative. */
 mr_status mr_encoder_receive(mr_encoder *encoder, AVPacket *packet);
-/* What mr_cmaf_new wants. Borrowed. */
+/* What mr_cmaf_new wants, with video_delay right (not every encoder tells it before its first packet). Borrowed. */
 const AVCodecParameters *mr_encoder_parameters(const mr_encoder *encoder);
 
 /* Can one encoder be told where key frames go? Else each segment needs an encoder of its own. */

@@ -137,7 +137,8 @@ static int set_x265(const mr_encode_options *options, AVDictionary **dictionary)
 {
     AVBPrint params;
     av_bprint_init(&params, 0, 1024);
-    av_bprintf(&params, "info=0:log-level=none:open-gop=0:repeat-headers=0:hash=0:aud=0:hrd=0:keyint=%d", FFMAX(options->longest_gop, KEYINT_MIN));
+    av_bprintf(&params, "info=0:log-level=none:open-gop=0:repeat-headers=0:hash=0:aud=0:hrd=0:bframes=%d:b-pyramid=1:keyint=%d", B_FRAMES,
+               FFMAX(options->longest_gop, KEYINT_MIN));
     if (options->threads <= 1)
         av_bprintf(&params, ":pools=none:frame-threads=1:wpp=0");
     if (FFMIN(options->width, options->height) < 128) /* a coding tree must fit into the picture */
@@ -184,6 +185,14 @@ static int set_vp9(const mr_encode_options *options, AVCodecContext *context, AV
     error = set_int(error, dictionary, "auto-alt-ref", 1);
     error = set_int(error, dictionary, "lag-in-frames", 25);
     return set_int(error, dictionary, "crf", FFMIN((int64_t)(options->crf + 0.5), 63));
+}
+
+int mr_encoder_delay(const mr_encode_options *options)
+{
+    if (options->codec == MR_CODEC_AV1 || options->codec == MR_CODEC_VP9)
+        return 0; /* hidden frames travel with shown ones */
+    bool baseline = options->codec == MR_CODEC_H264 && options->profile && strcmp(options->profile, "baseline") == 0;
+    return baseline ? 0 : 2; /* B-frames that are referred to */
 }
 
 int mr_encoder_set_options(const mr_encode_options *options, AVCodecContext *context, AVDictionary **dictionary)

@@ -2,6 +2,8 @@
 /* The plugin's entry: what it offers. */
 #include "transcode.h"
 
+#include <stdlib.h>
+
 static const mr_op *const ops[] = {
     &mr_op_transcode_ladder,
     &mr_op_transcode_analyse,
@@ -12,6 +14,16 @@ static const mr_op *const ops[] = {
     NULL,
 };
 
+/* SVT-AV1 writes to stderr what it was told, unless it is asked not to before it is opened first. Nothing else runs yet. */
+static mr_status load(const mr_host *host, char *why, size_t why_size)
+{
+    (void)host;
+    (void)why;
+    (void)why_size;
+    setenv("SVT_LOG", "0", 0); /* NOLINT(concurrency-mt-unsafe) */
+    return MR_OK;
+}
+
 MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry = {
     .size = sizeof(mr_plugin),
     .abi_major = MR_ABI_MAJOR,
@@ -21,4 +33,5 @@ MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry = {
     .summary = "encodes pictures, sound and subtitles",
     .licence = "MIT",
     .ops = ops,
+    .load = load,
 };

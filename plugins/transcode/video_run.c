@@ -91,6 +91,10 @@ static mr_status add_job(group *all, const mr_batch_task *one)
     job *added = &all->jobs[all->job_count++];
     added->one = one;
     added->params = one->params;
+    if (added->params->codec == MR_CODEC_H264 && all->options.keep_hdr && all->chunk.picture.hdr != MR_HDR_NONE) {
+        all->host->report(one->task, MR_SEVERITY_ERROR, "hdr", "use the codec hevc, av1 or vp9, or tonemap", "players don't show HDR in H.264");
+        return MR_ERR_PARAM;
+    }
     mr_status status = mr_rung_read(all->host, one->task, all->host->input(one->task, MR_VIDEO_RUNG, 0), &added->rung);
     if (status == MR_OK)
         status = mr_rung_encode_new(all->host, one->task, &all->chunk, &added->rung, added->params, &added->encode);
