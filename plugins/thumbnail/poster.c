@@ -12,6 +12,9 @@ enum { IN_SOURCE, IN_INFO };
 enum { OUT_IMAGE };
 enum { CANDIDATES = 12, ENOUGH = 4, SMALL = 160, DECODE_LIMIT = 600, DECODE_STEP = 25 };
 
+#define DECODE_PIXELS (600 * 640 * 360) /* of them all: large pictures take long */
+#define GOOD_SCORE    6.0               /* black is about 0, plain 3, most of what one would show 8 and more */
+
 struct poster_params {
     int64_t time;
     int64_t width;
@@ -22,7 +25,7 @@ struct poster_params {
 static const mr_param params[] = {
     MR_DURATION(struct poster_params, time, .help = "the moment to show; absent or 0: a good one is looked for (1us is the first picture)"),
     MR_INT(struct poster_params, width, .standard = "1920", .min = "16", .max = "8192",
-           .help = "at most so wide, in pixels; never larger than the video"),
+           .help = "of the longer side at most, in pixels; never larger than the video"),
     MR_INT(struct poster_params, quality, .standard = "90", .min = "1", .max = "100", .help = "of the JPEG: 100 is best"),
     MR_TEXT(struct poster_params, path, .standard = "poster.jpg", .min = "1", .max = "200", .help = "its place in the published tree"),
     MR_PARAM_END,
@@ -72,9 +75,7 @@ static mr_status judge_keyframes(poster_search *search)
         int64_t wanted = source->start_us + length / 10 + length / 2 * i / (CANDIDATES - 1);
         if (source->keyframes && thumb_source_keyframe(source, wanted) == last)
             continue;
-        mr_status status = mr_decoder_seek(source->decoder, wanted);
-        if (status == MR_OK)
-            status = thumb_source_next(source, search->frame, &us);
+        mr_status status = thumb_source_seek(source, wanted, search->frame, &us);
         if (status == MR_OK && us != last) {
             last = us;
             status = judge(search, us);
@@ -90,8 +91,9 @@ static mr_status judge_keyframes(poster_search *search)
 static mr_status judge_between(poster_search *search)
 {
     int64_t us;
+    int64_t limit = DECODE_PIXELS / ((int64_t)search->source->picture.width * search->source->picture.height);
     mr_status status = thumb_source_reopen(search->source, false);
-    for (int i = 0; status == MR_OK && i < DECODE_LIMIT; i++) {
+    for (int i = 0; status == MR_OK && i < DECODE_LIMIT && i <= limit; i++) {
         status = thumb_source_next(search->source, search->frame, &us);
         if (status == MR_OK && i % DECODE_STEP == 0)
             status = judge(search, us);
@@ -111,7 +113,7 @@ static mr_status find_good(thumb_source *source, int64_t *ret_us)
         status = mr_media_error(source->host, source->task, AVERROR(ENOMEM), "pictures");
     if (status == MR_OK)
         status = judge_keyframes(&search);
-    if (status == MR_OK && search.seen < ENOUGH)
+    if (status == MR_OK && search.seen < ENOUGH && (search.seen == 0 || search.best_score < GOOD_SCORE))
         status = judge_between(&search);
     if (status == MR_OK && search.seen == 0) {
         source->host->report(source->task, MR_SEVERITY_ERROR, NULL, NULL, "no picture of the source could be decoded");
@@ -131,7 +133,7 @@ static mr_status emit_picture(thumb_source *source, const struct poster_params *
     int width;
     int height;
     thumb_shape *shape = NULL;
-    thumb_source_fit(source, (int)options->width, INT16_MAX, &width, &height);
+    thumb_source_fit(source, (int)options->width, (int)options->width, &width, &height);
     mr_status status = thumb_shape_new(source, width, height, THUMB_FULL, true, &shape);
     if (status == MR_OK)
         status = thumb_shape_run(shape, frame, picture);

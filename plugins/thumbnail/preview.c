@@ -124,9 +124,7 @@ static mr_status show_moment(preview *work, int64_t us, int count)
     int64_t frame_us = 0;
     bool more = true;
     bool changed = true;
-    mr_status status = mr_decoder_seek(source->decoder, us);
-    if (status == MR_OK)
-        status = thumb_source_next(source, work->held, &start_us);
+    mr_status status = thumb_source_seek(source, us, work->held, &start_us);
     if (status == MR_END)
         return work->held->buf[0] && work->sent > 0 ? MR_OK : MR_END;
     av_frame_unref(work->frame);

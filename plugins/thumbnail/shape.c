@@ -47,15 +47,18 @@ static mr_status start(thumb_shape *shape, const AVFrame *like)
     char chain[2048];
     const mr_picture_info *info = &shape->source->picture;
     bool sideways = info->rotation % 180 != 0;
-    mr_colour_chain(like, info, false, colours, sizeof(colours));
+    AVFrame scaled = *like; /* only looked at: what comes out of the scaler */
+    scaled.width = sideways ? shape->height : shape->width;
+    scaled.height = sideways ? shape->width : shape->height;
+    mr_colour_chain(&scaled, info, false, colours, sizeof(colours));
     snprintf(chain, sizeof(chain),
              "%sscale=w=%d:h=%d:flags=%s+accurate_rnd+bitexact,setsar=1,%s%s%s,"
              "colorspace=ispace=bt709:irange=tv:iprimaries=bt709:itrc=bt709:space=smpte170m:range=%s:primaries=bt709:trc=bt709:fast=1,format=yuv420p",
              deinterlaces(shape)
                  ? (info->interlacing == MR_TOP_FIRST ? "bwdif=mode=send_frame:parity=tff:deint=all," : "bwdif=mode=send_frame:parity=bff:deint=all,")
                  : "",
-             sideways ? shape->height : shape->width, sideways ? shape->width : shape->height, shape->fine ? "lanczos" : "bicubic",
-             info->mirror ? "hflip," : "", turns[info->rotation / 90], colours, shape->range == THUMB_FULL ? "pc" : "tv");
+             scaled.width, scaled.height, shape->fine ? "lanczos" : "bicubic", info->mirror ? "hflip," : "", turns[info->rotation / 90], colours,
+             shape->range == THUMB_FULL ? "pc" : "tv");
     return mr_filter_new(shape->source->host, shape->source->task, like, AV_TIME_BASE_Q, chain, NULL, &shape->filter);
 }
 

@@ -85,6 +85,7 @@ mr_status thumb_source_open(const mr_host *host, mr_task *task, const mr_artifac
 mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only)
 {
     const mr_decoder_options options = {.keyframes_only = keyframes_only};
+    source->keyframes_only = keyframes_only;
     mr_decoder_close(source->decoder);
     source->decoder = NULL;
     mr_media_close(&source->format);
@@ -114,15 +115,25 @@ mr_status thumb_source_next(thumb_source *source, AVFrame *frame, int64_t *ret_u
     return status;
 }
 
+mr_status thumb_source_seek(thumb_source *source, int64_t us, AVFrame *frame, int64_t *ret_us)
+{
+    mr_status status = mr_decoder_seek(source->decoder, us);
+    if (status == MR_OK)
+        status = thumb_source_next(source, frame, ret_us);
+    if (status != MR_END || source->keyframes_only)
+        return status;
+    /* Nothing decodes from there on, perhaps because nothing is marked as a keyframe: from the start, as it comes. */
+    status = thumb_source_reopen(source, false);
+    return status == MR_OK ? thumb_source_next(source, frame, ret_us) : status;
+}
+
 mr_status thumb_source_at(thumb_source *source, int64_t us, AVFrame *frame, int64_t *ret_us)
 {
     int64_t ahead_us;
     AVFrame *ahead = av_frame_alloc();
     if (!ahead)
         return mr_media_error(source->host, source->task, AVERROR(ENOMEM), "pictures");
-    mr_status status = mr_decoder_seek(source->decoder, us);
-    if (status == MR_OK)
-        status = thumb_source_next(source, frame, ret_us);
+    mr_status status = thumb_source_seek(source, us, frame, ret_us);
     mr_status more = status;
     while (more == MR_OK && *ret_us < us) {
         more = thumb_source_next(source, ahead, &ahead_us);

@@ -148,8 +148,7 @@ static mr_status keyframe_at(storyboard *board, int64_t wanted, int64_t last, in
     *ret_us = last;
     if (last != INT64_MIN && source->keyframes && thumb_source_keyframe(source, wanted) == last)
         return MR_OK;
-    mr_status status = mr_decoder_seek(source->decoder, wanted);
-    return status == MR_OK ? thumb_source_next(source, board->frame, ret_us) : status;
+    return thumb_source_seek(source, wanted, board->frame, ret_us);
 }
 
 /* Would neighbouring tiles mostly show the same keyframe? Where the keyframes are not known, some neighbours in the middle are tried. */

@@ -31,6 +31,7 @@ typedef struct thumb_source {
     size_t keyframe_count;
     AVFormatContext *format;
     mr_decoder *decoder;
+    bool keyframes_only;
 } thumb_source;
 
 /* Reads info (what probe.media says) and opens the picture track. thumb_source_close is due in any case. */
@@ -41,6 +42,8 @@ void thumb_source_close(thumb_source *source);
 mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only);
 /* The next picture. MR_END: none. */
 mr_status thumb_source_next(thumb_source *source, AVFrame *frame, int64_t *ret_us);
+/* The keyframe at or before a time, wherever one can be found; the pictures after it follow. MR_END: none. */
+mr_status thumb_source_seek(thumb_source *source, int64_t us, AVFrame *frame, int64_t *ret_us);
 /* The picture shown at a time: the last one that is not after it, else the first. keyframes_only decoders give the keyframe. */
 mr_status thumb_source_at(thumb_source *source, int64_t us, AVFrame *frame, int64_t *ret_us);
 /* The last keyframe at or before a time; the first when there is none. Only with keyframes. */
