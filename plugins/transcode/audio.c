@@ -141,39 +141,13 @@ static mr_status parse_chunk(audio_task *work)
 
 /* ---- loudness ---- */
 
-/* The measurement of this track's rendition of so many channels. */
-static bool find_loudness(const audio_task *work, int channels, mr_loudness *ret_loudness)
-{
-    size_t count = work->host->input_count(work->task, IN_LOUDNESS);
-    bool found = false;
-    for (size_t i = 0; i < count && !found; i++) {
-        const mr_artifact *artifact = work->host->input(work->task, IN_LOUDNESS, i);
-        json_t *json = artifact ? json_loadb(artifact->meta, artifact->meta_len, 0, NULL) : NULL;
-        const json_t *item = NULL;
-        size_t n;
-        int stream = -1;
-        json_t *list = json_object_get(json, "renditions");
-        if (json_unpack(json, "{s:i}", "stream", &stream) == 0 && stream == work->track.stream) {
-            json_array_foreach(list, n, item)
-            {
-                int of = 0;
-                if (!found && json_unpack((json_t *)item, "{s:i,s:F,s:F}", "channels", &of, "integrated_lufs", &ret_loudness->integrated,
-                                          "true_peak_dbtp", &ret_loudness->true_peak) == 0)
-                    found = of == channels;
-            }
-        }
-        json_decref(json);
-    }
-    return found;
-}
-
 static mr_status gain_of(const audio_task *work, int channels, double *ret_gain)
 {
     mr_loudness loudness = {.channels = channels};
     *ret_gain = 1;
     if (work->params->loudness >= 0)
         return MR_OK;
-    if (!find_loudness(work, channels, &loudness)) {
+    if (!mr_loudness_find(work->host, work->task, IN_LOUDNESS, work->track.stream, channels, &loudness)) {
         work->host->report(work->task, MR_SEVERITY_ERROR, "loudness", "connect the input 'loudness' to the op transcode.loudness",
                            "the loudness of stream %d was not measured", work->track.stream);
         return MR_ERR_PARAM;

@@ -173,47 +173,42 @@ double mr_loudness_gain(const mr_loudness *loudness, double target, double ceili
     return pow(10, fmin(target - loudness->integrated, ceiling - loudness->true_peak) / 20);
 }
 
-/* ---- the op ---- */
+/* ---- a whole track ---- */
 
-typedef struct loudness_task {
+typedef struct measurement {
     const mr_host *host;
     mr_task *task;
-    mr_audio_track track;
     mr_audio_reader *reader;
-    mr_loudness_meter *meters[2];
-    int meter_count;
+    mr_loudness_meter *meters[MR_LOUDNESS_MAX];
+    int count;
+    int64_t end; /* samples */
     float *planes[MAX_CHANNELS];
-} loudness_task;
+} measurement;
 
-static mr_status open_all(loudness_task *work)
+static mr_status open_measurement(measurement *work, const mr_artifact *source, const mr_audio_track *track, const int *channels, int count)
 {
-    int channels[2];
-    int count = mr_audio_track_renditions(&work->track, true, channels);
-    for (int i = 0; i < count; i++) {
-        int error = mr_loudness_meter_new(&work->track.layout, channels[i], RATE, &work->meters[i]);
+    for (; work->count < count; work->count++) {
+        int error = mr_loudness_meter_new(&track->layout, channels[work->count], RATE, &work->meters[work->count]);
         if (error < 0)
             return mr_media_error(work->host, work->task, error, "measuring loudness");
-        work->meter_count++;
     }
-    for (int c = 0; c < work->track.layout.nb_channels; c++) {
+    for (int c = 0; c < track->layout.nb_channels; c++) {
         work->planes[c] = calloc(BLOCK, sizeof(float));
         if (!work->planes[c])
             return MR_ERR_NOMEM;
     }
-    const mr_audio_reader_options options = {.stream = work->track.stream,
+    const mr_audio_reader_options options = {.stream = track->stream,
                                              .rate = RATE,
-                                             .origin_us = work->track.start_us,
-                                             .track_start_us = work->track.start_us,
+                                             .origin_us = track->start_us,
+                                             .track_start_us = track->start_us,
                                              .start = 0,
-                                             .end = (int64_t)RATE * MAX_SECONDS,
-                                             .layout = work->track.layout};
-    return mr_audio_reader_open(work->host, work->task, work->host->input(work->task, IN_SOURCE, 0), &options, &work->reader);
+                                             .end = work->end,
+                                             .layout = track->layout};
+    return mr_audio_reader_open(work->host, work->task, source, &options, &work->reader);
 }
 
-static mr_status measure(loudness_task *work)
+static mr_status listen(measurement *work, double expected)
 {
-    int64_t duration_us = json_integer_value(json_object_get(work->track.json, "duration_us"));
-    double whole = duration_us > 0 ? (double)duration_us * RATE / 1e6 : 1e9;
     int64_t samples = 0;
     int got = BLOCK;
     while (got == BLOCK) {
@@ -222,17 +217,67 @@ static mr_status measure(loudness_task *work)
             return status;
         got = mr_audio_reader_got(work->reader);
         samples += got;
-        for (int i = 0; i < work->meter_count; i++) {
+        for (int i = 0; i < work->count; i++) {
             int error = got > 0 ? mr_loudness_meter_add(work->meters[i], work->planes, got) : 0;
             if (error >= 0 && got < BLOCK)
                 error = mr_loudness_meter_add(work->meters[i], NULL, 0);
             if (error < 0)
                 return mr_media_error(work->host, work->task, error, "measuring loudness");
         }
-        work->host->progress(work->task, fmin((double)samples / whole, 1));
+        work->host->progress(work->task, fmin((double)samples / expected, 1));
     }
     return MR_OK;
 }
+
+mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_audio_track *track, int64_t max_us,
+                              const int *channels, int count, mr_loudness *ret_loudness)
+{
+    measurement work = {.host = host, .task = task, .end = (int64_t)RATE * MAX_SECONDS};
+    int64_t duration_us = json_integer_value(json_object_get(track->json, "duration_us"));
+    if (max_us > 0 && max_us < MAX_SECONDS * INT64_C(1000000))
+        work.end = max_us * RATE / 1000000;
+    mr_status status = open_measurement(&work, source, track, channels, count);
+    if (status == MR_OK)
+        status = listen(&work, duration_us > 0 ? (double)duration_us * RATE / 1e6 : 1e9);
+    for (int i = 0; i < work.count; i++) {
+        ret_loudness[i] = mr_loudness_meter_result(work.meters[i]);
+        mr_loudness_meter_free(work.meters[i]);
+    }
+    for (int c = 0; c < MAX_CHANNELS; c++)
+        free(work.planes[c]);
+    mr_audio_reader_close(work.reader);
+    return status;
+}
+
+bool mr_loudness_find(const mr_host *host, const mr_task *task, uint32_t port, int stream, int channels, mr_loudness *ret_loudness)
+{
+    bool found = false;
+    size_t count = host->input_count(task, port);
+    for (size_t i = 0; i < count && !found; i++) {
+        const mr_artifact *artifact = host->input(task, port, i);
+        json_t *json = artifact ? json_loadb(artifact->meta, artifact->meta_len, 0, NULL) : NULL;
+        json_t *list = json_object_get(json, "renditions");
+        json_t *item;
+        size_t n;
+        int of = -1;
+        bool mine = json_unpack(json, "{s:i}", "stream", &of) == 0 && of == stream;
+        json_array_foreach(list, n, item)
+        {
+            mr_loudness loudness;
+            if (mine && !found &&
+                json_unpack(item, "{s:i,s:F,s:F}", "channels", &loudness.channels, "integrated_lufs", &loudness.integrated, "true_peak_dbtp",
+                            &loudness.true_peak) == 0 &&
+                loudness.channels == channels) {
+                *ret_loudness = loudness;
+                found = true;
+            }
+        }
+        json_decref(json);
+    }
+    return found;
+}
+
+/* ---- the op ---- */
 
 /* Numbers in hundredths: what they are good for, and the same text everywhere. */
 static double hundredths(double value)
@@ -240,40 +285,36 @@ static double hundredths(double value)
     return round(value * 100) / 100;
 }
 
-static mr_status emit(const loudness_task *work)
+static mr_status emit(const mr_host *host, mr_task *task, int stream, const mr_loudness *loudness, int count)
 {
     json_t *list = json_array();
-    json_t *meta = json_pack("{s:i,s:o}", "stream", work->track.stream, "renditions", list);
-    for (int i = 0; i < work->meter_count; i++) {
-        const mr_loudness loudness = mr_loudness_meter_result(work->meters[i]);
-        json_array_append_new(list, json_pack("{s:i,s:f,s:f}", "channels", loudness.channels, "integrated_lufs", hundredths(loudness.integrated),
-                                              "true_peak_dbtp", hundredths(loudness.true_peak)));
-    }
+    json_t *meta = json_pack("{s:i,s:o}", "stream", stream, "renditions", list);
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:i,s:f,s:f}", "channels", loudness[i].channels, "integrated_lufs",
+                                              hundredths(loudness[i].integrated), "true_peak_dbtp", hundredths(loudness[i].true_peak)));
     char *text = meta ? json_dumps(meta, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(meta);
     if (!text)
-        return mr_media_error(work->host, work->task, AVERROR(ENOMEM), "describing loudness");
-    mr_status status = work->host->emit(work->task, OUT_LOUDNESS, text, NULL);
+        return mr_media_error(host, task, AVERROR(ENOMEM), "describing loudness");
+    mr_status status = host->emit(task, OUT_LOUDNESS, text, NULL);
     free(text);
     return status;
 }
 
 static mr_status run_one(const mr_host *host, const mr_batch_task *one)
 {
-    loudness_task work = {.host = host, .task = one->task};
-    mr_status status = mr_audio_track_read(host, one->task, host->input(one->task, IN_TRACK, 0), &work.track);
+    mr_audio_track track;
+    mr_loudness loudness[MR_LOUDNESS_MAX];
+    int channels[2];
+    int count = 0;
+    mr_status status = mr_audio_track_read(host, one->task, host->input(one->task, IN_TRACK, 0), &track);
+    if (status == MR_OK) {
+        count = mr_audio_track_renditions(&track, true, channels);
+        status = mr_loudness_measure(host, one->task, host->input(one->task, IN_SOURCE, 0), &track, 0, channels, count, loudness);
+    }
     if (status == MR_OK)
-        status = open_all(&work);
-    if (status == MR_OK)
-        status = measure(&work);
-    if (status == MR_OK)
-        status = emit(&work);
-    for (int i = 0; i < work.meter_count; i++)
-        mr_loudness_meter_free(work.meters[i]);
-    for (int c = 0; c < MAX_CHANNELS; c++)
-        free(work.planes[c]);
-    mr_audio_reader_close(work.reader);
-    mr_audio_track_free(&work.track);
+        status = emit(host, one->task, track.stream, loudness, count);
+    mr_audio_track_free(&track);
     return status;
 }
 

@@ -3,8 +3,12 @@
 #ifndef TRANSCODE_AUDIO_LOUDNESS_H
 #define TRANSCODE_AUDIO_LOUDNESS_H
 
+#include "audio_track.h"
+
 #include <libavfilter/avfilter.h>
 #include <libavutil/channel_layout.h>
+
+enum { MR_LOUDNESS_MAX = 2 };
 
 typedef struct mr_loudness {
     int channels;
@@ -20,6 +24,12 @@ void mr_loudness_meter_free(mr_loudness_meter *meter);
 /* Planar float in that layout; planes NULL: the end. */
 int mr_loudness_meter_add(mr_loudness_meter *meter, float *const *planes, int count);
 mr_loudness mr_loudness_meter_result(const mr_loudness_meter *meter);
+
+/* Measures a whole track, or its first max_us (0: all), mixed to each of count (at most MR_LOUDNESS_MAX) numbers of channels. */
+mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_audio_track *track, int64_t max_us,
+                              const int *channels, int count, mr_loudness *ret_loudness);
+/* What transcode.loudness said of a stream's mix to so many channels, among the items of a port. */
+bool mr_loudness_find(const mr_host *host, const mr_task *task, uint32_t port, int stream, int channels, mr_loudness *ret_loudness);
 
 /* The factor on samples that makes it as loud as target (LUFS), or less, so that ceiling (dBTP) is not exceeded. Silence stays as it is. */
 double mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling);

@@ -5,15 +5,25 @@
 
 mr_status mr_audio_track_read(const mr_host *host, mr_task *task, const mr_artifact *artifact, mr_audio_track *ret_track)
 {
+    json_error_t error = {.text = "it is missing"};
+    json_t *json = artifact ? json_loadb(artifact->meta, artifact->meta_len, 0, &error) : NULL;
+    if (json)
+        return mr_audio_track_take(host, task, json, ret_track);
+    *ret_track = (mr_audio_track){0};
+    host->report(task, MR_SEVERITY_ERROR, NULL, NULL, "the track can't be used: %s", error.text);
+    return MR_ERR_INPUT;
+}
+
+mr_status mr_audio_track_take(const mr_host *host, mr_task *task, json_t *take_json, mr_audio_track *ret_track)
+{
     json_int_t start = 0;
     int standard = 0;
     const char *layout = NULL;
-    json_error_t error = {.text = "it is missing"};
-    *ret_track = (mr_audio_track){.language = "und"};
-    ret_track->json = artifact ? json_loadb(artifact->meta, artifact->meta_len, 0, &error) : NULL;
-    if (!ret_track->json || json_unpack_ex(ret_track->json, &error, 0, "{s:i,s:i,s?s,s?s,s?s,s?b,s?i,s?I}", "stream", &ret_track->stream, "channels",
-                                           &ret_track->channels, "layout", &layout, "language", &ret_track->language, "title", &ret_track->title,
-                                           "default", &standard, "ordinal", &ret_track->ordinal, "start_us", &start) != 0) {
+    json_error_t error;
+    *ret_track = (mr_audio_track){.language = "und", .json = take_json};
+    if (json_unpack_ex(take_json, &error, 0, "{s:i,s:i,s?s,s?s,s?s,s?b,s?i,s?I}", "stream", &ret_track->stream, "channels", &ret_track->channels,
+                       "layout", &layout, "language", &ret_track->language, "title", &ret_track->title, "default", &standard, "ordinal",
+                       &ret_track->ordinal, "start_us", &start) != 0) {
         host->report(task, MR_SEVERITY_ERROR, NULL, NULL, "the track can't be used: %s", error.text);
         return MR_ERR_INPUT;
     }

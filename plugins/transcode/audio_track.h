@@ -21,6 +21,8 @@ typedef struct mr_audio_track {
 
 /* Reports what is wrong. mr_audio_track_free is due in any case. */
 mr_status mr_audio_track_read(const mr_host *host, mr_task *task, const mr_artifact *artifact, mr_audio_track *ret_track);
+/* The same of JSON that is at hand; takes the reference. */
+mr_status mr_audio_track_take(const mr_host *host, mr_task *task, json_t *take_json, mr_audio_track *ret_track);
 void mr_audio_track_free(mr_audio_track *track);
 /* The channels of the renditions that are made of a track: {1}, {2}, or {2, 6} when surround is kept. Returns how many. */
 int mr_audio_track_renditions(const mr_audio_track *track, bool keep_surround, int ret_channels[2]);
