@@ -329,10 +329,12 @@ static int compare_renditions(const void *left, const void *right)
         return a->kind < b->kind ? -1 : 1;
     if (a->order != b->order)
         return a->order < b->order ? -1 : 1;
+    if (a->stream != b->stream)
+        return a->stream < b->stream ? -1 : 1;
     return strcmp(a->path, b->path);
 }
 
 void model_sort(mr_model *model)
 {
-    qsort(model->renditions, model->count, sizeof(model->renditions[0]), compare_renditions);
+    qsort(model->renditions, model->count, sizeof(mr_rendition *), compare_renditions);
 }

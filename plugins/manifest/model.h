@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What there is to package: renditions with their segments, and picture sheets. Filled from metadata in any order of arrival; sorted by
- * kind, order and path before anything is written, so that what is written depends on the segments alone.
+ * kind, order, source stream and path before anything is written, so that what is written depends on the segments alone.
  * Everything here comes from other ops, and through them from a hostile file: it is checked before it is kept.
  */
 #ifndef MANIFEST_MODEL_H
@@ -102,7 +102,7 @@ mr_status model_read_plan(mr_model *model, const char *meta);
 /* *ret_path (PLACE_SIZE) is where the content is published; "" when there is nothing (new) to publish. */
 mr_status model_add_segment(mr_model *model, const mr_artifact *segment, char *ret_path, mr_rendition **ret_rendition);
 mr_status model_add_image(mr_model *model, const mr_artifact *image, char *ret_path, char ret_type[64]);
-/* By kind, order and path. */
+/* By kind, order, source stream and path. */
 void model_sort(mr_model *model);
 /* Everything is there and fits together; call after sorting. */
 mr_status model_check(const mr_model *model);

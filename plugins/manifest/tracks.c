@@ -118,7 +118,7 @@ static void choose_default(mr_tracks *tracks, mr_kind kind)
 
 bool tracks_find(mr_tracks *tracks, const mr_model *model, mr_kind kind, bool whole)
 {
-    memset(tracks, 0, sizeof(*tracks));
+    tracks->rendition_count = tracks->track_count = tracks->group_count = 0;
     for (size_t i = 0; i < model->count; i++) {
         const mr_rendition *rendition = model->renditions[i];
         if (rendition->kind == kind && rendition->has_init && (whole || rendition->grown > 0))

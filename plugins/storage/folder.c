@@ -238,17 +238,16 @@ int mr_folder_open_file(mr_folder *folder, const char *path, int *ret_fd, struct
 int mr_folder_remove(mr_folder *folder, const char *path, uint64_t size)
 {
     char prefix[MR_FOLDER_PATH_MAX + 1];
-    const char *name;
+    const char *name = "";
     struct stat info;
     int parent;
     int result = open_parent(folder, path, false, &parent, &name);
     if (result != 0)
         return result;
-    if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
-        result = -errno;
-    else if (!S_ISREG(info.st_mode) || (uint64_t)info.st_size != size)
+    bool there = fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (there && (!S_ISREG(info.st_mode) || (uint64_t)info.st_size != size))
         result = -EEXIST;
-    else if (unlinkat(parent, name, 0) != 0)
+    else if (!there || unlinkat(parent, name, 0) != 0)
         result = -errno;
     close_fd(&parent);
     if (result != 0)

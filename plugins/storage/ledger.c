@@ -132,10 +132,12 @@ int mr_ledger_open(mr_ledger *ledger, int notes_fd)
 
 void mr_ledger_close(mr_ledger *ledger)
 {
-    mr_ledger_entry *entry, *next;
-    HASH_ITER (hh, ledger->entries, entry, next) {
-        HASH_DEL(ledger->entries, entry);
+    mr_ledger_entry *entry = ledger->entries;
+    HASH_CLEAR(hh, ledger->entries); /* the table goes, the entries still know their next */
+    while (entry) {
+        mr_ledger_entry *next = entry->hh.next;
         entry_free(entry);
+        entry = next;
     }
     if (ledger->fd >= 0)
         close(ledger->fd);

@@ -285,6 +285,43 @@ static void test_disk_refuses(void **state)
     expect_text("master.m3u8", "old");
 }
 
+/* Killed while it writes (SIGXFSZ strikes in the middle of a file): the playlist that was there is there, whole, and the next run goes on. */
+static void test_killed(void **state)
+{
+    static char big[1 << 20];
+    const op_input old[] = {file("{\"path\":\"a.m4s\"}", "segment"), file("{\"path\":\"index.m3u8\",\"replaceable\":true}", "old")};
+    const op_input new[] = {
+        file("{\"path\":\"a.m4s\"}", "segment"),
+        file("{\"path\":\"b.m4s\"}", "another"),
+        {.port = "files", .type = MR_TYPE_FILE, .meta = "{\"path\":\"index.m3u8\",\"replaceable\":true}", .data = big, .size = sizeof(big)}};
+    (void)state;
+    op_result result = publish(old, 2);
+    ok(&result);
+    op_result_free(&result);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit small = {.rlim_cur = 64 << 10, .rlim_max = 64 << 10};
+        signal(SIGXFSZ, SIG_DFL);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+        if (setrlimit(RLIMIT_FSIZE, &small) == 0)
+            publish(new, 3);
+        _exit(1);
+    }
+    int how = 0;
+    assert_true(child > 0 && waitpid(child, &how, 0) == child);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGXFSZ);
+    expect_text("index.m3u8", "old");
+    expect_text("a.m4s", "segment");
+    expect_text("b.m4s", "another");
+    assert_true(is_there(".millrace/part"));
+    result = publish(new, 3);
+    ok(&result);
+    expect_published(&result, "{\"bytes\":1048590,\"files\":3,\"removed\":0,\"unchanged\":2,\"written\":1}");
+    op_result_free(&result);
+    assert_false(is_there(".millrace/part"));
+}
+
 static void test_unwritable(void **state)
 {
     const op_input one = file("{\"path\":\"a\"}", "1");
@@ -351,6 +388,7 @@ int main(void)
         T(test_one_at_a_time),
         T(test_no_output),
         T(test_disk_refuses),
+        T(test_killed),
         T(test_unwritable),
         T(test_from_descriptor),
     };
