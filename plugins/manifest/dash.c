@@ -4,7 +4,7 @@
  *
  * Time: CMAF tracks are addressed after their edit list. S@t and S@d are presentation time (media time less priming), so that 0 is the same
  * instant in every track and no @presentationTimeOffset is needed: players that apply the edit list (browsers' MSE, libavformat) play in step,
- * and those that don't are early by the priming alone, 21 ms.
+ * and one that ignores it is late by the priming alone, 21 ms.
  */
 #include "manifest.h"
 
