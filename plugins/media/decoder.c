@@ -7,12 +7,14 @@
  */
 #include "media/decoder.h"
 
+#include <libavutil/avstring.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MAX_PIXELS          (16384LL * 8192)
 #define MAX_KEYLESS_PACKETS 1000 /* after a seek: streams without marked keyframes are decoded from wherever we are */
 #define MAX_DRAIN_ERRORS    64
+#define EARLY_S             86400
 
 struct mr_decoder {
     const mr_host *host;
@@ -112,10 +114,19 @@ uint64_t mr_decoder_damaged(const mr_decoder *decoder)
     return decoder ? decoder->damaged : 0;
 }
 
+/* To the very beginning. Streams without an index are searched by time only roughly, and may land behind their first keyframe. */
 static int rewind_format(mr_decoder *decoder)
 {
+    static const char plain[] = "mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,aac,ac3,eac3,dts,truehd,mp3";
     int64_t start = decoder->stream->start_time != AV_NOPTS_VALUE ? decoder->stream->start_time : 0;
-    int ret = avformat_seek_file(decoder->format, decoder->stream->index, INT64_MIN, start, start, 0);
+    int ret = AVERROR(ENOSYS);
+    if (av_match_list(decoder->format->iformat->name, plain, ',') > 0)
+        ret = av_seek_frame(decoder->format, -1, 0, AVSEEK_FLAG_BYTE);
+    int64_t early = start - av_rescale_q(EARLY_S, (AVRational){1, 1}, decoder->stream->time_base); /* before what an edit list hides, too */
+    if (ret < 0)
+        ret = avformat_seek_file(decoder->format, decoder->stream->index, INT64_MIN, early, early, 0);
+    if (ret < 0)
+        ret = avformat_seek_file(decoder->format, decoder->stream->index, INT64_MIN, start, start, 0);
     if (ret < 0)
         ret = av_seek_frame(decoder->format, -1, 0, AVSEEK_FLAG_BYTE);
     return ret;

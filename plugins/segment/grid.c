@@ -119,10 +119,9 @@ static void set_rate(frame_grid *grid, const mr_scan *scan, const AVStream *stre
         grid->end_us += to_us(mr_scan_end(scan, times, count, stream->time_base, found.fps) - last, stream->time_base);
     }
     av_free(times);
-    if (fps.num > 0 && fps.den > 0)
-        grid->fps = fps;
-    else
-        grid->fps = mr_rate_cap(grid->fps, max_fps);
+    AVRational own = grid->fps;
+    grid->fps = fps.num > 0 && fps.den > 0 ? fps : mr_rate_cap(own, max_fps);
+    grid->thinned = av_cmp_q(grid->fps, own) < 0;
 }
 
 void grid_lay_out(frame_grid *grid, const mr_scan *scan, const AVStream *stream, AVRational fps, AVRational max_fps, int64_t earliest_us)
@@ -136,7 +135,8 @@ void grid_lay_out(frame_grid *grid, const mr_scan *scan, const AVStream *stream,
     }
     int64_t last = place_of(grid, grid->shown[grid->shown_count - 1].us);
     int64_t end = place_of(grid, grid->end_us);
-    grid->frames = end > last ? end : last + 1;
+    grid->frames =
+        end > last || (grid->thinned && end > 0) ? end : last + 1; /* thinned: the last frame may lie past the end of what it should fill */
     set_timescale(grid);
 }
 
@@ -155,6 +155,19 @@ static size_t source_of(const frame_grid *grid, int64_t n)
     return low > 0 ? low - 1 : 0;
 }
 
+/* An H.264 keyframe that pictures are shown before but come after (an open group): when decoding starts there, libavcodec also holds back pictures
+ * behind it for a while. */
+static bool is_open_h264(const mr_scan *scan, const AVStream *stream, size_t key)
+{
+    if (stream->codecpar->codec_id != AV_CODEC_ID_H264)
+        return false;
+    for (size_t i = key + 1; i < scan->frame_count && !(scan->frames[i].flags & MR_FRAME_KEY); i++) {
+        if (scan->frames[i].pts < scan->frames[key].pts)
+            return true;
+    }
+    return false;
+}
+
 int64_t grid_decode_from(const frame_grid *grid, const mr_scan *scan, const AVStream *stream, int64_t n, bool context)
 {
     size_t shown = source_of(grid, n);
@@ -163,7 +176,7 @@ int64_t grid_decode_from(const frame_grid *grid, const mr_scan *scan, const AVSt
     size_t packet = grid->shown[shown].packet;
     int64_t pts = scan->frames[packet].pts;
     bool guessed = (scan->frames[packet].flags & MR_FRAME_GUESSED) && stream->codecpar->video_delay > 0;
-    int spare = guessed ? 1 : 0; /* without presentation times the order is not known: one keyframe more */
+    int spare = guessed ? 1 : -1; /* keyframes to go back further; -1: not known yet. Without presentation times the order is not known: one */
     int marks = 0;
     for (size_t i = packet + 1; i-- > 0;) {
         const mr_scan_frame *frame = &scan->frames[i];
@@ -172,8 +185,11 @@ int64_t grid_decode_from(const frame_grid *grid, const mr_scan *scan, const AVSt
         if (frame->flags & MR_FRAME_GRADUAL) {
             if (++marks == 2) /* refreshed piece by piece between two marks, whole from the second on */
                 return to_us(frame->pts, stream->time_base);
-        } else if (pts >= frame->pts && spare-- == 0) { /* what is shown before a keyframe may refer to what lies before it */
-            return to_us(frame->pts, stream->time_base);
+        } else if (pts >= frame->pts) { /* what is shown before a keyframe may refer to what lies before it */
+            if (spare < 0)
+                spare = is_open_h264(scan, stream, i) ? 1 : 0;
+            if (spare-- == 0)
+                return to_us(frame->pts, stream->time_base);
         }
     }
     int64_t first_us = to_us(scan->frames[first_key(scan)].pts, stream->time_base);

@@ -18,6 +18,7 @@ typedef struct grid_frame {
 typedef struct frame_grid {
     AVRational fps;
     bool variable;
+    bool thinned;             /* the source has more frames than the grid */
     int64_t origin_us;        /* source time of output time 0 */
     int64_t start_us, end_us; /* of the picture track, source time */
     int64_t frames;           /* on the grid */

@@ -41,6 +41,7 @@ mr_status mr_transport_new(const mr_host *host, mr_task *task, mr_transport **re
     }
     transport->format->flags |= AVFMT_FLAG_BITEXACT;
     transport->format->max_delay = MAX_DELAY_US;
+    transport->format->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED; /* the delay is room enough; all times shift alike */
     av_dict_set(&transport->format->metadata, "service_provider", "Millrace", 0);
     av_dict_set(&transport->format->metadata, "service_name", "Millrace", 0);
     *ret_transport = transport;
