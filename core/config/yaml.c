@@ -109,9 +109,18 @@ static size_t open_anchor(reader *r, const char *name, mr_span span)
         return 0;
     }
     if (!found) {
-        if (!r->anchors && !(r->anchors = mr_yaml_take(r, ANCHORS_MAX, sizeof(*r->anchors))))
-            return 0;
+        if (r->anchor_count == r->anchor_room) {
+            size_t room = r->anchor_room > 0 ? r->anchor_room * 2 : 8;
+            struct anchor *anchors = reallocarray(r->anchors, room, sizeof(*anchors));
+            if (!anchors) {
+                mr_yaml_stop(r, MR_ERR_NOMEM);
+                return 0;
+            }
+            r->anchors = anchors;
+            r->anchor_room = room;
+        }
         found = &r->anchors[r->anchor_count];
+        *found = (struct anchor){0};
         found->name = mr_arena_copy(r->arena, name, strlen(name));
         if (!found->name) {
             mr_yaml_stop(r, MR_ERR_NOMEM);
@@ -218,7 +227,7 @@ static built read_scalar(reader *r)
     mr_span span = token_span(r, r->event.data.scalar.anchor || r->event.data.scalar.tag, false);
     size_t anchor = open_anchor(r, (const char *)r->event.data.scalar.anchor, span);
     const char *tag = read_tag(r, r->event.data.scalar.tag, tags);
-    built out = {.values = 1, .depth = 1};
+    built out = {.values = 1};
     mr_value *value = mr_yaml_take(r, 1, sizeof(*value));
     char *copy = mr_arena_copy(r->arena, bytes, len);
     bool right = tag && count_values(r, 1, span);
@@ -434,6 +443,7 @@ mr_status mr_yaml_read(mr_arena *arena, const char *file, const char *text, size
         status = read_text(&r, ret_value);
     if (status == MR_ERR_NOMEM)
         mr_error(diags, "no-memory", (mr_span){.file = name}, "memory is short");
+    free(r.anchors);
     mr_yaml_text_close(&r.text);
     return status;
 }

@@ -11,7 +11,7 @@
 
 typedef struct mr_yaml_limits {
     size_t bytes;  /* of text: 1 MiB */
-    size_t depth;  /* nesting: 32 */
+    size_t depth;  /* nesting of lists and maps: 32 */
     size_t values; /* after aliases are expanded: 100,000 */
 } mr_yaml_limits;
 

@@ -37,7 +37,7 @@ mr_status mr_yaml_report(const mr_yaml_text *text, const yaml_parser_t *parser, 
 typedef struct built {
     const mr_value *value; /* NULL: there was a mistake in it */
     size_t values;
-    size_t depth;
+    size_t depth; /* of lists and maps; 0: a scalar */
     bool merge; /* a plain '<<' */
 } built;
 
@@ -59,6 +59,7 @@ typedef struct reader {
     bool wrong;         /* mistakes that don't */
     struct anchor *anchors;
     size_t anchor_count;
+    size_t anchor_room;
 } reader;
 
 /* Arrays of a size that is known at their end only. */
