@@ -11,6 +11,7 @@ static const mr_op *const ops[] = {
     &mr_op_transcode_audio,
     &mr_op_transcode_loudness,
     &mr_op_transcode_subtitles,
+    &mr_op_transcode_file,
     NULL,
 };
 

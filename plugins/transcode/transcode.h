@@ -11,6 +11,7 @@ extern const mr_op mr_op_transcode_video;
 extern const mr_op mr_op_transcode_audio;
 extern const mr_op mr_op_transcode_loudness;
 extern const mr_op mr_op_transcode_subtitles;
+extern const mr_op mr_op_transcode_file;
 
 /* What decides the bytes of encoded sound: for mr_op.toolchain. */
 const char *mr_transcode_audio_toolchain(void);
