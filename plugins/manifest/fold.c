@@ -48,10 +48,11 @@ static const char *content_type(const char *path)
     return "application/octet-stream";
 }
 
-static char *file_meta(const char *path, const char *type, bool replaceable, const char *role)
+static char *file_meta(const char *path, const char *type, bool replaceable, bool growing, const char *role)
 {
     json_t *meta = json_pack("{s:s, s:s, s:b}", "path", path, "content_type", type, "replaceable", replaceable);
-    if (meta && role && json_object_set_new(meta, "role", json_string(role)) != 0) {
+    if (meta && ((role && json_object_set_new(meta, "role", json_string(role)) != 0) ||
+                 (growing && json_object_set_new(meta, "growing", json_true()) != 0))) {
         json_decref(meta);
         return NULL;
     }
@@ -68,15 +69,15 @@ static mr_status no_memory(const struct fold *fold)
 
 static mr_status publish_content(struct fold *fold, const char *path, const char *type, const mr_artifact *content)
 {
-    char *meta = file_meta(path, type, false, NULL);
+    char *meta = file_meta(path, type, false, false, NULL);
     mr_status status = meta ? fold->host->emit_from(fold->task, OUT_FILES, meta, content) : no_memory(fold);
     free(meta);
     return status;
 }
 
-static mr_status publish_text(struct fold *fold, const char *path, const char *role, const mr_text *text)
+static mr_status publish_text(struct fold *fold, const char *path, const char *role, bool growing, const mr_text *text)
 {
-    char *meta = text->failed ? NULL : file_meta(path, content_type(path), true, role);
+    char *meta = text->failed ? NULL : file_meta(path, content_type(path), true, growing, role);
     mr_status status =
         meta ? fold->host->emit_bytes(fold->task, OUT_FILES, meta, utstring_body(&text->string), utstring_len(&text->string)) : no_memory(fold);
     free(meta);
@@ -90,7 +91,7 @@ static mr_status publish_media_playlist(struct fold *fold, mr_rendition *renditi
     text_init(&text);
     hls_media_playlist(&text, &fold->model, rendition, n, whole);
     snprintf(path, sizeof(path), "%s/%s", rendition->path, fold->params->playlist_name);
-    mr_status status = publish_text(fold, path, NULL, &text);
+    mr_status status = publish_text(fold, path, NULL, !whole, &text);
     text_free(&text);
     rendition->grown = n > 0 ? n : 1;
     rendition->is_final = whole;
@@ -102,7 +103,7 @@ static mr_status publish_multivariant(struct fold *fold, bool whole)
     mr_text text;
     text_init(&text);
     hls_multivariant(&text, &fold->model, fold->params, whole);
-    mr_status status = publish_text(fold, fold->params->hls_name, "hls", &text);
+    mr_status status = publish_text(fold, fold->params->hls_name, "hls", !whole, &text);
     text_free(&text);
     return status;
 }
@@ -220,7 +221,7 @@ static mr_status finish_hls(struct fold *fold)
         text_init(&text);
         hls_iframe_playlist(&text, model, rendition);
         snprintf(path, sizeof(path), "%s/%s", rendition->path, IFRAMES_NAME);
-        status = publish_text(fold, path, NULL, &text);
+        status = publish_text(fold, path, NULL, false, &text);
         text_free(&text);
     }
     return status == MR_OK ? publish_multivariant(fold, true) : status;
@@ -241,7 +242,7 @@ static mr_status finish_dash(struct fold *fold)
                            "the storyboard is left out of the MPD: its sheets are not numbered in one pattern");
     text_init(&text);
     dash_mpd(&text, &fold->model);
-    mr_status status = publish_text(fold, fold->params->dash_name, "dash", &text);
+    mr_status status = publish_text(fold, fold->params->dash_name, "dash", false, &text);
     text_free(&text);
     return status;
 }

@@ -47,7 +47,7 @@ static int insert(mr_ledger *ledger, mr_ledger_entry *entry)
     return 0;
 }
 
-static int note(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, mr_ledger_entry **ret_entry)
+static int note(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, mr_ledger_entry **ret_entry)
 {
     mr_ledger_entry *entry = mr_ledger_find(ledger, path);
     char *copy = strdup(digest);
@@ -55,6 +55,7 @@ static int note(mr_ledger *ledger, const char *path, const char *digest, uint64_
     if (!copy)
         return -ENOMEM;
     if (entry) {
+        entry->growing = growing;
         free(entry->digest);
         entry->digest = copy;
         entry->size = size;
@@ -68,6 +69,7 @@ static int note(mr_ledger *ledger, const char *path, const char *digest, uint64_
     entry->path = strdup(path);
     entry->digest = copy;
     entry->size = size;
+    entry->growing = growing;
     if (!entry->path) {
         entry_free(entry);
         return -ENOMEM;
@@ -83,9 +85,13 @@ static int read_line(mr_ledger *ledger, const char *line, size_t len)
     const char *path = json_string_value(json_object_get(object, "path"));
     const char *digest = json_string_value(json_object_get(object, "digest"));
     json_int_t size = json_integer_value(json_object_get(object, "size"));
+    bool growing = json_is_true(json_object_get(object, "growing"));
     int result = 0;
-    if (path && digest && size >= 0 && mr_path_is_safe(path))
-        result = note(ledger, path, digest, (uint64_t)size, &entry);
+    if (path && digest && size >= 0 && mr_path_is_safe(path)) {
+        result = note(ledger, path, digest, (uint64_t)size, growing, &entry);
+        if (result == 0)
+            entry->whole_before = !growing;
+    }
     json_decref(object);
     return result;
 }
@@ -147,6 +153,10 @@ void mr_ledger_close(mr_ledger *ledger)
 static int write_line(int fd, const mr_ledger_entry *entry)
 {
     json_t *object = json_pack("{s:s, s:s, s:I}", "digest", entry->digest, "path", entry->path, "size", (json_int_t)entry->size);
+    if (object && entry->growing && json_object_set_new(object, "growing", json_true()) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
     char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     int result = -ENOMEM;
     if (text) {
@@ -160,9 +170,9 @@ static int write_line(int fd, const mr_ledger_entry *entry)
     return result;
 }
 
-int mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, mr_ledger_entry **ret_entry)
+int mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, mr_ledger_entry **ret_entry)
 {
-    int result = note(ledger, path, digest, size, ret_entry);
+    int result = note(ledger, path, digest, size, growing, ret_entry);
     return result == 0 ? write_line(ledger->fd, *ret_entry) : result;
 }
 

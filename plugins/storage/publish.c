@@ -28,6 +28,7 @@ struct publisher {
     mr_ledger ledger;
     char *outputs[PUBLISH_OUT_PUBLISHED]; /* paths of the files whose role names an output */
     uint64_t written, unchanged, removed;
+    uint64_t replaced; /* files that playlists of an earlier run may name, now with other bytes */
     uint8_t buffer[2][COPY_STEP / 2];
 };
 
@@ -120,15 +121,17 @@ static bool is_same(struct publisher *publisher, const mr_artifact *item, int fd
     return true;
 }
 
-static bool is_there(struct publisher *publisher, const mr_artifact *item, const char *path)
+enum presence { ABSENT, OTHER_BYTES, SAME_BYTES };
+
+static enum presence look(struct publisher *publisher, const mr_artifact *item, const char *path)
 {
     struct stat info;
     int fd;
     if (mr_folder_open_file(publisher->folder, path, &fd, &info) != 0)
-        return false;
+        return ABSENT;
     bool same = (uint64_t)info.st_size == item->size && is_same(publisher, item, fd);
     close(fd);
-    return same;
+    return same ? SAME_BYTES : OTHER_BYTES;
 }
 
 static mr_status write_file(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable)
@@ -150,9 +153,15 @@ static mr_status write_file(struct publisher *publisher, const mr_artifact *item
     return status;
 }
 
-static mr_status publish(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable)
+static mr_status publish(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable, bool growing)
 {
     mr_ledger_entry *entry = mr_ledger_find(&publisher->ledger, path);
+    enum presence presence = look(publisher, item, path);
+    /* A whole playlist of an earlier run stays true as long as nothing that it may name has changed: better than one that begins to grow anew. */
+    if (growing && entry && entry->whole_before && presence != ABSENT && publisher->replaced == 0) {
+        entry->current = entry->replaceable = true;
+        return MR_OK;
+    }
     if (entry && entry->current && !(entry->replaceable && replaceable)) {
         if (strcmp(entry->digest, item->digest) == 0 && item->digest[0])
             return MR_OK;
@@ -160,15 +169,17 @@ static mr_status publish(struct publisher *publisher, const mr_artifact *item, c
                                 path);
         return MR_ERR_CONFLICT;
     }
-    int result = mr_ledger_add(&publisher->ledger, path, item->digest, item->size, &entry);
+    int result = mr_ledger_add(&publisher->ledger, path, item->digest, item->size, growing, &entry);
     if (result != 0)
         return refuse(publisher, result, path);
     entry->current = true;
     entry->replaceable = replaceable;
-    if (is_there(publisher, item, path)) {
+    entry->whole_before = false;
+    if (presence == SAME_BYTES) {
         publisher->unchanged++;
         return MR_OK;
     }
+    publisher->replaced += presence == OTHER_BYTES && !replaceable;
     return write_file(publisher, item, path, replaceable);
 }
 
@@ -204,7 +215,7 @@ static mr_status take_item(struct publisher *publisher, const mr_artifact *item)
         publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, NULL, "'%s' is not a plain path inside the output folder", path);
         status = MR_ERR_INPUT;
     } else {
-        status = publish(publisher, item, path, replaceable);
+        status = publish(publisher, item, path, replaceable, json_is_true(json_object_get(meta, "growing")));
     }
     if (status == MR_OK)
         status = note_output(publisher, json_string_value(json_object_get(meta, "role")), path);
