@@ -49,7 +49,7 @@ static bool bind_list(binder *in, const mr_param *param, const mr_value *value, 
     mr_param_amount amount = {.integer = (int64_t)value->list.count, .over = 1};
     if (!length.max)
         length.max = "10000"; /* MR_PARAM_LIST_MAX */
-    if (!mr_param_check_limits(in, &length, value, &amount, "'s number of items"))
+    if (!mr_param_check_limits(in, &length, value, &amount, "items"))
         return false;
     char *items = value->list.count > 0 ? mr_arena_take_array(in->arena, value->list.count, size) : NULL;
     if (value->list.count > 0 && !items) {

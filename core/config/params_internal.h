@@ -55,8 +55,8 @@ typedef struct mr_param_amount {
 mr_status mr_param_amount_of(const mr_param *param, const char *text, mr_param_amount *ret_amount, const char **ret_why);
 /* Negative, 0 or positive: exact for integers and ratios. */
 int mr_param_compare(const mr_param_amount *a, const mr_param_amount *b);
-/* Within min and max, or reported. noun: "", or what is measured ("'s length"). */
-bool mr_param_check_limits(const binder *in, const mr_param *param, const mr_value *value, const mr_param_amount *amount, const char *noun);
+/* Within min and max, or reported. what: what is counted ("items"), or NULL when it is the value itself. */
+bool mr_param_check_limits(const binder *in, const mr_param *param, const mr_value *value, const mr_param_amount *amount, const char *what);
 
 /* The default as a value; NULL: memory is short or the text is wrong (and *ret_status says which). */
 const mr_value *mr_param_standard(mr_arena *arena, const mr_param *param, mr_diags *diags, mr_status *ret_status);

@@ -38,7 +38,7 @@ static bool is_past(const mr_param *param, const char *limit, const mr_param_amo
     return mr_param_compare(amount, &edge) * direction > 0;
 }
 
-bool mr_param_check_limits(const binder *in, const mr_param *param, const mr_value *value, const mr_param_amount *amount, const char *noun)
+bool mr_param_check_limits(const binder *in, const mr_param *param, const mr_value *value, const mr_param_amount *amount, const char *what)
 {
     bool low = is_past(param, param->min, amount, -1);
     bool high = is_past(param, param->max, amount, 1);
@@ -46,8 +46,9 @@ bool mr_param_check_limits(const binder *in, const mr_param *param, const mr_val
         return true;
     mr_span span = mr_param_span(in, param, value);
     const char *amount_text = low ? "too small" : "too large";
-    if (*noun)
-        mr_error(in->diags, "out-of-range", span, "%s: '%s'%s is %s: %lld", in->what, param->name, noun, amount_text, (long long)amount->integer);
+    if (what)
+        mr_error(in->diags, "out-of-range", span, "%s: '%s' has too %s %s: %lld", in->what, param->name, low ? "few" : "many", what,
+                 (long long)amount->integer);
     else if (param->flags & MR_PARAM_SECRET)
         mr_error(in->diags, "out-of-range", span, "%s: '%s' is %s", in->what, param->name, amount_text);
     else

@@ -69,7 +69,7 @@ static bool bind_integer(const binder *in, const mr_param *param, const mr_value
     }
     if (status != MR_OK)
         return mr_param_wrong(in, param, value, why);
-    if (!mr_param_check_limits(in, param, value, &amount, ""))
+    if (!mr_param_check_limits(in, param, value, &amount, NULL))
         return false;
     memcpy(field, &amount.integer, sizeof(amount.integer));
     return true;
@@ -85,7 +85,7 @@ static bool bind_number(const binder *in, const mr_param *param, const mr_value 
             return mr_param_wrong(in, param, value, why);
         amount = (mr_param_amount){.real = true, .number = (double)value->integer, .over = 1};
     }
-    if (!mr_param_check_limits(in, param, value, &amount, ""))
+    if (!mr_param_check_limits(in, param, value, &amount, NULL))
         return false;
     memcpy(field, &amount.number, sizeof(amount.number));
     return true;
@@ -97,7 +97,7 @@ static bool bind_ratio(const binder *in, const mr_param *param, const mr_value *
     mr_param_amount amount;
     if (value->type == MR_VALUE_BOOL || mr_param_amount_of(param, value->text, &amount, &why) != MR_OK)
         return mr_param_wrong(in, param, value, why);
-    if (!mr_param_check_limits(in, param, value, &amount, ""))
+    if (!mr_param_check_limits(in, param, value, &amount, NULL))
         return false;
     mr_ratio ratio = {(int32_t)amount.integer, (int32_t)amount.over};
     memcpy(field, &ratio, sizeof(ratio));
@@ -124,7 +124,7 @@ static bool bind_text(binder *in, const mr_param *param, const mr_value *value, 
         return mr_param_wrong(in, param, value, "expected text in UTF-8");
     if (!length.max)
         length.max = "65536"; /* MR_PARAM_TEXT_MAX */
-    if (!mr_param_check_limits(in, &length, value, &amount, "'s length"))
+    if (!mr_param_check_limits(in, &length, value, &amount, "characters"))
         return false;
     const char *copy = mr_arena_copy(in->arena, value->text, len);
     in->nomem |= !copy;

@@ -18,7 +18,7 @@ typedef struct mr_yaml_limits {
 extern const mr_yaml_limits mr_yaml_limits_default;
 
 /* All errors go to diags (and the text is kept there for quoting). *ret_value is NULL on error. file is copied into arena. */
-mr_status mr_yaml_read(mr_arena *arena, const char *file, const char *text, size_t len, const mr_yaml_limits *limits,
-                       mr_diags *diags, const mr_value **ret_value);
+mr_status mr_yaml_read(mr_arena *arena, const char *file, const char *text, size_t len, const mr_yaml_limits *limits, mr_diags *diags,
+                       const mr_value **ret_value);
 
 #endif

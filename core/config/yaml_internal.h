@@ -38,7 +38,7 @@ typedef struct built {
     const mr_value *value; /* NULL: there was a mistake in it */
     size_t values;
     size_t depth; /* of lists and maps; 0: a scalar */
-    bool merge; /* a plain '<<' */
+    bool merge;   /* a plain '<<' */
 } built;
 
 struct anchor {
