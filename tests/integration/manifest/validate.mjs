@@ -171,7 +171,7 @@ class Tree {
     return count;
   }
 
-  // The same segments, at the same times, by both.
+  // The same segments, of the same length, by both.
   compare(hls, dash) {
     for (const playlist of dash.all) {
       const first = playlist.segments[0].resolvedUri.replace('file:///t/', '');
@@ -181,7 +181,8 @@ class Tree {
       this.check(other, path, 'is in the MPD, but not in HLS');
       if (!other) continue;
       this.check(other.segments.length === playlist.segments.length, path, `${other.segments.length} segments in HLS, ${playlist.segments.length} in DASH`);
-      let time = 0;
+      let time = playlist.segments[0].presentationTime; // a track may begin late; HLS does not say so in playlists
+      this.check(time >= 0 && time < 1, path, `begins at ${time} in DASH`);
       other.segments.forEach((segment, i) => {
         const twin = playlist.segments[i];
         if (!twin) return;
