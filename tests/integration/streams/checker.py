@@ -177,7 +177,7 @@ def _check_audio(source, master, expect, origin, problems):
     if not groups and not master.renditions:
         for values, path in master.variants:
             if "RESOLUTION" not in values:
-                groups.setdefault("alone", []).append((values, path))
+                groups.setdefault(path.parent.name.rsplit("-", 1)[-1], []).append((values, path))  # "en-2ch", "en-6ch"
     if expect.audio is not None and groups and max(len(g) for g in groups.values()) != expect.audio:
         problems.append(f"{max(len(g) for g in groups.values())} sound tracks are published, {expect.audio} expected")
     if expect.audio and not groups:

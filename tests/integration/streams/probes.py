@@ -22,7 +22,9 @@ def ffprobe(path, *options):
 
 
 def streams(path):
-    return ffprobe(path, "-show_streams")["streams"]
+    # libavformat's DASH reader refuses the WebVTT file that an MPD names, unless it is told to take any extension.
+    options = ["-allowed_extensions", "ALL"] if str(path).endswith(".mpd") else []
+    return ffprobe(path, *options, "-show_streams")["streams"]
 
 
 def first_stream(path, kind):
@@ -52,12 +54,12 @@ def packets(path, selector):
              float(p.get("duration_time", 0)), "K" in p["flags"]) for p in found]
 
 
-def samples(path, selector="a:0", rate=8000, start=None):
-    """The sound as mono float samples, placed on the timeline: (time of the first sample, samples)."""
+def samples(path, selector="a:0", rate=8000):
+    """The sound as mono float samples with the gaps of its timestamps filled, and the time of the first sample."""
     first = ffprobe(path, "-select_streams", selector, "-show_entries", "frame=pts_time", "-read_intervals", "%+#40")["frames"]
     begin = next((float(f["pts_time"]) for f in first if "pts_time" in f), 0.0)
-    data = run(["ffmpeg", "-v", "error", "-i", str(path), "-map", f"0:{selector}", "-ac", "1", "-ar", str(rate), "-af", "aresample=async=1:first_pts=0"
-                if start == 0 else "anull", "-f", "f32le", "-"], binary=True, check=False)
+    data = run(["ffmpeg", "-v", "error", "-i", str(path), "-map", f"0:{selector}", "-af", "aresample=async=1:min_hard_comp=0.02",
+                "-ac", "1", "-ar", str(rate), "-f", "f32le", "-"], binary=True, check=False)
     return begin, numpy.frombuffer(data, dtype="<f4")
 
 
@@ -81,6 +83,7 @@ def lag_seconds(reference, other, rate, most=2.0):
     b = other[:length] - other[:length].mean()
     if numpy.abs(a).max() < 1e-3 or numpy.abs(b).max() < 1e-3:
         return None
+    most = min(most, 0.4 * length / rate)  # a larger shift would compare next to nothing
     size = 1 << (2 * length - 1).bit_length()
     product = numpy.fft.irfft(numpy.fft.rfft(b, size) * numpy.conj(numpy.fft.rfft(a, size)), size)
     window = int(most * rate)
