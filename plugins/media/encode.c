@@ -5,6 +5,7 @@
 #include "media/framing.h"
 #include "media/input.h"
 
+#include <libavutil/intreadwrite.h>
 #include <stdlib.h>
 
 enum { H264_NAL_SEI = 6, SEI_USER_DATA = 5 };
@@ -17,6 +18,8 @@ struct mr_encoder {
     AVCodecParameters *parameters;
     AVFrame *frame;
     int64_t next_dts;
+    double qp_sum;
+    int64_t qp_count;
 };
 
 bool mr_codec_forces_keys(mr_video_codec codec)
@@ -148,6 +151,21 @@ static void drop_message(AVPacket *packet)
     packet->data = (uint8_t *)nal + len;
 }
 
+double mr_encoder_mean_qp(const mr_encoder *encoder)
+{
+    return encoder->qp_count ? encoder->qp_sum / (double)encoder->qp_count : 0;
+}
+
+static void count_qp(mr_encoder *encoder, const AVPacket *packet)
+{
+    size_t size = 0;
+    const uint8_t *stats = av_packet_get_side_data(packet, AV_PKT_DATA_QUALITY_STATS, &size);
+    if (!stats || size < 4)
+        return;
+    encoder->qp_sum += AV_RL32(stats) / (double)FF_QP2LAMBDA;
+    encoder->qp_count++;
+}
+
 mr_status mr_encoder_receive(mr_encoder *encoder, AVPacket *packet)
 {
     av_packet_unref(packet);
@@ -160,6 +178,7 @@ mr_status mr_encoder_receive(mr_encoder *encoder, AVPacket *packet)
         return mr_media_error(encoder->host, encoder->task, error, "a picture can't be encoded");
     if (encoder->codec == MR_CODEC_H264)
         drop_message(packet);
+    count_qp(encoder, packet);
     packet->dts = encoder->next_dts++;
     packet->duration = 1;
     return MR_OK;

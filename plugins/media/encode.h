@@ -49,6 +49,8 @@ mr_status mr_encoder_send(mr_encoder *encoder, const AVFrame *frame, int64_t ind
 /* MR_NOT_YET: wants another frame; MR_END: all came out. Times in frames: pts is the frame's index, dts counts up by one, so pts − dts may be
  * negative. */
 mr_status mr_encoder_receive(mr_encoder *encoder, AVPacket *packet);
+/* Mean quantiser of the pictures so far, where the encoder tells it (x264 does: before its block tree); else 0. */
+double mr_encoder_mean_qp(const mr_encoder *encoder);
 /* What mr_cmaf_new wants, with video_delay right (not every encoder tells it before its first packet). Borrowed. */
 const AVCodecParameters *mr_encoder_parameters(const mr_encoder *encoder);
 

@@ -122,6 +122,7 @@ mr_status mr_analyser_finish(mr_analyser *analyser, mr_analysis *ret_analysis)
     mr_status status = mr_encoder_send(analyser->encoder, NULL, 0, false);
     if (status == MR_OK)
         status = count_packets(analyser);
+    ret_analysis->qp = mr_encoder_mean_qp(analyser->encoder);
     mr_encoder_close(analyser->encoder); /* which writes the files */
     analyser->encoder = NULL;
     if (status != MR_OK)

@@ -26,10 +26,10 @@ mr_status mr_analysis_emit(const mr_host *host, mr_task *task, uint32_t port, co
     char meta[512];
     mr_bytes content = {0};
     snprintf(meta, sizeof(meta),
-             "{\"bits\":%lld,\"chunk\":%u,\"detail\":%lld,\"first_frame\":%lld,\"fps\":[%d,%d],\"frames\":%d,\"height\":%d,\"kind\":\"analysis\","
-             "\"longest_segment\":%d,\"width\":%d}",
-             (long long)analysis->bits, chunk->index, (long long)analysis->detail, (long long)chunk->first_frame, chunk->fps.num, chunk->fps.den,
-             chunk->frames, analysis->size.height, chunk->longest_segment, analysis->size.width);
+             "{\"bits\":%lld,\"chunk\":%u,\"first_frame\":%lld,\"fps\":[%d,%d],\"frames\":%d,\"height\":%d,\"kind\":\"analysis\","
+             "\"longest_segment\":%d,\"qp\":%.2f,\"width\":%d}",
+             (long long)analysis->bits, chunk->index, (long long)chunk->first_frame, chunk->fps.num, chunk->fps.den, chunk->frames,
+             analysis->size.height, chunk->longest_segment, analysis->qp, analysis->size.width);
     mr_bytes_text(&content, "MRA1");
     mr_bytes_u32(&content, (uint32_t)analysis->stats.len);
     mr_bytes_u32(&content, (uint32_t)analysis->tree.len);
@@ -49,7 +49,7 @@ static bool read_meta(const mr_artifact *artifact, const mr_chunk *chunk, mr_ana
                 json_integer_value(json_object_get(object, "frames")) == chunk->frames &&
                 json_integer_value(json_object_get(object, "longest_segment")) == chunk->longest_segment;
     analysis->bits = json_integer_value(json_object_get(object, "bits"));
-    analysis->detail = json_integer_value(json_object_get(object, "detail"));
+    analysis->qp = json_number_value(json_object_get(object, "qp"));
     analysis->size.width = (int)json_integer_value(json_object_get(object, "width"));
     analysis->size.height = (int)json_integer_value(json_object_get(object, "height"));
     json_decref(object);

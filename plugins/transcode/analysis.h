@@ -18,8 +18,8 @@
 
 typedef struct mr_analysis {
     mr_size size;
-    int64_t bits;   /* that the first pass took */
-    int64_t detail; /* see analyser.c: how much is seen only at the source's size */
+    int64_t bits; /* that the first pass took */
+    double qp;    /* mean quantiser of the first pass: at the same quality that of any size */
     mr_bytes stats;
     mr_bytes tree;
 } mr_analysis;

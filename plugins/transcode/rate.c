@@ -27,8 +27,10 @@ double mr_rate_crf(mr_video_codec codec, double quality)
 int64_t mr_rate_predict(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size, double quality)
 {
     double seconds = chunk->frames * av_q2d(av_inv_q(chunk->fps));
-    double area = (double)size.width * size.height / ((double)analysis->size.width * analysis->size.height);
-    double bits = (double)analysis->bits * pow(area, 0.75) * exp2((MR_ANALYSIS_CRF - quality) / 6);
+    double small = (double)analysis->size.width * analysis->size.height;
+    double area = log2((double)size.width * size.height / small);
+    double density = fmax(-5, fmin(-1, log2((double)analysis->bits / (small * chunk->frames))));
+    double bits = (double)analysis->bits * exp2(area * (0.446 - 0.090 * density) + (quality - MR_ANALYSIS_CRF) * (0.023 * density - 0.100));
     return (int64_t)(bits / seconds) + 1;
 }
 

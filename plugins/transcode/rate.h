@@ -10,6 +10,8 @@
 bool mr_rate_uses_analysis(const mr_chunk *chunk, const mr_video_params *params);
 /* Bits a second that the wanted quality would take for this chunk at this size. The formula is in rate.c. */
 int64_t mr_rate_predict(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size, double quality);
+/* Doublings of the bits for one step of the quantiser, about. */
+#define MR_RATE_PER_QP 0.17
 /* CRF of the codec for the wanted quality, which is on x264's scale. */
 double mr_rate_crf(mr_video_codec codec, double quality);
 /* Whole-title bitrate: this chunk's part of a mean, shared out by what the analyses of all chunks say. */

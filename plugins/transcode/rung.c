@@ -37,6 +37,7 @@ struct mr_rung_encode {
     size_t writing;         /* segment of the next packet */
     int64_t written;        /* packets */
     char codec[64];
+    double qp;
 };
 
 mr_status mr_rung_read(const mr_host *host, mr_task *task, const mr_artifact *artifact, mr_rung *ret_rung)
@@ -240,6 +241,7 @@ mr_status mr_rung_encode_send(mr_rung_encode *encode, const AVFrame *frame, int 
 mr_status mr_rung_encode_finish(mr_rung_encode *encode)
 {
     mr_status status = flush(encode);
+    encode->qp = mr_encoder_mean_qp(encode->encoder);
     mr_encoder_close(encode->encoder); /* frees most of the memory */
     encode->encoder = NULL;
     if (status == MR_OK && encode->writing != encode->chunk->segment_count) {
@@ -265,12 +267,9 @@ double mr_rung_encode_excess(const mr_rung_encode *encode)
     return worst;
 }
 
-int64_t mr_rung_encode_bits(const mr_rung_encode *encode)
+double mr_rung_encode_qp(const mr_rung_encode *encode)
 {
-    int64_t bits = 0;
-    for (size_t i = 0; i < encode->chunk->segment_count; i++)
-        bits += 8 * (int64_t)encode->segments[i].len;
-    return bits;
+    return encode->qp;
 }
 
 static mr_status emit_init(mr_rung_encode *encode)

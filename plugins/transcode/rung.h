@@ -37,7 +37,8 @@ mr_status mr_rung_encode_send(mr_rung_encode *encode, const AVFrame *frame, int 
 mr_status mr_rung_encode_finish(mr_rung_encode *encode);
 /* How far the largest segment went over what it may be: 1 and less is fine. */
 double mr_rung_encode_excess(const mr_rung_encode *encode);
-int64_t mr_rung_encode_bits(const mr_rung_encode *encode);
+/* Mean quantiser of the attempt, or 0 where the encoder does not tell. */
+double mr_rung_encode_qp(const mr_rung_encode *encode);
 /* The init segment, then the others. */
 mr_status mr_rung_encode_emit(mr_rung_encode *encode);
 

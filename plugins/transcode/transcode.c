@@ -5,14 +5,8 @@
 #include <stdlib.h>
 
 static const mr_op *const ops[] = {
-    &mr_op_transcode_ladder,
-    &mr_op_transcode_analyse,
-    &mr_op_transcode_video,
-    &mr_op_transcode_audio,
-    &mr_op_transcode_loudness,
-    &mr_op_transcode_subtitles,
-    &mr_op_transcode_file,
-    NULL,
+    &mr_op_transcode_ladder,   &mr_op_transcode_analyse,   &mr_op_transcode_video, &mr_op_transcode_audio,
+    &mr_op_transcode_loudness, &mr_op_transcode_subtitles, &mr_op_transcode_file,  NULL,
 };
 
 /* SVT-AV1 writes to stderr what it was told, unless it is asked not to before it is opened first. Nothing else runs yet. */

@@ -21,6 +21,8 @@
 
 /* How much of the progress the first pass is. */
 #define ANALYSIS_PART 0.15
+/* Quantiser steps by which a predicted bitrate may miss the wanted quality. */
+#define QP_TOLERANCE 3.0
 enum { STORE_MAX_MB = 320, ATTEMPTS_MAX = 4, PATH_SIZE = 4096, BITRATE_MIN = 8000 /* x264 counts in kbit/s and takes no zero */ };
 
 typedef struct job {
@@ -32,7 +34,8 @@ typedef struct job {
     char stats[PATH_SIZE];
     AVFrame **store; /* scaled pictures from frame store_from on; NULL: none */
     int attempts;
-    bool made; /* good, emitted */
+    double wanted_qp; /* with a predicted bitrate: what it should come to; 0: nothing to compare with */
+    bool made;        /* good, emitted */
 } job;
 
 typedef struct group {
@@ -299,11 +302,13 @@ static mr_status second_pass(group *all, job *each, size_t number, const mr_anal
     const mr_video_params *params = each->params;
     int64_t ceiling = each->rung.max_bitrate;
     mr_status status = MR_OK;
-    if (params->rate_control == MR_RATE_QUALITY)
+    if (params->rate_control == MR_RATE_QUALITY) {
         each->rate.bitrate = mr_rate_predict(analysis, &all->chunk, each->rung.size, params->quality);
-    else
-        status =
-            mr_rate_share(host, task, MR_VIDEO_ANALYSES, &all->chunk, (int64_t)((double)ceiling * params->average), ceiling, &each->rate.bitrate);
+        each->wanted_qp = analysis->qp > 0 ? analysis->qp + params->quality - MR_ANALYSIS_CRF : 0;
+    } else {
+        int64_t mean = (int64_t)((double)ceiling * params->average);
+        status = mr_rate_share(host, task, MR_VIDEO_ANALYSES, &all->chunk, mean, ceiling, &each->rate.bitrate);
+    }
     each->rate.bitrate = FFMIN(FFMAX(each->rate.bitrate, BITRATE_MIN), ceiling);
     const char *folder = host->scratch(all->reader);
     if (status == MR_OK && !folder)
@@ -341,6 +346,20 @@ static void be_stricter(job *each, double excess)
     each->rate.bitrate = each->rate.bitrate ? FFMAX((int64_t)((double)each->rate.bitrate * 0.9 / excess), BITRATE_MIN) : 0;
 }
 
+/* Where the prediction was far off the wanted quality, one more attempt with what the first one taught. Not when the ceiling is the reason. */
+static bool corrects_prediction(job *each)
+{
+    double off = mr_rung_encode_qp(each->encode) - each->wanted_qp;
+    if (each->wanted_qp <= 0 || fabs(off) < QP_TOLERANCE || (off > 0 && each->rate.bitrate >= each->rung.max_bitrate))
+        return false;
+    int64_t bitrate = (int64_t)((double)each->rate.bitrate * exp2(off * MR_RATE_PER_QP));
+    bitrate = FFMIN(FFMAX(bitrate, BITRATE_MIN), each->rung.max_bitrate);
+    bool differs = bitrate != each->rate.bitrate;
+    each->rate.bitrate = bitrate;
+    each->wanted_qp = 0;
+    return differs;
+}
+
 /* Ends an attempt: good ones are emitted, others will be made again. */
 static mr_status settle(group *all, job *each)
 {
@@ -352,6 +371,8 @@ static mr_status settle(group *all, job *each)
         be_stricter(each, excess);
         return MR_OK;
     }
+    if (excess <= 1 && corrects_prediction(each))
+        return MR_OK;
     if (excess > 1)
         all->host->report(each->one->task, MR_SEVERITY_WARNING, NULL, "raise the rung's max_bitrate",
                           "a segment of %s in chunk %u is %.0f %% over its ceiling", each->rung.id, all->chunk.index, (excess - 1) * 100);
