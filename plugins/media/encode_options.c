@@ -68,12 +68,13 @@ int mr_h264_level(int width, int height, AVRational fps, int64_t max_bitrate, bo
 
 static const struct {
     const char *name;
-    int refs; /* of x264's preset */
-    int av1;  /* SVT-AV1's preset */
-    int vp9;  /* libvpx's cpu-used */
+    int refs;      /* of x264's preset */
+    int lookahead; /* too; at least what mbtree needs with keyframes at a given distance */
+    int av1;       /* SVT-AV1's preset */
+    int vp9;       /* libvpx's cpu-used */
 } presets[] = {
-    {"ultrafast", 1, 12, 8}, {"superfast", 1, 11, 7}, {"veryfast", 1, 10, 6}, {"faster", 2, 9, 5},    {"fast", 2, 8, 4},
-    {"medium", 3, 7, 3},     {"slow", 5, 5, 2},       {"slower", 8, 4, 1},    {"veryslow", 16, 3, 1}, {"placebo", 16, 2, 0},
+    {"ultrafast", 1, 10, 12, 8}, {"superfast", 1, 10, 11, 7}, {"veryfast", 1, 10, 10, 6}, {"faster", 2, 20, 9, 5},    {"fast", 2, 30, 8, 4},
+    {"medium", 3, 40, 7, 3},     {"slow", 5, 50, 5, 2},       {"slower", 8, 60, 4, 1},    {"veryslow", 16, 60, 3, 1}, {"placebo", 16, 60, 2, 0},
 };
 
 static int preset_index(const char *name)
@@ -112,10 +113,11 @@ static int set_x264(const mr_encode_options *options, AVCodecContext *context, A
     int level = mr_h264_level(options->width, options->height, options->fps, options->max_bitrate, strcmp(profile, "high") == 0, &dpb);
     int refs = FFMIN(presets[preset_index(options->preset)].refs, dpb);
     context->level = level;
-    int len = snprintf(
-        params, sizeof(params),
-        "stitchable=1:cpu-independent=1:open-gop=0:bframes=%d:b-pyramid=%s:weightp=%d:mbtree=1:ref=%d:keyint=%d:aud=0:nal-hrd=none:sliced-threads=0",
-        baseline ? 0 : B_FRAMES, baseline ? "none" : "normal", baseline ? 0 : 2, refs, FFMAX(options->longest_gop, KEYINT_MIN));
+    int len = snprintf(params, sizeof(params),
+                       "stitchable=1:cpu-independent=1:open-gop=0:bframes=%d:b-pyramid=%s:weightp=%d:mbtree=1:rc-lookahead=%d:ref=%d:keyint=%d:aud=0:"
+                       "nal-hrd=none:sliced-threads=0",
+                       baseline ? 0 : B_FRAMES, baseline ? "none" : "normal", baseline ? 0 : 2, presets[preset_index(options->preset)].lookahead,
+                       refs, FFMAX(options->longest_gop, KEYINT_MIN));
     int error = len > 0 && (size_t)len < sizeof(params) ? 0 : AVERROR(ENOSPC);
     error = set(error, dictionary, "x264-params", params);
     error = set(error, dictionary, "preset", options->preset);
