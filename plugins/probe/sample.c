@@ -87,13 +87,13 @@ static void look_at_picture(track_sample *sampler, const AVFrame *frame)
     }
 }
 
-static void look_at_sound(const probe_state *probe, track_sample *sampler, const AVFrame *frame)
+static void look_at_sound(const probe_state *probe, track_sample *sampler, AVFrame *frame)
 {
+    if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) /* the file doesn't say: the usual one for so many channels */
+        av_channel_layout_default(&frame->ch_layout, frame->ch_layout.nb_channels);
     if (sampler->frames == 1) {
         sampler->sample_rate = frame->sample_rate;
         av_channel_layout_copy(&sampler->layout, &frame->ch_layout);
-        if (sampler->layout.order == AV_CHANNEL_ORDER_UNSPEC) /* the file doesn't say: the usual one for so many channels */
-            av_channel_layout_default(&sampler->layout, frame->ch_layout.nb_channels);
         if (probe->params->loudness)
             sampler->loudness = mr_loudness_new(frame);
     }
@@ -105,7 +105,7 @@ static void look_at_sound(const probe_state *probe, track_sample *sampler, const
 
 static void look(const probe_state *probe, const AVStream *stream, track_sample *sampler)
 {
-    const AVFrame *frame = probe->frame;
+    AVFrame *frame = probe->frame;
     int64_t at = frame->best_effort_timestamp != AV_NOPTS_VALUE ? frame->best_effort_timestamp : frame->pts;
     sampler->frames++;
     if (!sampler->decoded)
