@@ -255,6 +255,33 @@ static void test_order_of_arrival(void **state)
     story_free(&story);
 }
 
+/* A short segment full of bits does not set the peak alone: RFC 8216 looks at runs of half to one and a half target durations. */
+static void test_peak(void **state)
+{
+    static const struct {
+        int first, frames;
+        size_t bytes;
+    } segments[] = {{0, 25, 250000}, {25, 25, 1250}, {50, 100, 500000}, {150, 100, 400000}};
+    story story = {0};
+    (void)state;
+    story_add(&story, "plan", MR_TYPE_JSON, 0, NULL,
+              "{\"duration_us\":10000000,\"segment_us\":4000000,\"video\":{\"timescale\":12800,\"frame_ticks\":512,\"frames\":250,"
+              "\"segments\":[[0,25],[25,25],[50,100],[150,100]]}}");
+    story_add(&story, "segments", MR_TYPE_SEGMENT, 800, NULL,
+              "{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"video/a\",\"codec\":\"avc1.64001e\",\"codec_name\":\"h264\",\"timescale\":12800,"
+              "\"ext\":\"mp4\",\"width\":640,\"height\":360,\"fps\":[25,1],\"max_bitrate\":900000}");
+    for (int i = 0; i < 4; i++)
+        story_add(&story, "segments", MR_TYPE_SEGMENT, segments[i].bytes, NULL,
+                  "{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"video/a\",\"index\":%d,\"start\":%d,\"duration\":%d,\"ext\":\"m4s\"}", i,
+                  segments[i].first * 512, segments[i].frames * 512);
+    op_result result = run(&story, NULL);
+    check_success(&result);
+    const op_item *master = published(&result, "master.m3u8");
+    assert_non_null(memmem(master->data, master->size, "BANDWIDTH=1005000,AVERAGE-BANDWIDTH=921000,", 43));
+    op_result_free(&result);
+    story_free(&story);
+}
+
 static size_t times(const op_result *result, const char *path)
 {
     char quoted[256];
@@ -463,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_two_encodings),
         cmocka_unit_test(test_order_of_arrival),
+        cmocka_unit_test(test_peak),
         cmocka_unit_test(test_growth),
         cmocka_unit_test(test_waits_for_ladder),
         cmocka_unit_test(test_incomplete),

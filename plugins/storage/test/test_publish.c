@@ -306,6 +306,19 @@ static void test_disk_refuses(void **state)
     expect_text("master.m3u8", "old");
 }
 
+static void test_cancelled(void **state)
+{
+    static char big[4 << 20];
+    const op_input one = {.port = "files", .type = MR_TYPE_FILE, .meta = "{\"path\":\"big\"}", .data = big, .size = sizeof(big)};
+    const op_run_options options = {.output_dir = root, .cancel_after = 2};
+    (void)state;
+    op_result result = op_run(op, NULL, &one, 1, &options);
+    assert_int_equal(result.status, MR_ERR_CANCELLED);
+    op_result_free(&result);
+    assert_false(is_there("big"));
+    assert_false(is_there(".millrace/part"));
+}
+
 /* Killed while it writes (SIGXFSZ strikes in the middle of a file): the playlist that was there is there, whole, and the next run goes on. */
 static void test_killed(void **state)
 {
@@ -399,10 +412,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_publishes),     T(test_grows_anew),      T(test_leaves_unchanged_alone), T(test_removes_only_its_own),
-        T(test_after_a_crash), T(test_unsafe_paths),    T(test_symbolic_links),         T(test_conflicts),
-        T(test_one_at_a_time), T(test_no_output),       T(test_disk_refuses),           T(test_killed),
-        T(test_unwritable),    T(test_from_descriptor),
+        T(test_publishes),     T(test_grows_anew),   T(test_leaves_unchanged_alone), T(test_removes_only_its_own),
+        T(test_after_a_crash), T(test_unsafe_paths), T(test_symbolic_links),         T(test_conflicts),
+        T(test_one_at_a_time), T(test_no_output),    T(test_disk_refuses),           T(test_killed),
+        T(test_cancelled),     T(test_unwritable),   T(test_from_descriptor),
     };
     op = op_load(PLUGIN, "storage.publish");
     return op ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
