@@ -15,6 +15,7 @@
 #define MIN_VARIABLE 10.0   /* rarer frames at odd moments: a coarser grid would move them too far */
 #define ROUNDING     0.0011 /* seconds: Matroska and FLV round to a millisecond */
 #define MAX_JITTER   0.3    /* of a frame */
+#define VISIBLE      0.02   /* seconds: further off, sound and picture part */
 #define MAX_MISSING  0.05   /* of all frames, for a rate that still counts as constant */
 #define MAX_TERM     1000000
 
@@ -55,7 +56,7 @@ static bool fits(const frame_times *times, AVRational fps, strictness strict)
 {
     double length = 1.0 / av_q2d(fps);
     double most = MAX_JITTER * length;
-    double tolerance = strict.jitter ? most : fmin(fmax(1.1 * times->tick, ROUNDING), most);
+    double tolerance = strict.jitter ? fmin(most, VISIBLE) : fmin(fmax(1.1 * times->tick, ROUNDING), most);
     double low = 0.0; /* the spread counts, not the first frame's own rounding */
     double high = 0.0;
     double slot = -1.0;
@@ -103,7 +104,7 @@ static void list_candidates(const frame_times *times, const AVRational *hints, s
         if (usable(hints[i]) && is_common(hints[i]))
             add_candidate(list, hints[i]);
     }
-    double off = 0.0;
+    double off = -1.0;
     for (size_t n = 0; n < COMMON_COUNT; n++) { /* selection by distance: the list is short */
         AVRational best = {0, 1};
         double best_off = INFINITY;
@@ -211,7 +212,7 @@ AVRational mr_rate_cap(AVRational fps, AVRational max)
     if (max.num <= 0 || max.den <= 0 || av_cmp_q(fps, max) <= 0)
         return fps;
     double ratio = av_q2d(fps) / av_q2d(max);
-    int divisor = (int)ceil(ratio - 1e-3); /* 60 under 59.94 is 60 played a thousandth slower, not 30 */
+    int divisor = (int)ceil(ratio - 2e-3); /* 60 under 59.94 is 60 played a thousandth slower, not 30 */
     if (divisor <= 1)
         return max;
     AVRational capped = {0, 1};
