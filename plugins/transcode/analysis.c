@@ -110,11 +110,48 @@ static int write_file(const char *path, const mr_bytes *bytes)
     return close(fd) == 0 && done == bytes->len ? 0 : -1;
 }
 
-mr_status mr_analysis_write(const mr_host *host, mr_task *task, const mr_analysis *analysis, const char *path)
+/* Copies a number that begins at text, multiplied; returns what follows it. */
+static const char *copy_scaled(const char *text, const char *end, double factor, mr_bytes *out)
+{
+    char number[32];
+    int64_t value = 0;
+    for (; text < end && *text >= '0' && *text <= '9' && value < INT32_MAX; text++)
+        value = value * 10 + (*text - '0');
+    double scaled = (double)value * factor;
+    snprintf(number, sizeof(number), "%d", scaled < INT32_MAX / 2 ? (int)(scaled + 0.5) : INT32_MAX / 2);
+    mr_bytes_text(out, number);
+    return text;
+}
+
+/* The statistics have a line per picture: "in:0 out:0 type:I … tex:12345 mv:678 misc:90 imb:… ;". */
+static void scale_stats(const mr_bytes *stats, double factor, mr_bytes *out)
+{
+    static const char *const names[] = {" tex:", " mv:", " misc:"};
+    const char *text = (const char *)stats->data;
+    const char *end = text + stats->len;
+    while (text < end) {
+        size_t taken = 0;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !taken; i++) {
+            size_t len = strlen(names[i]);
+            if ((size_t)(end - text) > len && memcmp(text, names[i], len) == 0)
+                taken = len;
+        }
+        mr_bytes_put(out, text, taken ? taken : 1);
+        text += taken ? taken : 1;
+        if (taken)
+            text = copy_scaled(text, end, factor, out);
+    }
+}
+
+mr_status mr_analysis_write(const mr_host *host, mr_task *task, const mr_analysis *analysis, double factor, const char *path)
 {
     char tree[PATH_SIZE];
+    mr_bytes stats = {0};
     int len = snprintf(tree, sizeof(tree), "%s.mbtree", path);
-    if (len > 0 && (size_t)len < sizeof(tree) && write_file(path, &analysis->stats) == 0 && write_file(tree, &analysis->tree) == 0)
+    scale_stats(&analysis->stats, factor, &stats);
+    bool written = !stats.failed && len > 0 && (size_t)len < sizeof(tree) && write_file(path, &stats) == 0 && write_file(tree, &analysis->tree) == 0;
+    mr_bytes_free(&stats);
+    if (written)
         return MR_OK;
     host->report(task, MR_SEVERITY_ERROR, NULL, NULL, "the analysis can't be written to the scratch folder: %s", strerror(errno));
     return MR_ERR_IO;

@@ -34,6 +34,14 @@ int64_t mr_rate_predict(const mr_analysis *analysis, const mr_chunk *chunk, mr_s
     return (int64_t)(bits / seconds) + 1;
 }
 
+double mr_rate_stats_factor(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size)
+{
+    double seconds = chunk->frames * av_q2d(av_inv_q(chunk->fps));
+    double area = (double)size.width * size.height / ((double)analysis->size.width * analysis->size.height);
+    double expected = (double)analysis->bits * pow(area, 0.7); /* x264's own rule for a first pass of another size */
+    return (double)mr_rate_predict(analysis, chunk, size, MR_ANALYSIS_CRF) * seconds / expected;
+}
+
 typedef struct shared_chunk {
     double bits;
     double seconds;

@@ -10,6 +10,8 @@
 bool mr_rate_uses_analysis(const mr_chunk *chunk, const mr_video_params *params);
 /* Bits a second that the wanted quality would take for this chunk at this size. The formula is in rate.c. */
 int64_t mr_rate_predict(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size, double quality);
+/* By what the bits of the analysis's statistics are to be multiplied, so that x264 expects what mr_rate_predict does. */
+double mr_rate_stats_factor(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size);
 /* Doublings of the bits for one step of the quantiser, about. */
 #define MR_RATE_PER_QP 0.17
 /* CRF of the codec for the wanted quality, which is on x264's scale. */

@@ -319,7 +319,7 @@ static mr_status second_pass(group *all, job *each, size_t number, const mr_anal
     if (len < 0 || (size_t)len >= sizeof(each->stats))
         return MR_ERR_IO;
     each->rate.stats = each->stats;
-    return mr_analysis_write(host, task, analysis, each->stats);
+    return mr_analysis_write(host, task, analysis, mr_rate_stats_factor(analysis, &all->chunk, each->rung.size), each->stats);
 }
 
 static mr_status decide_rate(group *all, job *each, size_t number)
