@@ -8,7 +8,11 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-enum { PREROLL_AAC = 16, PREROLL_OPUS = 100 };
+/*
+ * A second or two. libavcodec's AAC encoder looks for the quality that its rate allows over some thirty frames, and a sound that begins at once throws it off; Opus
+ * predicts each frame from those before.
+ */
+enum { PREROLL_AAC = 48, PREROLL_OPUS = 100 };
 
 struct mr_audio_rendition {
     const mr_host *host;
