@@ -19,7 +19,7 @@ import probes
 
 SYNC_SECONDS = 0.020
 CUT_SECONDS = 0.015    # sound this far ahead of the picture is cut rather than the first frame held
-SEAM_DROP_DB = 4.0     # the mean over the frames beside seams may be this much lower than over all
+SEAM_DROP_DB = 4.0     # the frames at an edge of a segment may be this much worse than those inside it
 FLOOR_DB = 24.0        # a rendition of the source's own size is not worse than this on average
 
 
@@ -86,28 +86,30 @@ def _check_switches(renditions, problems):
                     return
 
 
-def check_seams(source, source_filter, media, size, fps, problems, name):
-    """PSNR frame by frame; frames within two of a seam must not stand out."""
-    values = probes.quality(source, source_filter, media.path, *size)
+def check_seams(source, media, size, fps, problems, name):
+    """PSNR frame by frame: frames beside a seam must not stand out, and each segment must fit its own place best."""
+    values = probes.quality(source, media.path, *size)
     if len(values) < 8:
         return
-    mean = sum(values) / len(values)
     same = probes.first_stream(source, "video")
+    mean = sum(values) / len(values)
     if mean < FLOOR_DB and size == (int(same["width"]), int(same["height"])):
         problems.append(f"{name}: mean PSNR {mean:.1f} dB is under {FLOOR_DB}")
+    earlier = probes.quality(source, media.path, *size, shift=-1)
+    later = probes.quality(source, media.path, *size, shift=1)
     position = 0.0
-    beside = []
-    for _, length in media.segments[:-1]:
+    for path, length in media.segments:
+        first, last = round(position * fps), round((position + length) * fps)
         position += length
-        frame = round(position * fps)
-        beside += values[max(0, frame - 2): frame + 2]
-    if beside:
-        seam_mean = sum(beside) / len(beside)
-        if seam_mean < mean - SEAM_DROP_DB:
-            problems.append(f"{name}: PSNR beside seams is {seam_mean:.1f} dB, elsewhere {mean:.1f}")
-        worst = min(beside)
-        if worst < min(values[2:-2] or [worst]) and worst < mean - 3 * SEAM_DROP_DB:
-            problems.append(f"{name}: a frame beside a seam has {worst:.1f} dB, the mean is {mean:.1f}")
+        inner = values[first + 2: last - 2]
+        for edge in (values[first: first + 2] if first else [], values[last - 2: last] if last < len(values) else []):
+            if edge and inner and sum(edge) / len(edge) < sum(inner) / len(inner) - SEAM_DROP_DB:
+                problems.append(f"{name}: PSNR at an edge of {path.name} is {sum(edge) / len(edge):.1f} dB, inside it {sum(inner) / len(inner):.1f}")
+        here = sum(values[first:last]) / max(1, last - first)
+        for other, word in ((earlier, "earlier"), (later, "later")):
+            there = other[first: last - 1]
+            if there and sum(there) / len(there) > here + 1:
+                problems.append(f"{name}: {path.name} fits better one frame {word}")
 
 
 def _held_frames(picture_start, sound_start, fps):
@@ -154,7 +156,7 @@ def _check_video(source, master, expect, sound_start, source_times, problems):
         if not media.ended:
             problems.append(f"{name}: its playlist has no ENDLIST")
         if expect.compare and expect.exact_frames and not expect.damaged and len(times) == len(source_times):
-            check_seams(source, "null", media, size, fps, problems, name)
+            check_seams(source, media, size, fps, problems, name)
     if renditions:
         _check_switches(renditions, problems)
         width, height = expect.width, expect.height

@@ -80,16 +80,20 @@ def make(name, folder):
     (folder / "lines.srt").write_text(SUBTITLES)
     cover = folder / "cover.png"
     if not cover.exists():
-        _ffmpeg(["-f", "lavfi", "-i", "color=red:size=64x64", "-frames:v", "1"], cover)
+        ffmpeg(["-f", "lavfi", "-i", "color=red:size=64x64", "-frames:v", "1"], cover)
     if name != "plain.mp4" and not (folder / "plain.mp4").exists():
         make("plain.mp4", folder)
     target = folder / name
     if not target.exists():
-        _ffmpeg(CLIPS[name][1](folder), target)
+        ffmpeg(CLIPS[name][1](folder), target)
     return target
 
 
-def _ffmpeg(arguments, target):
+def ffmpeg(arguments, target):
     partial = target.with_name("partial-" + target.name)
     subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments, "-fflags", "+bitexact", str(partial)], stdin=subprocess.DEVNULL, check=True)
     partial.rename(target)
+
+
+if __name__ == "__main__":
+    print("\n".join(CLIPS))

@@ -91,11 +91,13 @@ def lag_seconds(reference, other, rate, most=2.0):
     return float(numpy.argmax(candidates) - window) / rate
 
 
-def quality(reference, reference_filter, stream, width, height):
-    """PSNR (dB, luma) of each frame of a stream against the reference brought to its size and rate by reference_filter."""
+def quality(reference, stream, width, height, shift=0):
+    """PSNR (dB, luma) of each frame of a stream against the reference brought to its size. shift: of the reference, in frames: 1 compares with the next one."""
+    cut_reference = f"trim=start_frame={shift}," if shift > 0 else ""
+    cut_stream = f"trim=start_frame={-shift}," if shift < 0 else ""
     text = run(["ffmpeg", "-v", "error", "-i", str(reference), "-i", str(stream), "-lavfi",
-                f"[0:v:0]{reference_filter},scale={width}:{height}:flags=bicubic,format=yuv420p,setpts=PTS-STARTPTS[a];"
-                f"[1:v:0]format=yuv420p,setpts=PTS-STARTPTS[b];[b][a]psnr=stats_file=-:shortest=1", "-f", "null", "-"])
+                f"[0:v:0]{cut_reference}scale={width}:{height}:flags=bicubic,format=yuv420p,setpts=N/25/TB[a];"
+                f"[1:v:0]{cut_stream}format=yuv420p,setpts=N/25/TB[b];[b][a]psnr=stats_file=-:shortest=1", "-f", "null", "-"])
     values = []
     for line in text.splitlines():
         fields = dict(part.split(":", 1) for part in line.split() if ":" in part)

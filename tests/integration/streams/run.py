@@ -93,7 +93,8 @@ def run_media(options, files):
     results = []
     with open(table, newline="", encoding="utf-8") as text:
         rows = list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
-    for row in rows:
+    part, parts = map(int, options.part.split("/"))
+    for row in rows[part - 1::parts]:
         name = row["file"]
         if files and name not in files or not files and name.startswith(("bench_", "sub_")):
             continue
@@ -110,6 +111,7 @@ def main():
     parser.add_argument("--millrace", required=True)
     parser.add_argument("--pipeline", required=True)
     parser.add_argument("--work", required=True, type=Path)
+    parser.add_argument("--part", default="1/1", help="media: the K-th of N parts, K/N")
     parser.add_argument("what", choices=["clip", "media"])
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
