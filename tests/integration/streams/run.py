@@ -115,6 +115,7 @@ def main():
     parser.add_argument("what", choices=["clip", "media"])
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
+    shutil.rmtree(options.work / "state", ignore_errors=True)  # of a former build: its results would be taken for this one's
     options.work.mkdir(parents=True, exist_ok=True)
     results = run_clips(options, options.names) if options.what == "clip" else run_media(options, options.names)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
