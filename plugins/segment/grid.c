@@ -134,7 +134,7 @@ void grid_lay_out(frame_grid *grid, const mr_scan *scan, const AVStream *stream,
         grid->origin_us = grid->start_us - av_rescale_q(places, av_inv_q(grid->fps), AV_TIME_BASE_Q);
     }
     int64_t last = place_of(grid, grid->shown[grid->shown_count - 1].us);
-    int64_t end = place_of(grid, grid->end_us);
+    int64_t end = place_of(grid, grid->end_us - 1); /* half a frame more is none: edit lists stretch the last one a little */
     grid->frames =
         end > last || (grid->thinned && end > 0) ? end : last + 1; /* thinned: the last frame may lie past the end of what it should fill */
     set_timescale(grid);
