@@ -75,7 +75,7 @@ mr_status mr_cmaf_new(const mr_host *host, mr_task *task, const AVCodecParameter
     cmaf->task = task;
     cmaf->timescale = options->timescale;
     cmaf->priming = options->priming;
-    cmaf->framing = mr_framing_of(codec);
+    cmaf->framing = mr_framing_of(cmaf->codec);
     const char *language = options->language ? options->language : "und";
     size_t len = strlen(language);
     memcpy(cmaf->language, language, len < sizeof(cmaf->language) ? len : sizeof(cmaf->language) - 1);

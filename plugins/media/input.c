@@ -11,11 +11,11 @@
 #include <pthread.h>
 #include <string.h>
 
-#define READ_BUFFER    (256 * 1024)       /* one read of a file that is read on and on */
-#define READ_FIRST     (32 * 1024)        /* the first read after a jump: grows to READ_BUFFER while reading goes straight on */
-#define PROBE_BYTES    (16 * 1024 * 1024) /* what finding the streams may read */
-#define PROBE_US       (15 * 1000000)     /* … and how much media time */
-#define FORMAT_BYTES   (1024 * 1024)      /* what recognising the container may read */
+#define READ_BUFFER    262144            /* one read of a file that is read on and on */
+#define READ_FIRST     32768             /* the first read after a jump: grows to READ_BUFFER while reading goes straight on */
+#define PROBE_BYTES    INT64_C(16777216) /* what finding the streams may read */
+#define PROBE_US       INT64_C(15000000) /* … and how much media time */
+#define FORMAT_BYTES   (1024 * 1024)     /* what recognising the container may read */
 #define MAX_STREAMS    128
 #define MAX_PIXELS     (16384LL * 8192)
 #define MAX_BAD_READS  64 /* errors in a row before a file counts as ended */
@@ -72,12 +72,14 @@ mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const 
     case AVERROR_ENCODER_NOT_FOUND:
     case AVERROR_FILTER_NOT_FOUND:
     case AVERROR_MUXER_NOT_FOUND: status = MR_ERR_UNSUPPORTED; break;
+    case AVERROR_EXTERNAL:
     case AVERROR_BUG:
     case AVERROR_BUG2: status = MR_ERR_INTERNAL; break;
     default: break;
     }
     av_strerror(averror, words, sizeof(words));
-    host->report(task, MR_SEVERITY_ERROR, NULL, NULL, "%s: %s", what, words);
+    host->report(task, MR_SEVERITY_ERROR, NULL, averror == AVERROR(ENOSPC) ? "free some space on the disk of the state folder" : NULL, "%s: %s", what,
+                 words);
     return status;
 }
 
@@ -232,7 +234,7 @@ static mr_status refuse_format(const media_source *source, const AVInputFormat *
     static const char *const lists[] = {"hls", "dash", "concat", "sdp", "rtsp", "webm_dash_manifest", "applehttp", NULL};
     size_t len = strlen(format->name);
     if (len > 5 && strcmp(format->name + len - 5, "_pipe") == 0)
-        return refuse(source, NULL, "is a still picture, not a video");
+        return refuse(source, "give a video or a sound file", "is a still picture, not a video");
     for (size_t i = 0; lists[i]; i++) {
         if (av_match_list(format->name, lists[i], ',') > 0)
             return refuse(source, "give the media file itself", "is a playlist, not media");
@@ -249,7 +251,7 @@ static mr_status find_container(AVIOContext *bytes, const AVInputFormat **ret_fo
     uint8_t head[TEXT_SNIFF + 1] = {0};
     size_t len = 0;
     if (source->artifact->size == 0)
-        return refuse(source, NULL, "is empty");
+        return refuse(source, "copy or upload it again", "is empty");
     mr_status status = source->host->read_at(source->task, source->artifact, 0, head, TEXT_SNIFF, &len);
     if (status != MR_OK)
         return status;
@@ -286,9 +288,10 @@ static mr_status open_failed(const media_source *source, int averror, const AVIn
         return mr_media_error(source->host, source->task, averror, name_of(source->artifact));
     av_strerror(averror, words, sizeof(words));
     if (strncmp(container->name, "mov", 3) == 0)
-        return refuse(source, NULL, "is damaged or cut off: it has no usable index ('moov')");
-    source->host->report(source->task, MR_SEVERITY_ERROR, NULL, NULL, "'%s' is damaged or cut off: nothing can be read from it as %s (%s)",
-                         name_of(source->artifact), container->name, words);
+        return refuse(source, "copy or upload it again, whole: the index often is the last part of the file",
+                      "is damaged or cut off: it has no usable index ('moov')");
+    source->host->report(source->task, MR_SEVERITY_ERROR, NULL, "copy or upload it again",
+                         "'%s' is damaged or cut off: nothing can be read from it as %s (%s)", name_of(source->artifact), container->name, words);
     return MR_ERR_INPUT;
 }
 
@@ -321,7 +324,7 @@ mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *s
     if (!bytes)
         return mr_media_error(host, task, ret, name_of(source));
     status = find_container(bytes, &container);
-    if (status != MR_OK)
+    if (status != MR_OK || !container)
         goto failed;
     format = avformat_alloc_context();
     if (!format) {

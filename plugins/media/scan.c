@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FRAMES     (32u * 1024 * 1024) /* of the picture: three days at 120 a second */
-#define MAX_TICKS      (INT64_C(1) << 60)  /* timestamps beyond are noise */
-#define PROGRESS_EVERY 512                 /* packets */
+#define MAX_FRAMES     (UINT64_C(32) * 1024 * 1024) /* of the picture: three days at 120 a second */
+#define MAX_TICKS      (INT64_C(1) << 60)           /* timestamps beyond are noise */
+#define PROGRESS_EVERY 512                          /* packets */
 
 typedef struct scan_state {
     const mr_host *host;
@@ -27,6 +27,12 @@ typedef struct scan_state {
     int64_t step;     /* ticks of one frame, as the container has it */
     bool no_pts;      /* AVI has no presentation times; those that libav makes up for some packets are a frame off */
 } scan_state;
+
+static mr_status out_of_memory(const mr_host *host, mr_task *task)
+{
+    mr_media_error(host, task, AVERROR(ENOMEM), "reading the source");
+    return MR_ERR_NOMEM;
+}
 
 static mr_status start_parser(scan_state *scanner, const AVStream *stream)
 {
@@ -98,7 +104,8 @@ static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AV
     if (scan->frame_count == scanner->capacity) {
         size_t capacity = scanner->capacity ? scanner->capacity * 2 : 1024;
         if (capacity > MAX_FRAMES) {
-            scanner->host->report(scanner->task, MR_SEVERITY_ERROR, NULL, NULL, "the source has more than %u pictures", MAX_FRAMES);
+            scanner->host->report(scanner->task, MR_SEVERITY_ERROR, NULL, NULL, "the source has more than %llu pictures",
+                                  (unsigned long long)MAX_FRAMES);
             return MR_ERR_LIMIT;
         }
         mr_scan_frame *frames = av_realloc_array(scan->frames, capacity, sizeof(*frames));
@@ -212,7 +219,7 @@ mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *forma
     *ret_scan = (mr_scan){.video = options->video, .track_count = format->nb_streams, .complete = true};
     ret_scan->tracks = av_calloc(format->nb_streams + 1, sizeof(*ret_scan->tracks));
     if (!packet || !ret_scan->tracks)
-        status = mr_media_error(host, task, AVERROR(ENOMEM), "reading the source");
+        status = out_of_memory(host, task);
     for (unsigned int i = 0; status == MR_OK && i < format->nb_streams; i++) {
         ret_scan->tracks[i].first_us = ret_scan->tracks[i].end_us = AV_NOPTS_VALUE;
         format->streams[i]->discard = wanted(format->streams[i], options) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;

@@ -241,7 +241,8 @@ static mr_status refuse(const probe_state *probe)
         why = "is damaged: none of its pictures can be decoded";
     else if (sound)
         why = "is damaged: none of its sound can be decoded";
-    probe->host->report(probe->task, MR_SEVERITY_ERROR, NULL, NULL, "'%s' %s", NAME(probe), why);
+    probe->host->report(probe->task, MR_SEVERITY_ERROR, NULL, pictures || sound ? "copy or upload it again" : "give a file that has one of them",
+                        "'%s' %s", NAME(probe), why);
     return MR_ERR_INPUT;
 }
 

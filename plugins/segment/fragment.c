@@ -7,7 +7,7 @@
 #include "media/input.h"
 
 #define MAX_BYTES   (UINT64_C(512) * 1024 * 1024)
-#define READ_BUFFER (64 * 1024)
+#define READ_BUFFER 65536
 
 struct segment_fragment {
     const mr_host *host;

@@ -21,11 +21,15 @@
 enum { IN_VIDEO, IN_AUDIO, IN_PLAN, IN_RUNG };
 enum { OUT_SEGMENTS };
 
+typedef struct ts_item {
+    const mr_artifact *artifact; /* NULL: not come */
+} ts_item;
+
 /* One rendition among the inputs. */
 typedef struct ts_track {
     const mr_artifact *init;
-    json_t *meta;              /* of init */
-    const mr_artifact **media; /* by index */
+    json_t *meta;   /* of init */
+    ts_item *media; /* by index */
     size_t count;
 } ts_track;
 
@@ -91,14 +95,14 @@ static mr_status add_media(const ts_state *ts, ts_track *track, const mr_artifac
     if (index < 0 || index >= MAX_SEGMENTS)
         return refuse(ts, MR_ERR_LIMIT, NULL, "a segment's index is out of range");
     if ((size_t)index >= track->count) {
-        const mr_artifact **grown = av_realloc_array(track->media, (size_t)index + 1, sizeof(*grown));
+        ts_item *grown = av_realloc_array(track->media, (size_t)index + 1, sizeof(*grown));
         if (!grown)
             return no_memory(ts);
         memset(grown + track->count, 0, ((size_t)index + 1 - track->count) * sizeof(*grown));
         track->media = grown;
         track->count = (size_t)index + 1;
     }
-    track->media[index] = item;
+    track->media[index].artifact = item;
     return MR_OK;
 }
 
@@ -120,7 +124,7 @@ static mr_status find_track(ts_state *ts, uint32_t port, ts_track *track)
         json_decref(meta);
     }
     for (size_t i = 0; status == MR_OK && i < track->count; i++) {
-        if (!track->media[i])
+        if (!track->media[i].artifact)
             status = refuse(ts, MR_ERR_INPUT, NULL, "a segment is missing in the middle of a rendition");
     }
     return status;
@@ -156,7 +160,7 @@ static mr_status advance(const ts_state *ts, ts_queue *queue)
         if (!queue->open) {
             if (queue->next == queue->end)
                 return MR_OK;
-            status = fragment_open(ts->host, ts->task, queue->track->init, queue->track->media[queue->next++], &queue->open);
+            status = fragment_open(ts->host, ts->task, queue->track->init, queue->track->media[queue->next++].artifact, &queue->open);
             if (status != MR_OK)
                 return status;
             queue->time_base = fragment_stream(queue->open)->time_base;
@@ -289,12 +293,13 @@ static mr_status emit_init(const ts_state *ts)
     const json_t *audio = ts->audio.meta;
     bool both = video && audio;
     int64_t bitrate = json_integer_value(json_object_get(video, "max_bitrate")) + json_integer_value(json_object_get(audio, "max_bitrate"));
+    bitrate += bitrate * OVERHEAD / 100;
     json_int_t order = json_integer_value(json_object_get(ts->rung, "index"));
     static const char *const copied[] = {"width", "height", "fps", "video_range", NULL};
     snprintf(codec, sizeof(codec), "%s%s%s", text(video, "codec"), both ? "," : "", text(audio, "codec"));
     json_t *meta = json_pack("{s:s,s:s,s:s,s:I,s:s,s:s,s:i,s:s,s:I}", "role", "init", "kind", "muxed", "rendition", ts->rendition, "order", order,
                              "codec", codec, "codec_name", text(video ? video : audio, "codec_name"), "timescale", CLOCK, "ext", "ts", "max_bitrate",
-                             (json_int_t)(bitrate + bitrate * OVERHEAD / 100));
+                             (json_int_t)bitrate);
     for (size_t i = 0; meta && copied[i]; i++) {
         json_t *value = json_object_get(video, copied[i]);
         if (value)
@@ -323,7 +328,7 @@ static mr_status make(ts_state *ts)
 static void clear_track(ts_track *track)
 {
     json_decref(track->meta);
-    av_freep((void *)&track->media);
+    av_freep(&track->media);
 }
 
 static mr_status run(const mr_host *host, const mr_batch *batch)

@@ -12,13 +12,13 @@
 #include "grid.h"
 #include "media/decoder.h"
 
-#define SOUND_RATE     48000
-#define SOUND_GRID     1024
-#define FIRST_CHUNKS   2 /* of one segment each: something is playable soon */
-#define MAX_SEGMENTS   250000
-#define MAX_TRACKS     128
-#define MAX_HEAD       2000 /* frames decoded to learn which of the first can be */
-#define MAX_DURATION_S (1000 * 3600)
+#define SOUND_RATE      48000
+#define SOUND_GRID      1024
+#define FIRST_CHUNKS    2 /* of one segment each: something is playable soon */
+#define MAX_SEGMENTS    250000
+#define MAX_TRACKS      128
+#define MAX_HEAD        2000 /* frames decoded to learn which of the first can be */
+#define MAX_DURATION_US (INT64_C(1000) * 3600 * 1000000)
 
 enum { IN_SOURCE, IN_INFO };
 enum { OUT_PLAN, OUT_CHUNKS, OUT_AUDIO_CHUNKS };
@@ -59,7 +59,8 @@ typedef struct plan_state {
 
 static mr_status no_memory(const plan_state *plan)
 {
-    return mr_media_error(plan->host, plan->task, AVERROR(ENOMEM), "planning");
+    mr_media_error(plan->host, plan->task, AVERROR(ENOMEM), "planning");
+    return MR_ERR_NOMEM;
 }
 
 static mr_status read_info(plan_state *plan)
@@ -297,8 +298,9 @@ static mr_status emit_chunk(const plan_state *plan, int64_t index, int64_t segme
     int64_t frames = 0;
     json_t *segments = json_array();
     for (int64_t i = segment; segments && i < segment + count; i++) {
-        json_array_append_new(segments, json_pack("{s:I,s:I,s:I}", "index", (json_int_t)i, "first_frame", (json_int_t)(i * plan->segment_frames),
-                                                  "frames", (json_int_t)frames_of(plan, i)));
+        json_int_t start = i * plan->segment_frames;
+        json_array_append_new(segments,
+                              json_pack("{s:I,s:I,s:I}", "index", (json_int_t)i, "first_frame", start, "frames", (json_int_t)frames_of(plan, i)));
         frames += frames_of(plan, i);
     }
     return emit(plan, OUT_CHUNKS,
@@ -362,7 +364,7 @@ static mr_status check_length(const plan_state *plan)
     int64_t sound_end = plan->origin_us + av_rescale(plan->samples, 1000000, SOUND_RATE);
     int64_t end = plan->video >= 0 && plan->grid.end_us > sound_end ? plan->grid.end_us : sound_end;
     int64_t length = end - plan->origin_us;
-    if (length <= MAX_DURATION_S * INT64_C(1000000) && length / plan->params->segment_duration < MAX_SEGMENTS && plan->video_segments < MAX_SEGMENTS)
+    if (length <= MAX_DURATION_US && length / plan->params->segment_duration < MAX_SEGMENTS && plan->video_segments < MAX_SEGMENTS)
         return MR_OK;
     plan->host->report(plan->task, MR_SEVERITY_ERROR, "segment_duration", "a larger segment_duration gives fewer segments",
                        "the source is %.0f s long: that is more than %d segments", (double)length / 1e6, MAX_SEGMENTS);

@@ -3,6 +3,7 @@
 #include "clip.h"
 #include "base/file.h"
 
+#include <errno.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ const char *clip_path(const char *name)
         snprintf(folder, sizeof(folder), "/tmp/millrace-clips-XXXXXX");
         if (!mkdtemp(folder)) {
             perror(folder);
-            exit(1);
+            abort();
         }
         owner = getpid();
         atexit(remove_folder);
@@ -47,7 +48,8 @@ static bool run(char *const argv[])
     int status = 0;
     int error = posix_spawnp(&child, argv[0], NULL, NULL, argv, environ);
     if (error != 0) {
-        fprintf(stderr, "%s: %s\n", argv[0], strerror(error));
+        errno = error;
+        perror(argv[0]);
         return false;
     }
     return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -96,7 +98,7 @@ const char *clip_real_media(const char *source_root)
 {
     static char path[512];
     struct stat info;
-    const char *named = getenv("MILLRACE_MEDIA");
+    const char *named = secure_getenv("MILLRACE_MEDIA");
     if (named)
         snprintf(path, sizeof(path), "%s", named);
     else

@@ -79,7 +79,7 @@ static void test_variable(void **state)
     /* a phone in the dark: about 24, by several milliseconds off now and then */
     for (int i = 0; i < FRAMES; i++) {
         seed = seed * 1664525u + 1013904223u;
-        times[i] = i * 3750 + (int64_t)(seed >> 16) % 700;
+        times[i] = INT64_C(3750) * i + (int64_t)(seed >> 16) % 700;
     }
     mr_rate rate = find(FRAMES, (AVRational){1, 90000});
     expect(rate, 24, 1, true);

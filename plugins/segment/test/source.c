@@ -145,7 +145,11 @@ static bool collect(mr_decoder *decoder, int64_t until_us, source_frame **ret_fr
     while (us <= until_us && (status = mr_decoder_next(decoder, frame, &us)) == MR_OK) {
         if (*ret_count == room) {
             room = room ? room * 2 : 256;
-            *ret_frames = realloc(*ret_frames, room * sizeof(**ret_frames));
+            source_frame *grown = realloc(*ret_frames, room * sizeof(*grown));
+            if (!grown)
+                abort();
+            memset(grown + *ret_count, 0, (room - *ret_count) * sizeof(*grown));
+            *ret_frames = grown;
         }
         (*ret_frames)[(*ret_count)++] = (source_frame){.us = us, .sum = sum_of(frame)};
         av_frame_unref(frame);
@@ -198,6 +202,7 @@ static bool chunk_agrees(const char *path, const json_t *chunk, const source_fra
     size_t count = 0;
     int64_t until = origin + av_rescale_q(end + 1, av_inv_q(fps), AV_TIME_BASE_Q);
     bool agrees = source_decode(path, (int)source_int(chunk, "stream"), source_int(chunk, "decode_from_us"), until, &frames, &count);
+    agrees = agrees && frames && whole;
     for (int64_t n = first; agrees && n < end; n++) {
         long mine = shown_at(frames, count, origin, fps, n);
         long right = shown_at(whole, whole_count, origin, fps, n);

@@ -14,7 +14,7 @@
 #define PICTURE "-f lavfi -i testsrc2=s=160x90"
 #define TONE    "-f lavfi -i sine=r=48000"
 #define X264    "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
-#define TS      188
+#define TS      ((size_t)188)
 
 static op_result remux(const char *path, const char *params)
 {
