@@ -90,7 +90,7 @@ static void assert_near(colour got, int y, int u, int v)
 #define BLUE  29, 255, 107
 #define BLACK 0, 128, 128
 
-#define X264 " -c:v libx264 -preset ultrafast -pix_fmt yuv420p "
+#define X264 " -c:v libx264 -preset ultrafast -pix_fmt yuv420p"
 
 static void posters_show_something(void **state)
 {
@@ -98,14 +98,14 @@ static void posters_show_something(void **state)
     /* Black, plain, a picture, white. */
     assert_true(clip_make("moods.mp4", "-f lavfi -i color=black:s=320x180:r=10:d=3 -f lavfi -i color=gray:s=320x180:r=10:d=3 "
                                        "-f lavfi -i testsrc2=s=320x180:r=10:d=2 -f lavfi -i color=white:s=320x180:r=10:d=4 "
-                                       "-filter_complex [0][1][2][3]concat=n=4" X264 "-g 10"));
+                                       "-filter_complex [0][1][2][3]concat=n=4" X264 " -g 10"));
     op_result result = make_of(poster, "moods.mp4", NULL);
     assert_int_equal(result.status, MR_OK);
     assert_in_range(number(&result.items[0], "time_us"), 6000000, 7999999);
     assert_int_equal(number(&result.items[0], "width"), 320);
     op_result_free(&result);
     /* The same with a single keyframe: what lies between is looked at. */
-    assert_true(clip_make("moods1.mp4", "-i @moods.mp4" X264 "-g 1000 -sc_threshold 0"));
+    assert_true(clip_make("moods1.mp4", "-i @moods.mp4" X264 " -g 1000 -sc_threshold 0"));
     result = make_of(poster, "moods1.mp4", NULL);
     assert_int_equal(result.status, MR_OK);
     assert_in_range(number(&result.items[0], "time_us"), 6000000, 7999999);
@@ -217,8 +217,8 @@ static void check_ramp(const char *clip, long tolerance_ms)
 static void storyboards_show_what_is_there(void **state)
 {
     (void)state;
-    assert_true(clip_make("ramp.mp4", "-f lavfi -i nullsrc=s=160x90:r=10:d=12,geq=lum=16+219*T/12:cb=128:cr=128" X264 "-g 10"));
-    assert_true(clip_make("sparse.mp4", "-i @ramp.mp4" X264 "-g 1000 -sc_threshold 0"));
+    assert_true(clip_make("ramp.mp4", "-f lavfi -i nullsrc=s=160x90:r=10:d=12,geq=lum=16+219*T/12:cb=128:cr=128" X264 " -g 10"));
+    assert_true(clip_make("sparse.mp4", "-i @ramp.mp4" X264 " -g 1000 -sc_threshold 0"));
     assert_true(clip_make("ramp.ts", "-i @ramp.mp4 -c copy"));
     assert_true(clip_make("ramp.mkv", "-i @ramp.mp4 -c copy"));
     check_ramp("ramp.mp4", 1250);
@@ -266,7 +266,7 @@ static void previews_move(void **state)
     (void)state;
     unsigned frames;
     unsigned ms;
-    assert_true(clip_make("moving.mp4", "-f lavfi -i testsrc2=s=320x180:r=10:d=20" X264 "-g 10"));
+    assert_true(clip_make("moving.mp4", "-f lavfi -i testsrc2=s=320x180:r=10:d=20" X264 " -g 10"));
     op_result result = make_of(preview, "moving.mp4", "{duration: 2s, fps: 5, width: 160}");
     assert_int_equal(result.status, MR_OK);
     check_webp(&result.items[0], &frames, &ms);
