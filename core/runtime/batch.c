@@ -102,7 +102,6 @@ static void begin(mr_engine *engine, mr_batch_run *batch, mr_task *task)
     pthread_mutex_lock(&engine->lock);
     task->attempt++;
     task->batch = batch;
-    task->finished = false;
     task->identity[0] = '\0';
     task->cpu_us = 0;
     task->started_us = mr_wall_us();
@@ -115,8 +114,10 @@ static void begin(mr_engine *engine, mr_batch_run *batch, mr_task *task)
         pthread_cond_signal(&engine->tick);
     }
     if (!task->run->planning)
-        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_STARTED, .node = task->node->node->name,
-                                          .item = mr_task_item_text(task, item), .attempt = task->attempt});
+        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_STARTED,
+                                          .node = task->node->node->name,
+                                          .item = mr_task_item_text(task, item),
+                                          .attempt = task->attempt});
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -185,14 +186,21 @@ static void run_selected(mr_task *const *tasks, uint32_t count)
 {
     mr_batch_task views[MR_MAX_BATCH];
     const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views};
-    for (uint32_t i = 0; i < count; i++)
-        views[i] = (mr_batch_task){.task = tasks[i], .op = tasks[i]->node->node->op, .params = tasks[i]->params};
-    int64_t cpu = mr_thread_cpu_us();
-    mr_status status = views[0].op->run(&mr_host_table, &batch);
-    cpu = mr_thread_cpu_us() - cpu;
+    uint32_t slots[MR_MAX_BATCH];
     for (uint32_t i = 0; i < count; i++) {
-        if (!tasks[i]->finished) {
-            tasks[i]->cpu_us = cpu / count;
+        slots[i] = tasks[i]->batch_slot;
+        views[i] = (mr_batch_task){.task = tasks[i], .op = tasks[i]->node->node->op, .params = tasks[i]->params};
+    }
+    mr_batch_run *whole = tasks[0]->batch;
+    whole->cpu_mark_us = mr_thread_cpu_us();
+    mr_status status = views[0].op->run(&mr_host_table, &batch);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++)
+        left += !whole->concluded[slots[i]];
+    int64_t cpu = mr_thread_cpu_us() - whole->cpu_mark_us;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!whole->concluded[slots[i]]) {
+            tasks[i]->cpu_us = cpu / left;
             mr_task_conclude(tasks[i], status > 0 && status != MR_NOT_YET ? MR_ERR_INTERNAL : status);
         }
     }

@@ -21,7 +21,10 @@ struct mr_content {
     mr_object_writer *writer;
 };
 
-static const mr_item *item_of(const mr_artifact *artifact) { return (const mr_item *)artifact; }
+static const mr_item *item_of(const mr_artifact *artifact)
+{
+    return (const mr_item *)artifact;
+}
 
 /* ---- inputs ---- */
 
@@ -281,7 +284,8 @@ static void pass_on(mr_task *task, uint32_t port, mr_item *item)
                                (json_int_t)item->pub.size);
     if (!mr_stream_add(task->run, &task->node->outputs[port], item))
         mr_run_stop(task->run, MR_ERR_NOMEM);
-    mr_run_emit(task->run, (mr_event){.type = MR_EVENT_OUTPUT, .node = task->node->node->name, .item = mr_task_item_text(task, text), .detail = detail});
+    mr_run_emit(task->run,
+                (mr_event){.type = MR_EVENT_OUTPUT, .node = task->node->node->name, .item = mr_task_item_text(task, text), .detail = detail});
     json_decref(detail);
 }
 
@@ -382,17 +386,27 @@ static void host_progress(mr_task *task, double fraction)
         return;
     task->last_progress_us = now;
     pthread_mutex_lock(&task->run->engine->lock);
-    mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_PROGRESS, .node = task->node->node->name,
-                                      .item = mr_task_item_text(task, item), .fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction});
+    mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_PROGRESS,
+                                      .node = task->node->node->name,
+                                      .item = mr_task_item_text(task, item),
+                                      .fraction = fraction < 0   ? 0
+                                                  : fraction > 1 ? 1
+                                                                 : fraction});
     pthread_mutex_unlock(&task->run->engine->lock);
 }
 
-static int host_cancelled(const mr_task *task) { return atomic_load(&((mr_task *)task)->cancel); }
+static int host_cancelled(const mr_task *task)
+{
+    return atomic_load(&((mr_task *)task)->cancel);
+}
 
 static mr_status host_finish(mr_task *task, mr_status status)
 {
-    if (task->finished)
+    if (task->batch->concluded[task->batch_slot])
         return plugin_mistake(task, "finished a task twice");
+    int64_t now = mr_thread_cpu_us();
+    task->cpu_us = now - task->batch->cpu_mark_us;
+    task->batch->cpu_mark_us = now;
     mr_task_conclude(task, status > 0 && status != MR_NOT_YET ? MR_ERR_INTERNAL : status);
     return MR_OK;
 }
@@ -423,9 +437,15 @@ static void host_report(mr_task *task, mr_severity severity, const char *param, 
 
 /* ---- effects ---- */
 
-static bool is_effect(const mr_task *task) { return task->node->node->op->flags & MR_OP_EFFECT; }
+static bool is_effect(const mr_task *task)
+{
+    return task->node->node->op->flags & MR_OP_EFFECT;
+}
 
-static const char *host_output_dir(const mr_task *task) { return is_effect(task) ? task->run->output_dir : NULL; }
+static const char *host_output_dir(const mr_task *task)
+{
+    return is_effect(task) ? task->run->output_dir : NULL;
+}
 
 static const char *host_effect_key(const mr_task *task)
 {
@@ -450,8 +470,9 @@ static const char *host_run_state(const mr_task *task)
     if (!mine->run_state) {
         pthread_mutex_lock(&run->engine->lock);
         json_t *outputs = mr_run_outputs_locked(run);
-        json_t *state = json_pack("{s:s, s:s, s:s, s:o}", "run", run->id, "pipeline", run->bound->pipeline->name ? run->bound->pipeline->name : "",
-                                  "state", run->stopping ? (run->cancelled ? "cancelled" : "failed") : "succeeded", "outputs", outputs ? outputs : json_object());
+        json_t *state =
+            json_pack("{s:s, s:s, s:s, s:o}", "run", run->id, "pipeline", run->bound->pipeline->name ? run->bound->pipeline->name : "", "state",
+                      run->stopping ? (run->cancelled ? "cancelled" : "failed") : "succeeded", "outputs", outputs ? outputs : json_object());
         if (state && run->failed_node)
             json_object_set_new(state, "failed_node", json_string(run->failed_node));
         if (state && run->failure_count)

@@ -28,14 +28,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define MR_MAX_COORDS 8           /* dimensions of a node: one for 'each', one per 'for' */
-#define MR_MAX_TASKS 1000000u     /* of one run */
-#define MR_MAX_BATCH 64u          /* tasks in a batch, whatever the op says */
-#define MR_MAX_META (16u << 20)   /* bytes of metadata of one artifact */
-#define MR_MAX_ITEMS 1000000u     /* artifacts that one task may emit */
-#define MR_MAX_REPORTS 20u        /* messages kept of one attempt */
-#define MR_MAX_WAITING_TASKS 256u /* tasks without a CPU slot (streaming ones, notifications) at a time */
-#define MR_OPEN_CONTENTS 8u       /* descriptors that a task keeps open */
+#define MR_MAX_COORDS        8           /* dimensions of a node: one for 'each', one per 'for' */
+#define MR_MAX_TASKS         1000000u    /* of one run */
+#define MR_MAX_BATCH         64u         /* tasks in a batch, whatever the op says */
+#define MR_MAX_META          (16u << 20) /* bytes of metadata of one artifact */
+#define MR_MAX_ITEMS         1000000u    /* artifacts that one task may emit */
+#define MR_MAX_REPORTS       20u         /* messages kept of one attempt */
+#define MR_MAX_WAITING_TASKS 256u        /* tasks without a CPU slot (streaming ones, notifications) at a time */
+#define MR_OPEN_CONTENTS     8u          /* descriptors that a task keeps open */
 
 typedef struct mr_item mr_item;
 typedef struct mr_slot mr_slot;
@@ -115,8 +115,8 @@ struct mr_task {
     uint64_t index; /* row-major */
     uint32_t coords[MR_MAX_COORDS];
     uint32_t coord_count;
-    double position; /* 0 … 1: how early in the video */
-    mr_slot **slots; /* one per 'each' and 'for' binding of the node, in binding order */
+    double position;  /* 0 … 1: how early in the video */
+    mr_slot **slots;  /* one per 'each' and 'for' binding of the node, in binding order */
     uint32_t missing; /* promised slots that it waits for */
     mr_task_state state;
     uint32_t stamp; /* changes whenever it leaves READY: tells stale heap entries */
@@ -141,7 +141,6 @@ struct mr_task {
     size_t report_count;
     mr_open_content open[MR_OPEN_CONTENTS];
     uint32_t open_next;
-    bool finished;
     int64_t started_us;
     int64_t cpu_us;
     int64_t last_progress_us;
@@ -174,18 +173,18 @@ struct mr_node_run {
     uint32_t index;
     uint32_t depth; /* nodes on the longest path from here to an end, itself included */
     mr_bound_port *ports;
-    uint32_t crossed;   /* the first bindings are 'each' and 'for' */
+    uint32_t crossed;    /* the first bindings are 'each' and 'for' */
     uint32_t each_count; /* of them, 'each' */
     mr_stream *outputs;
     uint32_t output_count;
     bool streaming;
     const mr_expr *when; /* NULL: nothing to ask per task */
     bool open_params;    /* 'with' holds expressions that read inputs */
-    void *params;     /* else: the same for all tasks */
+    void *params;        /* else: the same for all tasks */
     mr_task **tasks;
     size_t task_count;
     size_t task_room;
-    size_t outer; /* outermost indices that are expanded */
+    size_t outer;  /* outermost indices that are expanded */
     size_t prefix; /* tasks whose outputs are in the streams that keep task order */
     bool expanded; /* no task will be added */
     bool done;
@@ -212,15 +211,15 @@ struct mr_run {
     mr_arena *arena;
     mr_node_run *nodes;
     size_t node_count;
-    size_t open_main;  /* nodes without trigger that have not ended */
+    size_t open_main; /* nodes without trigger that have not ended */
     size_t open_all;
     mr_stream *inputs; /* one per pipeline input */
     mr_item *items;    /* all, for freeing */
     mr_node_run *dirty;
     size_t task_count;
-    size_t busy;       /* tasks running or waiting on a thread of their own */
-    size_t ready;      /* tasks in the heap */
-    bool stopping;     /* failed or cancelled: nothing more is started, but nodes with a trigger */
+    size_t busy;   /* tasks running or waiting on a thread of their own */
+    size_t ready;  /* tasks in the heap */
+    bool stopping; /* failed or cancelled: nothing more is started, but nodes with a trigger */
     bool cancelled;
     bool over;
     mr_status status;
@@ -244,15 +243,17 @@ typedef struct mr_batch_run {
     mr_task *tasks[MR_MAX_BATCH];
     uint32_t count;
     uint32_t memory_mb;
-    mr_arena *arena;             /* params of the tasks: until run() has returned */
-    char *scratch[MR_MAX_BATCH]; /* folders, by task: until run() has returned */
+    int64_t cpu_mark_us;          /* the thread's CPU time when the last task was finished: what follows is the next one's */
+    bool concluded[MR_MAX_BATCH]; /* by task: reported. A concluded task may be another worker's already */
+    mr_arena *arena;              /* params of the tasks: until run() has returned */
+    char *scratch[MR_MAX_BATCH];  /* folders, by task: until run() has returned */
 } mr_batch_run;
 
 struct mr_engine {
     pthread_mutex_t lock;
-    pthread_cond_t work;     /* something became ready, or closing */
-    pthread_cond_t idle;     /* a thread of its own ended */
-    pthread_cond_t tick;     /* wakes the timekeeper early */
+    pthread_cond_t work; /* something became ready, or closing */
+    pthread_cond_t idle; /* a thread of its own ended */
+    pthread_cond_t tick; /* wakes the timekeeper early */
     mr_objects *objects;
     mr_store *store;
     mr_log *log;
@@ -278,7 +279,7 @@ struct mr_engine {
 mr_item *mr_item_new(mr_run *run, uint32_t type, const char *meta); /* lock held; NULL: no memory */
 mr_status mr_item_open_source(mr_run *run, const mr_pipeline_input *input, const char *path, mr_diags *diags, mr_item **ret_item);
 void mr_item_set_content(mr_item *item, const char *digest, uint64_t size);
-void mr_item_seal(mr_item *item); /* computes the key */
+void mr_item_seal(mr_item *item);             /* computes the key */
 json_t *mr_outputs_json(const mr_task *task); /* what the store keeps; NULL: no memory */
 /* Items from what the store kept. MR_ERR_NOT_FOUND when a content is gone. Not under the lock, but for making items. */
 mr_status mr_outputs_load(mr_task *task, const json_t *outputs);
@@ -286,7 +287,7 @@ mr_status mr_task_add_output(mr_task *task, uint32_t port, mr_item *item);
 void mr_items_free(mr_run *run);
 
 /* identity.c */
-mr_status mr_task_identity(mr_task *task); /* fills task->identity; inputs must be complete */
+mr_status mr_task_identity(mr_task *task);  /* fills task->identity; inputs must be complete */
 json_t *mr_task_scope(const mr_task *task); /* params and inputs by port name, for expressions; lock held */
 bool mr_value_is_open(const mr_value *value);
 

@@ -65,13 +65,19 @@ static mr_status source_error(mr_diags *diags, const char *input, const char *pa
 static mr_status open_regular(const char *input, const char *path, mr_diags *diags, int *ret_fd, struct stat *ret_info)
 {
     char why[160];
+    const char *hint = NULL;
     /* O_NONBLOCK: a FIFO must not hang us before we can refuse it. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, ret_info) != 0) {
-        snprintf(why, sizeof(why), "can't be read: %s", strerror(errno));
+        int error = errno;
+        snprintf(why, sizeof(why), "can't be read: %s", strerror(error));
+        if (error == ENOENT || error == ENOTDIR)
+            hint = "check the path; it is taken relative to the current folder";
+        else if (error == EACCES || error == EPERM)
+            hint = "the user who runs millrace needs the right to read it, and to enter the folders it lies in";
         if (fd >= 0)
             close(fd);
-        return source_error(diags, input, path, why, errno == ENOENT ? "check the path; it is taken relative to the current folder" : NULL);
+        return source_error(diags, input, path, why, hint);
     }
     if (!S_ISREG(ret_info->st_mode)) {
         close(fd);
@@ -124,8 +130,9 @@ mr_status mr_item_open_source(mr_run *run, const mr_pipeline_input *input, const
         return MR_ERR_NOMEM;
     item->pub.name = item->name;
     /* What is cheap and changes whenever the bytes do: the content's digest would need a whole read before anything starts. */
-    int len = snprintf(text, sizeof(text), "%llx:%llx:%lld:%lld.%09ld:%lld.%09ld", (unsigned long long)info.st_dev, (unsigned long long)info.st_ino,
-                       (long long)info.st_size, (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec, (long long)info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+    int len =
+        snprintf(text, sizeof(text), "%llx:%llx:%lld:%lld.%09ld:%lld.%09ld", (unsigned long long)info.st_dev, (unsigned long long)info.st_ino,
+                 (long long)info.st_size, (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec, (long long)info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
     mr_digest(text, (size_t)len, item->digest);
     item->pub.size = (uint64_t)info.st_size;
     item->pub.has_content = 1;

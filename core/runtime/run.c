@@ -59,11 +59,14 @@ void mr_run_fail(mr_run *run, const mr_task *task, mr_status status)
     const mr_node *node = task->node->node;
     const char *code = status == MR_ERR_INPUT ? "input" : "task-failed";
     size_t told = 0;
+    if (run->failure_count && status == run->status && node->trigger == MR_TRIGGER_NONE)
+        return; /* a full disk or a damaged input fails whatever runs at that moment: said once; events have them all */
     for (size_t i = 0; i < task->report_count; i++) {
         const mr_report *report = &task->reports[i];
         if (report->severity != MR_SEVERITY_ERROR)
             continue;
-        mr_run_failure(run, code, param_span(node, report->param), describe(task, status, report->message), report->hint ? strdup(report->hint) : NULL);
+        mr_run_failure(run, code, param_span(node, report->param), describe(task, status, report->message),
+                       report->hint ? strdup(report->hint) : NULL);
         told++;
     }
     if (!told)
@@ -168,7 +171,9 @@ static void end_run(mr_run *run)
     run->over = true;
     if (!run->planning)
         mr_run_emit(run, (mr_event){.type = MR_EVENT_RUN_DONE,
-                                    .state = run->cancelled ? "cancelled" : run->stopping ? "failed" : "succeeded",
+                                    .state = run->cancelled  ? "cancelled"
+                                             : run->stopping ? "failed"
+                                                             : "succeeded",
                                     .reason = run->failure_count ? run->failures[0].message : NULL,
                                     .elapsed_us = mr_wall_us() - run->started_us});
     pthread_cond_broadcast(&run->ended);
@@ -474,8 +479,11 @@ mr_status mr_run_wait(mr_run *run, mr_diags *diags)
     }
     mr_status status = run->cancelled ? MR_ERR_CANCELLED : run->stopping ? run->status : MR_OK;
     mr_status kept = run->planning ? MR_OK
-                                   : mr_store_run_end(engine->store, run->id, run->cancelled ? "cancelled" : run->stopping ? "failed" : "succeeded",
-                                                      run->failure_count ? run->failures[0].message : NULL, diags);
+                                   : mr_store_run_end(engine->store, run->id,
+                                                      run->cancelled  ? "cancelled"
+                                                      : run->stopping ? "failed"
+                                                                      : "succeeded",
+                                                      run->failure_count ? run->failures[0].message : NULL, status == MR_OK ? diags : NULL);
     return status != MR_OK ? status : kept;
 }
 
@@ -505,7 +513,10 @@ json_t *mr_run_outputs(const mr_run *run)
     return outputs;
 }
 
-const char *mr_run_id(const mr_run *run) { return run->id; }
+const char *mr_run_id(const mr_run *run)
+{
+    return run->id;
+}
 
 /* Nothing of the run may stay in the engine's lists. */
 static void unlink_run(mr_run *run)

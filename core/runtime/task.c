@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define RETRY_DELAY_MAX_US (60 * 1000000ll)
-#define NOT_YET_DELAY_US (100 * 1000ll)
+#define NOT_YET_DELAY_US   (100 * 1000ll)
 
 const char *mr_task_state_name(mr_task_state state)
 {
@@ -245,7 +245,10 @@ static void fill_outputs(mr_task *task, bool made)
     }
 }
 
-static bool has_ended(const mr_task *task) { return task->state >= MR_TASK_SUCCEEDED; }
+static bool has_ended(const mr_task *task)
+{
+    return task->state >= MR_TASK_SUCCEEDED;
+}
 
 /* Ports with any number of items get them in task order: as far as all tasks before have ended. */
 static void advance_prefix(mr_node_run *node)
@@ -308,10 +311,8 @@ static void emit_outputs(const mr_task *task, const json_t *outputs)
     json_t *one;
     json_array_foreach((json_t *)outputs, i, one)
     {
-        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_OUTPUT,
-                                          .node = task->node->node->name,
-                                          .item = mr_task_item_text(task, item),
-                                          .detail = one});
+        mr_run_emit(task->run,
+                    (mr_event){.type = MR_EVENT_OUTPUT, .node = task->node->node->name, .item = mr_task_item_text(task, item), .detail = one});
     }
 }
 
@@ -340,7 +341,8 @@ static mr_status check_outputs(mr_task *task)
         bool fine = (table[p].flags & MR_PORT_MANY) || count == 1 || (count == 0 && (table[p].flags & MR_PORT_OPTIONAL));
         if (fine || node->streaming)
             continue;
-        if (asprintf(&message, "op '%s' emitted %zu artifacts on port '%s', which takes exactly one", node->node->op->name, count, table[p].name) >= 0)
+        if (asprintf(&message, "op '%s' emitted %zu artifacts on port '%s', which takes exactly one", node->node->op->name, count, table[p].name) >=
+            0)
             mr_report_add(task, MR_SEVERITY_ERROR, NULL, "this is a defect of the plugin", message);
         return MR_ERR_INTERNAL;
     }
@@ -365,7 +367,7 @@ static mr_status commit(mr_task *task, const char *state, const json_t *outputs)
     const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs};
     mr_status status = mr_store_task_done(task->run->engine->store, &record, outputs && task->identity[0] ? &result : NULL, diags);
     const mr_diag *first = mr_diags_first(diags);
-    if (status != MR_OK)
+    if (status != MR_OK && outputs) /* that a failure is not in the journal is no second failure */
         mr_report_add(task, MR_SEVERITY_ERROR, NULL, first ? first->hint : NULL, strdup(first ? first->message : "the task store refused"));
     mr_diags_free(diags);
     return status;
@@ -397,8 +399,11 @@ static void conclude_failure(mr_task *task, mr_status status)
         int64_t wait = node->retry_delay_us;
         for (uint32_t i = 1; i < task->attempt && wait < RETRY_DELAY_MAX_US; i++)
             wait *= 2;
-        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_RETRY, .node = node->name, .item = mr_task_item_text(task, item),
-                                          .attempt = task->attempt, .reason = error ? error->message : mr_status_text(status)});
+        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_RETRY,
+                                          .node = node->name,
+                                          .item = mr_task_item_text(task, item),
+                                          .attempt = task->attempt,
+                                          .reason = error ? error->message : mr_status_text(status)});
         mr_task_clear_attempt(task);
         delay(task, wait < RETRY_DELAY_MAX_US ? wait : RETRY_DELAY_MAX_US);
         return;
@@ -434,7 +439,7 @@ void mr_task_conclude(mr_task *task, mr_status status)
 {
     mr_engine *engine = task->run->engine;
     json_t *outputs = NULL;
-    task->finished = true;
+    task->batch->concluded[task->batch_slot] = true;
     status = name_timeout(task, status);
     if (status == MR_OK)
         status = conclude_success(task, &outputs);
