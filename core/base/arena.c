@@ -73,8 +73,8 @@ void *mr_arena_take(mr_arena *arena, size_t size)
     size_t padded = size == 0 ? align : (size + align - 1) / align * align;
     if (arena->limit > 0 && padded > arena->limit - arena->taken)
         return NULL;
-    block *at = arena->first;
-    if (PIECE_PER_BLOCK || !at || padded > at->size - at->used) {
+    block *at = PIECE_PER_BLOCK ? NULL : arena->first;
+    if (!at || padded > at->size - at->used) {
         bool own = PIECE_PER_BLOCK || padded > BLOCK_SIZE / 4;
         at = block_new(PIECE_PER_BLOCK ? (size > 0 ? size : 1) : own ? padded : BLOCK_SIZE);
         if (!at)

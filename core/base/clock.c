@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Clocks, and times and durations for people. */
 #include "base/clock.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -28,8 +29,9 @@ int64_t mr_thread_cpu_us(void)
 
 void mr_time_text(int64_t wall_us, char ret_text[32])
 {
-    int64_t seconds = wall_us / 1000000 - (wall_us % 1000000 < 0);
-    int ms = (int)((wall_us - seconds * 1000000) / 1000);
+    bool early = wall_us % 1000000 < 0; /* before 1970: rounded down, not towards zero */
+    int64_t seconds = wall_us / 1000000 - early;
+    int ms = (int)((wall_us % 1000000 + (int64_t)early * 1000000) / 1000);
     time_t when = (time_t)seconds;
     struct tm utc = {0};
     /* RFC 3339 has years of four digits: others are a caller's mistake, shown as such. */

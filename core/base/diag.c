@@ -56,7 +56,7 @@ static mr_diag_file *find_file(mr_diags *diags, const char *name)
     mr_diag_file *file = calloc(1, sizeof(*file) + len + 1);
     if (!file)
         return NULL;
-    memcpy(file->name, name, len);
+    memcpy(file->name, name, len + 1);
     file->next = diags->files;
     diags->files = file;
     return file;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* A place in a text. line and col start at 1 (col in bytes); line 0: no place. file is borrowed: it must outlive its users. */
+/* A place in a text. line and col start at 1 (col in bytes); line 0: no place. file is borrowed; diagnostics copy it. */
 typedef struct mr_span {
     const char *file;
     uint32_t line;
@@ -24,10 +24,10 @@ typedef struct mr_span {
 
 typedef struct mr_diag {
     mr_severity severity;
-    const char *code;    /* stable, kebab case: "unknown-op" */
-    mr_span span;        /* where; span.line 0: nowhere in a file */
+    const char *code; /* stable, kebab case: "unknown-op" */
+    mr_span span;     /* where; span.line 0: nowhere in a file */
     char *message;
-    char *hint;          /* NULL: none */
+    char *hint;            /* NULL: none */
     struct mr_diag *notes; /* further places ("first defined here"), in order; severity NOTE */
     struct mr_diag *next;
 } mr_diag;
@@ -40,17 +40,19 @@ void mr_diags_free(mr_diags *diags);
 /* Keeps a copy of a file's text, so that lines can be quoted. */
 void mr_diags_add_text(mr_diags *diags, const char *file, const char *text, size_t len);
 
-/* All accept diags == NULL (then nothing is kept). At most MR_DIAGS_MAX are kept; the rest is counted. */
+/* All accept diags == NULL (then nothing is kept). At most MR_DIAGS_MAX are kept; the rest is counted. Said again about the same place in the
+ * same words (an alias is used twice), a message is kept and counted once. Messages are kept without control characters, as valid UTF-8. */
 #define MR_DIAGS_MAX 100
 void mr_error(mr_diags *diags, const char *code, mr_span span, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void mr_warning(mr_diags *diags, const char *code, mr_span span, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* To the diagnostic that this thread added last. */
+/* To the diagnostic that this thread added last, or to none when that one was not kept. A second hint is a line of its own. */
 void mr_hint(mr_diags *diags, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void mr_note(mr_diags *diags, mr_span span, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 size_t mr_diags_errors(const mr_diags *diags);
 size_t mr_diags_warnings(const mr_diags *diags);
-const mr_diag *mr_diags_first(const mr_diags *diags); /* in the order of file, line, col; those without a place last */
+const mr_diag *
+mr_diags_first(const mr_diags *diags); /* in the order of file, line, col; those without a place last. To be walked while no thread adds */
 
 /*
  * For people, in the manner of modern compilers:

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,6 +41,10 @@ static const char *reason(int error)
 static mr_status fail(mr_diags *diags, const char *code, const char *verb, const char *path, int error)
 {
     mr_error(diags, code, nowhere, "can't %s '%s': %s", verb, path, reason(error));
+    if (error == ENOSPC || error == EDQUOT)
+        mr_hint(diags, "free some space on that disk, or choose another folder");
+    else if (error == EROFS || ((error == EACCES || error == EPERM) && strcmp(verb, "read") != 0))
+        mr_hint(diags, "choose a folder that you may write to");
     if (error == ENOMEM)
         return MR_ERR_NOMEM;
     return error == ENOENT ? MR_ERR_NOT_FOUND : MR_ERR_IO;
@@ -109,12 +114,18 @@ mr_status mr_file_read(const char *path, size_t max, char **ret_text, size_t *re
 
 /* --- writing --- */
 
+static char *copy(const char *text, size_t len)
+{
+    char *text_copy = NULL;
+    return len > INT_MAX || asprintf(&text_copy, "%.*s", (int)len, text) < 0 ? NULL : text_copy;
+}
+
 static char *parent_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
-        return strdup(".");
-    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+        return copy(".", 1);
+    return slash == path ? copy("/", 1) : copy(path, (size_t)(slash - path));
 }
 
 static int write_all(int fd, const char *data, size_t len)
@@ -171,10 +182,18 @@ mr_status mr_file_write_atomic(const char *path, const void *data, size_t len, m
 
 /* --- folders --- */
 
+/* part: path, or what stands in the place of one of its parents. */
+static mr_status not_a_folder(const char *path, const char *part, mr_diags *diags)
+{
+    mr_error(diags, "can't-make-folder", nowhere, "can't make the folder '%s': there is a file '%s'", path, part);
+    mr_hint(diags, "choose another folder, or remove the file");
+    return MR_ERR_IO;
+}
+
 mr_status mr_dir_make(const char *path, mode_t mode, mr_diags *diags)
 {
     struct stat st;
-    mr_autofree char *at = strdup(path);
+    mr_autofree char *at = copy(path, strlen(path));
     if (!at)
         return fail(diags, "can't-make-folder", "make the folder", path, ENOMEM);
     /* Each prefix in turn; one that another process has made meanwhile is as good. */
@@ -186,8 +205,10 @@ mr_status mr_dir_make(const char *path, mode_t mode, mr_diags *diags)
         if (mkdir(at, mode) != 0) {
             int error = errno;
             bool there = stat(at, &st) == 0;
-            if (!there || !S_ISDIR(st.st_mode))
-                return fail(diags, "can't-make-folder", "make the folder", path, there ? ENOTDIR : error);
+            if (!there)
+                return fail(diags, "can't-make-folder", "make the folder", path, error);
+            if (!S_ISDIR(st.st_mode))
+                return not_a_folder(path, at, diags);
         }
         if (!kept)
             return MR_OK;
@@ -234,7 +255,7 @@ static int remove_tree(int parent, const char *name, unsigned depth)
 
 mr_status mr_dir_remove(const char *path, mr_diags *diags)
 {
-    mr_autofree char *plain = strdup(path);
+    mr_autofree char *plain = copy(path, strlen(path));
     if (!plain)
         return fail(diags, "can't-remove", "remove", path, ENOMEM);
     /* "link/" would mean what the link points to. */

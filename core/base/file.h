@@ -7,13 +7,14 @@
 #include <millrace/status.h>
 #include <sys/types.h>
 
-/* *ret_text is NUL-terminated, the caller frees it. MR_ERR_LIMIT when larger than max bytes; only regular files. */
+/* *ret_text is NUL-terminated, the caller frees it. MR_ERR_LIMIT when larger than max bytes; only regular files (else MR_ERR_INPUT). MR_ERR_NOT_FOUND
+ * when there is none. */
 mr_status mr_file_read(const char *path, size_t max, char **ret_text, size_t *ret_len, mr_diags *diags);
-/* Writes to a temporary file beside path, fsyncs, renames over path. */
+/* Writes to a temporary file beside path, fsyncs, renames over path, fsyncs the folder. mode whatever the umask. A link is replaced, not followed. */
 mr_status mr_file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, mr_diags *diags);
 /* mkdir -p. */
 mr_status mr_dir_make(const char *path, mode_t mode, mr_diags *diags);
-/* rm -r; never follows symbolic links; a missing path is fine. */
+/* rm -r; never follows symbolic links; a missing path is fine. MR_ERR_LIMIT below 128 levels of folders. */
 mr_status mr_dir_remove(const char *path, mr_diags *diags);
 /* "a/b", malloc()ed; NULL when memory is short. */
 char *mr_path_join(const char *dir, const char *name);
@@ -24,6 +25,6 @@ bool mr_path_is_plain(const char *path);
 void mr_cleanup_fd(int *fd);
 void mr_cleanup_free(void *ptr); /* free(*(void **)ptr) */
 #define mr_autoclose __attribute__((cleanup(mr_cleanup_fd)))
-#define mr_autofree __attribute__((cleanup(mr_cleanup_free)))
+#define mr_autofree  __attribute__((cleanup(mr_cleanup_free)))
 
 #endif

@@ -3,7 +3,6 @@
  * SHA-256 through OpenSSL's EVP. A step that OpenSSL refuses (in practice: no memory) makes the digest an empty text, never a wrong one.
  */
 #include "base/hash.h"
-#include "base/file.h"
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
@@ -101,7 +100,7 @@ mr_status mr_digest_fd(int fd, char ret_digest[MR_DIGEST_TEXT])
     off_t at = 0;
     ret_digest[0] = '\0';
     mr_hash *hash = mr_hash_new();
-    mr_autofree char *buf = malloc(READ_SIZE);
+    char *buf = malloc(READ_SIZE);
     if (!hash || !buf)
         status = MR_ERR_NOMEM;
     while (status == MR_OK) {
@@ -120,6 +119,7 @@ mr_status mr_digest_fd(int fd, char ret_digest[MR_DIGEST_TEXT])
         if (!ret_digest[0])
             status = MR_ERR_NOMEM;
     }
+    free(buf);
     mr_hash_free(hash);
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256 (FIPS 180-4, through OpenSSL), as "sha256:<64 hex digits>". */
+/* SHA-256 (FIPS 180-4, through OpenSSL), as "sha256:<64 hex digits>"; an empty text when OpenSSL refuses for want of memory. */
 #ifndef MR_BASE_HASH_H
 #define MR_BASE_HASH_H
 

@@ -10,11 +10,11 @@
 #include <millrace/status.h>
 
 mr_status mr_parse_int(const char *text, int64_t *ret_value, const char **ret_why);
-mr_status mr_parse_number(const char *text, double *ret_value, const char **ret_why); /* finite */
+mr_status mr_parse_number(const char *text, double *ret_value, const char **ret_why);  /* finite */
 mr_status mr_parse_duration(const char *text, int64_t *ret_us, const char **ret_why);  /* "4s" "1m30s" "250ms" "1.5" (seconds) */
 mr_status mr_parse_bitrate(const char *text, int64_t *ret_bps, const char **ret_why);  /* "800k" "2.5M" "1G" "128000", "bps" and "bit/s" may follow */
 mr_status mr_parse_size(const char *text, int64_t *ret_bytes, const char **ret_why);   /* "64MiB" "10MB" "4096" "4096B" */
 mr_status mr_parse_ratio(const char *text, mr_ratio *ret_ratio, const char **ret_why); /* "30000/1001" "16:9" "29.97" (→ 30000/1001) */
-mr_status mr_parse_url(const char *text, const char **ret_why); /* http(s) with a host, printable ASCII, no user info */
+mr_status mr_parse_url(const char *text, const char **ret_why);                        /* http(s) with a host, printable ASCII, no user info */
 
 #endif

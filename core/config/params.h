@@ -13,14 +13,15 @@
 /*
  * Fills out (size bytes, zeroed first) from map, which may be NULL: defaults for what is absent. what names the owner in
  * messages ("op 'transcode.video'", "pipeline"). owner is where a missing required param is reported. Unknown names get a
- * suggestion. Reports all mistakes, not the first only. Lists and texts live in arena.
+ * suggestion. Reports all mistakes, not the first only. Lists and texts live in arena. null counts as absent. Where a table says no max, a text
+ * has at most 65,536 characters and a list 10,000 items. A secret's value is never in a message.
  * is_open (may be NULL): a value for which it returns true is known only later (an expression): it is accepted unchecked.
  */
 mr_status mr_params_bind(const mr_param *table, const mr_value *map, const char *what, mr_span owner, mr_arena *arena, void *out, size_t size,
                          bool (*is_open)(const mr_value *value), mr_diags *diags);
 
 /* Canonical JSON of a filled struct: every param with its value in base units (integers where possible), so that "4s" and
- * "4000ms" are equal and a default given explicitly is the default. SILENT params are left out; lists of structs recurse.
+ * "4000ms" are equal and a default given explicitly is the default. SILENT params are left out, secrets are digests; lists of structs recurse.
  * For identities. New reference; NULL when memory is short. */
 json_t *mr_params_json(const mr_param *table, const void *params);
 

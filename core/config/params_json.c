@@ -42,7 +42,7 @@ static json_t *field_json(const mr_param *param, const char *field)
     switch (param->type) {
     case MR_PARAM_TYPE_BOOL: memcpy(&boolean, field, sizeof(boolean)); return json_boolean(boolean);
     case MR_PARAM_TYPE_NUMBER: memcpy(&number, field, sizeof(number)); return number_json(number);
-    case MR_PARAM_TYPE_CHOICE: memcpy(&index, field, sizeof(index)); return json_string(param->choices[index]);
+    case MR_PARAM_TYPE_CHOICE: memcpy(&index, field, sizeof(index)); return param->choices ? json_string(param->choices[index]) : NULL;
     case MR_PARAM_TYPE_RATIO: memcpy(&ratio, field, sizeof(ratio)); return ratio.den ? json_pack("[i, i]", ratio.num, ratio.den) : json_null();
     case MR_PARAM_TYPE_TEXT:
     case MR_PARAM_TYPE_URL: memcpy(&text, field, sizeof(text)); return text ? json_string(text) : json_null();

@@ -148,7 +148,7 @@ static const mr_value *from_json(mr_arena *arena, const json_t *json, mr_span sp
 static bool list_from_json(mr_arena *arena, const json_t *json, mr_span span, unsigned depth, mr_value *value)
 {
     size_t count = json_array_size(json);
-    const mr_value **items = mr_arena_take_array(arena, count, sizeof(*items));
+    const mr_value **items = mr_arena_take_array(arena, count, sizeof(const mr_value *));
     if (!items)
         return false;
     for (size_t i = 0; i < count; i++) {

@@ -21,9 +21,9 @@ typedef struct mr_entry {
 
 struct mr_value {
     mr_value_type type;
+    bool quoted;      /* scalars: was quoted, so it is text whatever it looks like */
     mr_span span;     /* of the scalar, or of the first token of a list or map */
     const char *text; /* scalars: as written (quotes and escapes resolved); NULL else */
-    bool quoted;      /* scalars: was quoted, so it is text whatever it looks like */
     union {
         bool boolean;
         int64_t integer;

@@ -59,7 +59,7 @@ static mr_span token_span(const reader *r, bool has_anchor_or_tag, bool block)
             while (at < end && !strchr(" \t\r\n", text[at]))
                 at++;
             while (at < end && (strchr(" \t\r\n", text[at]) || text[at] == '#'))
-                at += text[at] == '#' ? strcspn(text + at, "\n") : 1;
+                at = text[at] == '#' ? mr_yaml_until(&r->text, at, "\n") : at + 1;
         }
         /* An empty value: the anchor is all there is to see. */
         if (at >= end)
@@ -179,7 +179,7 @@ static const char *read_tag(reader *r, const yaml_char_t *tag, const char *const
     if (mark)
         at = (size_t)(mark - r->text.text);
     bool standard = strncmp(text, STANDARD_TAG, prefix) == 0;
-    mr_error(r->diags, "unknown-tag", mr_yaml_span(&r->text, at, at + strcspn(r->text.text + at, " \t\r\n,]}")), "tag '%s%s' can't be used here",
+    mr_error(r->diags, "unknown-tag", mr_yaml_span(&r->text, at, mr_yaml_until(&r->text, at, " \t\r\n,]}")), "tag '%s%s' can't be used here",
              standard ? "!!" : "", standard ? text + prefix : text);
     mr_hint(r->diags, "remove it; if the text begins with '!', put it in quotes");
     r->wrong = true;
@@ -362,8 +362,9 @@ built mr_yaml_read_value(reader *r, size_t depth)
 
 static const mr_value *read_stream(reader *r)
 {
-    if (!mr_yaml_advance(r) || !mr_yaml_advance(r))
-        return NULL;
+    for (int i = 0; i < 2; i++) /* the stream begins, a document begins */
+        if (!mr_yaml_advance(r))
+            return NULL;
     if (r->event.type == YAML_STREAM_END_EVENT) { /* nothing but comments */
         const mr_value *nothing = mr_value_scalar(r->arena, "", mr_yaml_span(&r->text, 0, 0));
         if (!nothing)

@@ -25,8 +25,8 @@ static char char_at(const trouble *t, size_t at)
 /* To the end of the word. */
 static mr_span word_span(const trouble *t, size_t at)
 {
-    size_t len = at < t->text->len ? strcspn(t->text->text + at, " \t\r\n,:[]{}") : 0;
-    return mr_yaml_span(t->text, at, at + (len > 0 ? len : 1));
+    size_t end = mr_yaml_until(t->text, at, " \t\r\n,:[]{}");
+    return mr_yaml_span(t->text, at, end > at ? end : at + 1);
 }
 
 static bool is(const char *text, const char *what)

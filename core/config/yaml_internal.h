@@ -27,6 +27,8 @@ void mr_yaml_text_close(mr_yaml_text *text);
 size_t mr_yaml_offset(const mr_yaml_text *text, const yaml_mark_t *mark);
 /* From one byte to another; cut at the end of the line and of its last word, at least 1 long. */
 mr_span mr_yaml_span(const mr_yaml_text *text, size_t from, size_t to);
+/* The first of these characters from at on, or the end: the text need not end with a NUL. */
+size_t mr_yaml_until(const mr_yaml_text *text, size_t at, const char *stops);
 
 /* Turns the parser's error into a diagnostic, with what most likely was meant. */
 mr_status mr_yaml_report(const mr_yaml_text *text, const yaml_parser_t *parser, mr_diags *diags);

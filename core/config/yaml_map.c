@@ -39,14 +39,14 @@ static void report_duplicate(reader *r, const struct member *first, const struct
 static void settle_keys(reader *r, growing *members)
 {
     struct member *all = members->items;
-    const struct member **sorted = calloc(members->count > 0 ? members->count : 1, sizeof(*sorted));
+    const struct member **sorted = calloc(members->count > 0 ? members->count : 1, sizeof(const struct member *));
     if (!sorted) {
         mr_yaml_stop(r, MR_ERR_NOMEM);
         return;
     }
     for (size_t i = 0; i < members->count; i++)
         sorted[i] = &all[i];
-    qsort(sorted, members->count, sizeof(*sorted), compare_members);
+    qsort(sorted, members->count, sizeof(const struct member *), compare_members);
     const struct member *first = members->count > 0 ? sorted[0] : NULL;
     for (size_t i = 1; i < members->count; i++) {
         if (strcmp(sorted[i]->entry.key, first->entry.key) != 0) {

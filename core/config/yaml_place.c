@@ -80,3 +80,10 @@ mr_span mr_yaml_span(const mr_yaml_text *text, size_t from, size_t to)
                      .col = (uint32_t)(from - text->lines[low]) + 1,
                      .len = end > from ? (uint32_t)(end - from) : 1};
 }
+
+size_t mr_yaml_until(const mr_yaml_text *text, size_t at, const char *stops)
+{
+    while (at < text->len && !strchr(stops, text->text[at]))
+        at++;
+    return at;
+}

@@ -37,7 +37,8 @@ static void check_value(struct walk *walk, const mr_value *value, size_t depth)
     bool scalar = value->type != MR_VALUE_LIST && value->type != MR_VALUE_MAP;
     require(scalar == (value->text != NULL));
     require(scalar || depth < mr_yaml_limits_default.depth);
-    require(!scalar || mr_utf8_valid(value->text, strlen(value->text)));
+    if (value->text)
+        require(mr_utf8_valid(value->text, strlen(value->text)));
     for (size_t i = 0; value->type == MR_VALUE_LIST && i < value->list.count; i++)
         check_value(walk, value->list.items[i], depth + 1);
     for (size_t i = 0; value->type == MR_VALUE_MAP && i < value->map.count; i++) {
@@ -66,7 +67,8 @@ static void check_tree(mr_arena *arena, const uint8_t *data, size_t size, const 
     size_t *lines = calloc(size + 1, sizeof(*lines));
     struct walk walk = {.lines = lines, .line_count = 1};
     size_t mark = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    require(lines != NULL);
+    if (!lines)
+        abort();
     for (size_t i = mark; i < size; i++) {
         if (data[i] == '\n')
             walk.line_count++;

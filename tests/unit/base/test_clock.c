@@ -56,9 +56,8 @@ static void clocks_go_forward(void **state)
     (void)state;
     int64_t now = mr_now_us();
     int64_t cpu = mr_thread_cpu_us();
-    volatile unsigned work = 0;
     while (mr_thread_cpu_us() == cpu)
-        work += 1;
+        ; /* asking is the work */
     assert_true(mr_now_us() > now);
     assert_true(mr_wall_us() > (int64_t)1600000000 * 1000000);
 }

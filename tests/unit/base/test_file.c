@@ -171,7 +171,7 @@ static void folders_are_made(void **state)
     mr_diags *diags = mr_diags_new();
     assert_int_equal(mr_file_write_atomic(in_root("d/file"), "x", 1, 0600, NULL), MR_OK);
     assert_int_equal(mr_dir_make(in_root("d/file/x"), 0755, diags), MR_ERR_IO);
-    expect_message(diags, "Not a directory");
+    expect_message(diags, "there is a file");
 }
 
 static void removing_follows_no_links(void **state)
@@ -224,23 +224,7 @@ static void paths(void **state)
 {
     (void)state;
     static const char *const plain[] = {"a", "a/b", "a.b/..c", "...", "ä/ö", "a b", "-x", NULL};
-    static const char *const odd[] = {"",
-                                      "/",
-                                      "/a",
-                                      "a/",
-                                      "a//b",
-                                      ".",
-                                      "..",
-                                      "./a",
-                                      "a/../b",
-                                      "a/..",
-                                      "a/.",
-                                      "a\\b",
-                                      "a\nb",
-                                      "a\x7f"
-                                      "b",
-                                      "a\tb",
-                                      NULL};
+    static const char *const odd[] = {"", "/", "/a", "a/", "a//b", ".", "..", "./a", "a/../b", "a/..", "a/.", "a\\b", "a\nb", "a\177b", "a\tb", NULL};
     static const char *const joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
     char text[1100];
     for (const char *const *at = plain; *at; at++)

@@ -81,9 +81,9 @@ static void cut_at_a_character(void **state)
     (void)state;
     char out[16];
     for (size_t len = 0; len < 40; len++) {
-        char text[81] = "";
+        char text[82] = "";
         for (size_t i = 0; i < len; i++)
-            memcpy(text + 2 * i, "é", 2);
+            memcpy(text + 2 * i, "é", 3);
         mr_text_show_all(text, 2 * len, out, sizeof(out));
         assert_true(mr_utf8_valid(out, strlen(out)));
         assert_int_equal(strstr(out, "…") != NULL, 2 * len >= sizeof(out));

@@ -34,7 +34,7 @@ static void check_values(parser parse, const struct integer_case *cases, size_t 
     }
 }
 
-#define VALUES(parse, cases) check_values(parse, cases, sizeof(cases) / sizeof(cases[0]))
+#define VALUES(parse, cases) check_values(parse, cases, sizeof(cases) / sizeof((cases)[0]))
 
 static void ints(void **state)
 {
@@ -316,14 +316,14 @@ static void locale_does_not_matter(void **state)
     double value = 0;
     static const char *const commas[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", NULL};
     const char *const *name = commas;
-    while (*name && !setlocale(LC_NUMERIC, *name))
+    while (*name && !setlocale(LC_NUMERIC, *name)) /* NOLINT(concurrency-mt-unsafe): one thread */
         name++;
     if (!*name)
         print_message("no locale with a decimal comma here: checked in the C locale only\n");
     assert_int_equal(mr_parse_number("1.5", &value, NULL), MR_OK);
     assert_true(value == 1.5);
     assert_int_equal(mr_parse_number("1,5", &value, NULL), MR_ERR_PARAM);
-    setlocale(LC_NUMERIC, "C");
+    setlocale(LC_NUMERIC, "C"); /* NOLINT(concurrency-mt-unsafe): one thread */
 }
 
 int main(void)
