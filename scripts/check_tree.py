@@ -10,6 +10,8 @@ MAX_LINES = 600
 
 # Each layer, and what its files may include besides their own. base <- config <- scripting <- graph <- runtime <- cli.
 LAYERS = ["core/include", "core/base", "core/config", "scripting", "core/graph", "core/runtime", "core/cli"]
+# Folders of plugins/ that are libraries which plugins share.
+SHARED = {"plugins/media", "plugins/http"}
 ALLOWED = {layer: set(LAYERS[: i + 1]) for i, layer in enumerate(LAYERS)}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(millrace/[^>]+)>)')

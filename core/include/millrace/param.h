@@ -71,7 +71,7 @@ typedef struct mr_param {
 #else
 /* offsetof(), and an error at compile time ("negative size") when the field is not of the type that the engine writes. */
 #define MR_PARAM_OFFSET(strct, field, ctype)                                                                           \
-    (offsetof(strct, field) + 0 * sizeof(char[_Generic(((strct *)0)->field, ctype : 1, default : -1)])) // NOLINT(bugprone-macro-parentheses): types
+    (offsetof(strct, field) + 0 * sizeof(char[_Generic(((strct *)0)->field, ctype : 1, default : -1)]))
 #endif
 
 /* Further members follow as designated initialisers: MR_INT(struct op, crf, .standard = "23", .min = "0", .max = "51", .help = "…") */
