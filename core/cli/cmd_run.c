@@ -136,7 +136,8 @@ static int finish(running *of)
     mr_progress_stop(of->progress);
     const mr_tally *tally = mr_progress_tally(of->progress);
     bool interrupted = mr_interrupt_came(of->interrupt) && status == MR_ERR_CANCELLED;
-    mr_status wrote = mr_report_write(of->report, &of->options->job, session, tally, of->run, session->diags);
+    /* Where the run failed, that run.json can't be written is the same trouble once more. */
+    mr_status wrote = mr_report_write(of->report, &of->options->job, session, tally, of->run, status == MR_OK ? session->diags : NULL);
     mr_session_flush(session);
     if (interrupted) {
         mr_complain("%s", resume_words);
