@@ -53,6 +53,11 @@ void mr_colour_complete(AVFrame *frame, const mr_picture_info *info)
         frame->color_primaries = info->primaries;
     if (frame->color_trc == AVCOL_TRC_UNSPECIFIED)
         frame->color_trc = info->transfer;
+    if (info->hdr != MR_HDR_NONE) { /* zimg takes what a frame is from the frame */
+        if (frame->color_primaries == AVCOL_PRI_UNSPECIFIED)
+            frame->color_primaries = AVCOL_PRI_BT2020;
+        frame->color_trc = info->hdr == MR_HDR_HLG ? AVCOL_TRC_ARIB_STD_B67 : AVCOL_TRC_SMPTE2084;
+    }
 }
 
 /* The names that 'colorspace' knows; what it doesn't is taken for the nearest that it does. */
@@ -87,23 +92,18 @@ static void tone_map(const AVFrame *frame, mr_hdr hdr, char *buf, size_t size)
     add(buf, size, "zscale=pin=2020:tin=linear:p=709,tonemap=tonemap=hable:desat=0:peak=10,zscale=tin=linear:pin=709:t=709:m=709:p=709:r=tv:d=none");
 }
 
-/* 'colorspace' takes even sides only: an odd one gets a line more for it (of no chroma, which has a sample for it already). */
-static void to_bt709(const AVFrame *frame, bool turned, char *buf, size_t size)
+static void to_bt709(const AVFrame *frame, char *buf, size_t size)
 {
-    bool odd = frame->width % 2 || frame->height % 2;
     /* Wide-gamut primaries move colours visibly and are converted in linear light; those of SD differ too little to be worth it. */
     bool wide = frame->color_primaries == AVCOL_PRI_BT2020;
-    add(buf, size, "format=" SUPPORTED_FORMATS "%s,colorspace=", odd ? ",pad=ceil(iw/2)*2:ceil(ih/2)*2" : "");
+    add(buf, size, "format=" SUPPORTED_FORMATS ",colorspace=");
     add(buf, size, "ispace=%s:irange=%s:iprimaries=%s:itrc=%s:space=bt709:range=tv:primaries=bt709:trc=bt709:fast=%d", matrix_name(frame->colorspace),
         frame->color_range == AVCOL_RANGE_JPEG ? "pc" : "tv", wide ? "bt2020" : "bt709", wide ? "bt2020-10" : "bt709", !wide);
-    if (odd)
-        add(buf, size, ",crop=iw-%d:ih-%d:0:0:exact=1", turned ? frame->height % 2 : frame->width % 2, turned ? frame->width % 2 : frame->height % 2);
 }
 
 void mr_colour_chain(const AVFrame *frame, const mr_picture_info *info, bool keep_hdr, char *buf, size_t size)
 {
     mr_hdr hdr = info->hdr;
-    bool turned = info->rotation % 180 != 0;
     buf[0] = '\0';
     if (is_rgb_or_gray(frame->format)) {
         add(buf, size, "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+bitexact+full_chroma_int");
@@ -113,7 +113,7 @@ void mr_colour_chain(const AVFrame *frame, const mr_picture_info *info, bool kee
         else if (frame->color_range == AVCOL_RANGE_JPEG)
             add(buf, size, "zscale=rin=pc:r=tv");
     } else if (frame->colorspace != AVCOL_SPC_BT709 || frame->color_range == AVCOL_RANGE_JPEG || frame->color_primaries == AVCOL_PRI_BT2020) {
-        to_bt709(frame, turned, buf, size);
+        to_bt709(frame, buf, size);
     }
     add(buf, size, "%sformat=%s", buf[0] ? "," : "", hdr != MR_HDR_NONE && keep_hdr ? "yuv420p10" : "yuv420p");
 }

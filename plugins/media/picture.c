@@ -278,7 +278,10 @@ static mr_status start_finish(mr_pictures *pictures, const AVFrame *like)
     char chain[CHAIN_MAX];
     mr_picture_kind kind = mr_pictures_kind(pictures->chunk, &pictures->options);
     mr_colour_chain(like, info, pictures->options.keep_hdr, colours, sizeof(colours));
-    int len = snprintf(chain, sizeof(chain), "%s%s%s", info->mirror ? "hflip,copy," : "", turns[info->rotation / 90], colours);
+    /* A line that has no partner goes: what follows works on pairs, and the picture that is asked for is even. */
+    bool odd = (like->width % 2 && like->width > 1) || (like->height % 2 && like->height > 1);
+    int len = snprintf(chain, sizeof(chain), "%s%s%s%s", odd ? "crop=max(1\\,floor(iw/2)*2):max(1\\,floor(ih/2)*2):0:0," : "",
+                       info->mirror ? "hflip,copy," : "", turns[info->rotation / 90], colours);
     if (user && len > 0 && (size_t)len < sizeof(chain))
         len += snprintf(chain + len, sizeof(chain) - (size_t)len, ",%s,format=%s,copy", user, av_get_pix_fmt_name(kind.format));
     if (len < 0 || (size_t)len >= sizeof(chain))
@@ -312,10 +315,8 @@ mr_status mr_pictures_next(mr_pictures *pictures, AVFrame *ret_frame, bool *ret_
 {
     bool changed = false;
     av_frame_unref(ret_frame);
-    if (pictures->next >= chunk_end(pictures->chunk)) {
-        warn_of_padding(pictures);
+    if (pictures->next >= chunk_end(pictures->chunk))
         return MR_END;
-    }
     mr_status status = hold_due(pictures, &changed);
     while (status == MR_OK && !pictures->held->buf[0]) {
         status = retry_further_back(pictures);
@@ -338,6 +339,7 @@ mr_status mr_pictures_next(mr_pictures *pictures, AVFrame *ret_frame, bool *ret_
     if (pictures->ended && !pictures->ahead->buf[0] && !changed)
         pictures->padded++;
     *ret_repeat = !changed && pictures->next > pictures->chunk->first_frame;
-    pictures->next++;
+    if (++pictures->next == chunk_end(pictures->chunk))
+        warn_of_padding(pictures);
     return MR_OK;
 }

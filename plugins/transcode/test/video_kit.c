@@ -15,11 +15,12 @@ char *kit_chunk(const kit_source *source, int index, int first_frame, int64_t de
     int frames = 0;
     fprintf(out, "{\"segments\":[");
     for (int i = 0; segments[i]; i++) {
-        fprintf(out, "%s{\"index\":%d,\"first_frame\":%d,\"frames\":%d}", i ? "," : "", index * KIT_SEGMENTS_MAX + i, first_frame + frames, segments[i]);
+        fprintf(out, "%s{\"index\":%d,\"first_frame\":%d,\"frames\":%d}", i ? "," : "", index * KIT_SEGMENTS_MAX + i, first_frame + frames,
+                segments[i]);
         frames += segments[i];
     }
-    fprintf(out, "],\"kind\":\"video\",\"index\":%d,\"stream\":0,\"origin_us\":0,\"fps\":[%d,%d],\"timescale\":%d,\"frame_ticks\":%d,", index, source->fps, den,
-            source->fps * 512, den * 512);
+    fprintf(out, "],\"kind\":\"video\",\"index\":%d,\"stream\":0,\"origin_us\":%lld,\"fps\":[%d,%d],\"timescale\":%d,\"frame_ticks\":%d,", index,
+            (long long)source->origin_us, source->fps, den, source->fps * 512, den * 512);
     fprintf(out, "\"first_frame\":%d,\"frames\":%d,\"last\":false,\"decode_from_us\":%lld,", first_frame, frames, (long long)decode_from_us);
     fprintf(out, "\"picture\":{\"width\":%d,\"height\":%d,\"display_width\":%d,\"display_height\":%d%s}}", source->width, source->height,
             source->display_width ? source->display_width : source->width, source->display_height ? source->display_height : source->height,
@@ -59,7 +60,8 @@ void kit_video(const kit_run *run, op_result *results)
         inputs[i][0] = chunk;
         inputs[i][1] = source;
         inputs[i][2] = (op_input){.port = "rung", .type = MR_TYPE_JSON, .meta = rungs[i]};
-        tasks[first + i] = (op_batch_task){.op = video, .params = run->params, .inputs = inputs[i], .input_count = 3, .from = first, .port = "analysis"};
+        tasks[first + i] =
+            (op_batch_task){.op = video, .params = run->params, .inputs = inputs[i], .input_count = 3, .from = first, .port = "analysis"};
     }
     if (run->batch) {
         op_run_batch(tasks, first + run->rung_count, &options, all);

@@ -13,7 +13,8 @@ typedef struct kit_source {
     int width, height;
     int display_width, display_height; /* 0: as coded */
     int fps, fps_den;                  /* of the plan; fps_den 0: 1 */
-    const char *more;                  /* further members of the chunk's picture, each with a comma before it; NULL: none */
+    int64_t origin_us;
+    const char *more; /* further members of the chunk's picture, each with a comma before it; NULL: none */
 } kit_source;
 
 typedef struct kit_rung {
