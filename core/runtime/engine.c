@@ -14,7 +14,10 @@
 
 #define TICK_US 50000
 
-const mr_host *mr_engine_host(void) { return &mr_host_table; }
+const mr_host *mr_engine_host(void)
+{
+    return &mr_host_table;
+}
 
 static void *work(void *context)
 {

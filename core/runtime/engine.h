@@ -23,7 +23,10 @@ const mr_host *mr_engine_host(void); /* the table that plugins are given */
 mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_engine **ret_engine);
 void mr_engine_close(mr_engine *engine); /* cancels what runs, waits */
 
-typedef struct mr_run_input { const char *name; const char *path; } mr_run_input;
+typedef struct mr_run_input {
+    const char *name;
+    const char *path;
+} mr_run_input;
 
 typedef struct mr_run_options {
     const mr_run_input *inputs; /* by name; a name may come several times where the input takes many */

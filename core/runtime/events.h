@@ -26,8 +26,8 @@ typedef enum mr_event_type {
 
 typedef struct mr_event {
     mr_event_type type;
-    uint64_t seq;      /* from 1, without gaps */
-    int64_t time_us;   /* wall clock */
+    uint64_t seq;    /* from 1, without gaps */
+    int64_t time_us; /* wall clock */
     const char *run;
     const char *node;  /* NULL where it is about the run */
     const char *item;  /* coordinates, "3,1"; "" for a node's only task; NULL where it is about a node or the run */

@@ -67,7 +67,10 @@ bool mr_heap_push(mr_engine *engine, mr_task *task)
     return true;
 }
 
-static bool is_current(const mr_heap_entry *entry) { return entry->task->state == MR_TASK_READY && entry->stamp == entry->task->stamp; }
+static bool is_current(const mr_heap_entry *entry)
+{
+    return entry->task->state == MR_TASK_READY && entry->stamp == entry->task->stamp;
+}
 
 /* The first ready task, taken out of the heap; NULL: none. */
 static mr_task *pop(mr_engine *engine)

@@ -244,17 +244,42 @@ static void host_report(mr_task *task, mr_severity severity, const char *param, 
     fprintf(task->messages, hint ? " (%s)\n" : "\n", hint ? hint : "");
 }
 
-static const char *host_output_dir(const mr_task *task) { return task->op->flags & MR_OP_EFFECT ? task->options->output_dir : NULL; }
-static const char *host_effect_key(const mr_task *task) { return task->op->flags & MR_OP_EFFECT ? "test-effect-key" : NULL; }
-static const char *host_run_state(const mr_task *task) { return task->options->run_state ? task->options->run_state : "{}"; }
+static const char *host_output_dir(const mr_task *task)
+{
+    return task->op->flags & MR_OP_EFFECT ? task->options->output_dir : NULL;
+}
+static const char *host_effect_key(const mr_task *task)
+{
+    return task->op->flags & MR_OP_EFFECT ? "test-effect-key" : NULL;
+}
+static const char *host_run_state(const mr_task *task)
+{
+    return task->options->run_state ? task->options->run_state : "{}";
+}
 
 static const mr_host host = {
-    .size = sizeof(mr_host), .abi_major = MR_ABI_MAJOR, .abi_minor = MR_ABI_MINOR,
-    .input_count = host_input_count, .input = host_input, .next = host_next, .read_at = host_read_at, .content_fd = host_content_fd,
-    .content_new = host_content_new, .content_write_at = host_content_write_at, .content_free = host_content_free,
-    .emit = host_emit, .emit_bytes = host_emit_bytes, .emit_from = host_emit_from,
-    .progress = host_progress, .cancelled = host_cancelled, .finish = host_finish, .scratch = host_scratch, .report = host_report,
-    .output_dir = host_output_dir, .effect_key = host_effect_key, .run_state = host_run_state,
+    .size = sizeof(mr_host),
+    .abi_major = MR_ABI_MAJOR,
+    .abi_minor = MR_ABI_MINOR,
+    .input_count = host_input_count,
+    .input = host_input,
+    .next = host_next,
+    .read_at = host_read_at,
+    .content_fd = host_content_fd,
+    .content_new = host_content_new,
+    .content_write_at = host_content_write_at,
+    .content_free = host_content_free,
+    .emit = host_emit,
+    .emit_bytes = host_emit_bytes,
+    .emit_from = host_emit_from,
+    .progress = host_progress,
+    .cancelled = host_cancelled,
+    .finish = host_finish,
+    .scratch = host_scratch,
+    .report = host_report,
+    .output_dir = host_output_dir,
+    .effect_key = host_effect_key,
+    .run_state = host_run_state,
 };
 
 const mr_op *op_load(const char *plugin_path, const char *op_name)
@@ -291,7 +316,8 @@ static bool hold_input(mr_task *task, const op_input *input)
     }
     const char *meta = input->meta ? input->meta : "{}";
     *held = (held_input){.port = port, .fd = -1, .data = input->data};
-    held->artifact = (mr_artifact){.type = input->type, .size = input->size, .digest = input->digest ? input->digest : "", .name = "", .meta = meta, .meta_len = strlen(meta)};
+    held->artifact = (mr_artifact){
+        .type = input->type, .size = input->size, .digest = input->digest ? input->digest : "", .name = "", .meta = meta, .meta_len = strlen(meta)};
     held->artifact.index = host_input_count(task, port);
     held->artifact.has_content = input->path || input->data;
     task->input_count++;

@@ -36,14 +36,15 @@ typedef struct op_result {
 
 /* What to change about a run; zero means nothing special. */
 typedef struct op_run_options {
-    const char *output_dir;  /* for ops with MR_OP_EFFECT */
-    const char *run_state;   /* JSON for ops on a trigger */
-    uint32_t cancel_after;   /* cancelled() turns true after so many calls; 0: never */
+    const char *output_dir; /* for ops with MR_OP_EFFECT */
+    const char *run_state;  /* JSON for ops on a trigger */
+    uint32_t cancel_after;  /* cancelled() turns true after so many calls; 0: never */
 } op_run_options;
 
 /* The op of that name in the plugin file, or NULL with a message on stderr. */
 const mr_op *op_load(const char *plugin_path, const char *op_name);
-/* params: YAML or JSON text of a map; NULL: defaults. Several inputs of one port come in the order given. Mistakes in the params are printed and give MR_ERR_PARAM. */
+/* params: YAML or JSON text of a map; NULL: defaults. Several inputs of one port come in the order given. Mistakes in the params are printed and give
+ * MR_ERR_PARAM. */
 op_result op_run(const mr_op *op, const char *params, const op_input *inputs, size_t input_count, const op_run_options *options);
 /* Several tasks in one batch. What the task 'from' - 1 (0: none) emits first becomes an input on 'port' once it is finished, as in the engine. */
 typedef struct op_batch_task {

@@ -50,7 +50,7 @@ enum {
 };
 
 typedef struct mr_artifact {
-    uint32_t type;      /* one MR_TYPE_* bit */
+    uint32_t type; /* one MR_TYPE_* bit */
     uint32_t has_content;
     uint64_t index;     /* position in its stream */
     uint64_t size;      /* bytes of content */
@@ -113,10 +113,10 @@ typedef struct mr_host {
     mr_status (*emit_from)(mr_task *task, uint32_t port, const char *meta, const mr_artifact *content_of); /* same content, no copy */
 
     /* Being a good task. */
-    void (*progress)(mr_task *task, double fraction); /* 0 … 1; call it at least every second: a hang is told by its absence */
-    int (*cancelled)(const mr_task *task);            /* cheap; ask at least every 100 ms of work */
+    void (*progress)(mr_task *task, double fraction);     /* 0 … 1; call it at least every second: a hang is told by its absence */
+    int (*cancelled)(const mr_task *task);                /* cheap; ask at least every 100 ms of work */
     mr_status (*finish)(mr_task *task, mr_status status); /* batches: this task's outcome */
-    const char *(*scratch)(mr_task *task);            /* a private, empty folder, removed after run(); NULL on error */
+    const char *(*scratch)(mr_task *task);                /* a private, empty folder, removed after run(); NULL on error */
 
     /* Words. fmt as for printf, lower case, names the thing and its value. param: the param at fault, or NULL; the engine
      * adds where in the pipeline file it stands. hint: what to do, or NULL. */
@@ -146,17 +146,17 @@ enum {
 };
 
 struct mr_op {
-    uint32_t size;        /* sizeof(mr_op) */
-    uint32_t version;     /* part of every result's identity: raise it when the same inputs give other outputs */
-    const char *name;     /* "plugin.verb" */
-    const char *summary;  /* one sentence in lower case, no full stop */
-    const char *help;     /* paragraphs for the reference page; NULL: none */
+    uint32_t size;       /* sizeof(mr_op) */
+    uint32_t version;    /* part of every result's identity: raise it when the same inputs give other outputs */
+    const char *name;    /* "plugin.verb" */
+    const char *summary; /* one sentence in lower case, no full stop */
+    const char *help;    /* paragraphs for the reference page; NULL: none */
     uint32_t flags;
-    uint32_t cpu;         /* CPU slots that a task needs; 0: it waits more than it works */
-    uint32_t memory_mb;   /* what a task may take, at most, for an ordinary source */
-    uint32_t batch_max;   /* tasks in a batch, at most; 0 and 1: none */
-    const char *batch_by; /* the input port whose artifact the tasks of a batch share; NULL: none */
-    const mr_port *inputs;  /* tables that end with {0}; NULL: none */
+    uint32_t cpu;          /* CPU slots that a task needs; 0: it waits more than it works */
+    uint32_t memory_mb;    /* what a task may take, at most, for an ordinary source */
+    uint32_t batch_max;    /* tasks in a batch, at most; 0 and 1: none */
+    const char *batch_by;  /* the input port whose artifact the tasks of a batch share; NULL: none */
+    const mr_port *inputs; /* tables that end with {0}; NULL: none */
     const mr_port *outputs;
     const mr_param *params; /* ends with MR_PARAM_END; NULL: none */
     size_t params_size;     /* sizeof the struct that the params are bound to */

@@ -56,24 +56,25 @@ typedef struct mr_param {
     uint32_t type; /* mr_param_type */
     uint32_t flags;
     size_t offset;
-    const char *standard;        /* the default, as it would be written in a pipeline; NULL: none */
-    const char *min;             /* inclusive, as it would be written; NULL: no limit. For text and lists: length */
+    const char *standard; /* the default, as it would be written in a pipeline; NULL: none */
+    const char *min;      /* inclusive, as it would be written; NULL: no limit. For text and lists: length */
     const char *max;
-    const char *const *choices;  /* CHOICE: words, NULL-terminated */
-    uint32_t item_type;          /* LIST of scalars: their mr_param_type (not CHOICE, LIST) */
+    const char *const *choices;    /* CHOICE: words, NULL-terminated */
+    uint32_t item_type;            /* LIST of scalars: their mr_param_type (not CHOICE, LIST) */
     const struct mr_param *fields; /* LIST of maps: the table of one item, offsets within item_size bytes */
     size_t item_size;
-    const char *help;            /* one sentence in lower case, no full stop: what it does, and its unit */
+    const char *help; /* one sentence in lower case, no full stop: what it does, and its unit */
 } mr_param;
 
 #ifdef __cplusplus
 #define MR_PARAM_OFFSET(strct, field, ctype) offsetof(strct, field)
 #else
 /* offsetof(), and an error at compile time ("negative size") when the field is not of the type that the engine writes. */
-#define MR_PARAM_OFFSET(strct, field, ctype)                                                                           \
-    (offsetof(strct, field) + 0 * sizeof(char[_Generic(((strct *)0)->field, ctype : 1, default : -1)]))
+#define MR_PARAM_OFFSET(strct, field, ctype) (offsetof(strct, field) + 0 * sizeof(char[_Generic(((strct *)0)->field, ctype : 1, default : -1)]))
 #endif
 
+/* One line each, so that they can be compared. */
+/* clang-format off */
 /* Further members follow as designated initialisers: MR_INT(struct op, crf, .standard = "23", .min = "0", .max = "51", .help = "…") */
 #define MR_BOOL(s, f, ...)     { .name = #f, .type = MR_PARAM_TYPE_BOOL, .offset = MR_PARAM_OFFSET(s, f, bool), __VA_ARGS__ }
 #define MR_INT(s, f, ...)      { .name = #f, .type = MR_PARAM_TYPE_INT, .offset = MR_PARAM_OFFSET(s, f, int64_t), __VA_ARGS__ }
@@ -88,6 +89,7 @@ typedef struct mr_param {
 #define MR_LIST(s, f, ...)     { .name = #f, .type = MR_PARAM_TYPE_LIST, .offset = MR_PARAM_OFFSET(s, f, mr_list), __VA_ARGS__ }
 #define MR_JSON(s, f, ...)     { .name = #f, .type = MR_PARAM_TYPE_JSON, .offset = MR_PARAM_OFFSET(s, f, const char *), __VA_ARGS__ }
 #define MR_PARAM_END           { .name = 0 }
+/* clang-format on */
 
 #ifdef __cplusplus
 }

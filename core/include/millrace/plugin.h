@@ -42,8 +42,8 @@ typedef struct mr_plugin {
     const char *name;
     const char *version;
     const char *summary;
-    const char *licence;          /* SPDX expression */
-    const mr_op *const *ops;      /* NULL-terminated; NULL: none */
+    const char *licence;     /* SPDX expression */
+    const mr_op *const *ops; /* NULL-terminated; NULL: none */
     /* Called once after loading, before any other function of the plugin; NULL: nothing to prepare. On error the plugin
      * is rejected with the text written to why (at most why_size bytes with the NUL). */
     mr_status (*load)(const mr_host *host, char *why, size_t why_size);

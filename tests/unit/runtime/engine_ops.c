@@ -169,7 +169,7 @@ static mr_status run_note(const mr_host *host, const mr_batch *batch)
 
 #define VALUE(port_name, port_flags)                                                                                                                 \
     {                                                                                                                                                \
-        .name = port_name, .types = MR_TYPE_JSON, .flags = (port_flags), .help = "a number"                                                         \
+        .name = port_name, .types = MR_TYPE_JSON, .flags = (port_flags), .help = "a number"                                                          \
     }
 #define PORTS(...) ((const mr_port[]){__VA_ARGS__, {0}})
 
@@ -179,16 +179,33 @@ static const mr_param fail_table[] = {MR_INT(fail_params, on, .standard = "2", .
 
 #define OP(op_name, entry) .size = sizeof(mr_op), .version = 1, .name = op_name, .summary = "for tests of the engine", .memory_mb = 1, .run = entry
 
-static const mr_op op_count = {OP("test.count", run_count), .cpu = 1, .outputs = PORTS(VALUE("values", MR_PORT_MANY)), .params = count_table, .params_size = sizeof(count_params)};
-static const mr_op op_add = {OP("test.add", run_add), .cpu = 1, .inputs = PORTS(VALUE("value", 0), VALUE("other", MR_PORT_OPTIONAL)), .outputs = PORTS(VALUE("sum", 0)), .params = add_table, .params_size = sizeof(add_params)};
-static const mr_op op_list = {OP("test.list", run_list), .cpu = 1, .inputs = PORTS(VALUE("values", MR_PORT_MANY)), .outputs = PORTS(VALUE("list", 0))};
-static const mr_op op_fold = {OP("test.fold", run_fold), .inputs = PORTS(VALUE("values", MR_PORT_MANY | MR_PORT_STREAMING)), .outputs = PORTS(VALUE("values", MR_PORT_MANY))};
+static const mr_op op_count = {OP("test.count", run_count), .cpu = 1, .outputs = PORTS(VALUE("values", MR_PORT_MANY)), .params = count_table,
+                               .params_size = sizeof(count_params)};
+static const mr_op op_add = {OP("test.add", run_add),
+                             .cpu = 1,
+                             .inputs = PORTS(VALUE("value", 0), VALUE("other", MR_PORT_OPTIONAL)),
+                             .outputs = PORTS(VALUE("sum", 0)),
+                             .params = add_table,
+                             .params_size = sizeof(add_params)};
+static const mr_op op_list = {OP("test.list", run_list), .cpu = 1, .inputs = PORTS(VALUE("values", MR_PORT_MANY)),
+                              .outputs = PORTS(VALUE("list", 0))};
+static const mr_op op_fold = {OP("test.fold", run_fold), .inputs = PORTS(VALUE("values", MR_PORT_MANY | MR_PORT_STREAMING)),
+                              .outputs = PORTS(VALUE("values", MR_PORT_MANY))};
 static const mr_op op_flaky = {OP("test.flaky", run_flaky), .cpu = 1, .inputs = PORTS(VALUE("value", 0)), .outputs = PORTS(VALUE("value", 0))};
-static const mr_op op_fail = {OP("test.fail", run_fail), .cpu = 1, .inputs = PORTS(VALUE("value", 0)), .outputs = PORTS(VALUE("value", 0)), .params = fail_table, .params_size = sizeof(fail_params)};
+static const mr_op op_fail = {
+    OP("test.fail", run_fail),         .cpu = 1, .inputs = PORTS(VALUE("value", 0)), .outputs = PORTS(VALUE("value", 0)), .params = fail_table,
+    .params_size = sizeof(fail_params)};
 static const mr_op op_block = {OP("test.block", run_block), .cpu = 1, .inputs = PORTS(VALUE("value", 0)), .outputs = PORTS(VALUE("value", 0))};
-static const mr_op op_half = {OP("test.half", run_pair), .cpu = 1, .batch_max = 16, .batch_by = "item", .inputs = PORTS(VALUE("item", 0)), .outputs = PORTS(VALUE("half", 0))};
-static const mr_op op_join = {OP("test.join", run_pair), .cpu = 1, .batch_max = 16, .batch_by = "item", .inputs = PORTS(VALUE("item", 0), VALUE("half", 0), VALUE("rung", 0)), .outputs = PORTS(VALUE("joined", MR_PORT_MANY))};
-static const mr_op op_note = {OP("test.note", run_note), .flags = MR_OP_EFFECT, .inputs = PORTS(VALUE("value", MR_PORT_OPTIONAL)), .outputs = PORTS(VALUE("state", MR_PORT_OPTIONAL))};
+static const mr_op op_half = {OP("test.half", run_pair),         .cpu = 1, .batch_max = 16, .batch_by = "item", .inputs = PORTS(VALUE("item", 0)),
+                              .outputs = PORTS(VALUE("half", 0))};
+static const mr_op op_join = {OP("test.join", run_pair),
+                              .cpu = 1,
+                              .batch_max = 16,
+                              .batch_by = "item",
+                              .inputs = PORTS(VALUE("item", 0), VALUE("half", 0), VALUE("rung", 0)),
+                              .outputs = PORTS(VALUE("joined", MR_PORT_MANY))};
+static const mr_op op_note = {OP("test.note", run_note), .flags = MR_OP_EFFECT, .inputs = PORTS(VALUE("value", MR_PORT_OPTIONAL)),
+                              .outputs = PORTS(VALUE("state", MR_PORT_OPTIONAL))};
 
 static const mr_op_entry entries[] = {{&op_add, "test"},  {&op_block, "test"}, {&op_count, "test"}, {&op_fail, "test"}, {&op_flaky, "test"},
                                       {&op_fold, "test"}, {&op_half, "test"},  {&op_join, "test"},  {&op_list, "test"}, {&op_note, "test"}};

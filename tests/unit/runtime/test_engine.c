@@ -274,12 +274,13 @@ static void *cancel_when_blocked(void *context)
 static void test_cancel_stops_running_and_waiting_tasks(void **context)
 {
     pthread_t thread;
-    job it = start(*context, "millrace: 1\nname: cancel\nnodes:\n"
-                             "  rows: {op: test.count, with: {n: 8}}\n"
-                             "  slow: {op: test.block, each: {value: rows.values}}\n"
-                             "  fold: {op: test.fold, in: {values: slow.value}}\n"
-                             "  tell: {op: test.note, trigger: always}\n"
-                             "outputs: {out: fold.values}\n",
+    job it = start(*context,
+                   "millrace: 1\nname: cancel\nnodes:\n"
+                   "  rows: {op: test.count, with: {n: 8}}\n"
+                   "  slow: {op: test.block, each: {value: rows.values}}\n"
+                   "  fold: {op: test.fold, in: {values: slow.value}}\n"
+                   "  tell: {op: test.note, trigger: always}\n"
+                   "outputs: {out: fold.values}\n",
                    NULL, NULL);
     assert_int_equal(pthread_create(&thread, NULL, cancel_when_blocked, &it), 0);
     finish(&it);
@@ -325,11 +326,12 @@ static void test_triggers_fire_after_the_rest(void **context)
 
 static void test_when_and_open_params_see_their_inputs(void **context)
 {
-    job it = run(*context, "millrace: 1\nname: open\nnodes:\n"
-                           "  rows: {op: test.count, with: {n: 5}}\n"
-                           "  odd: {op: test.add, each: {value: rows.values}, with: {by: \"${value.value * 2}\"}, when: \"${value.value % 2 == 1}\"}\n"
-                           "  all: {op: test.list, in: {values: odd.sum}}\n"
-                           "outputs: {out: all.list}\n");
+    job it =
+        run(*context, "millrace: 1\nname: open\nnodes:\n"
+                      "  rows: {op: test.count, with: {n: 5}}\n"
+                      "  odd: {op: test.add, each: {value: rows.values}, with: {by: \"${value.value * 2}\"}, when: \"${value.value % 2 == 1}\"}\n"
+                      "  all: {op: test.list, in: {values: odd.sum}}\n"
+                      "outputs: {out: all.list}\n");
     assert_int_equal(it.status, MR_OK);
     assert_list(&it, "102 306");
     drop(&it);
