@@ -27,13 +27,13 @@ static bool is_snake_case(const char *name)
            strlen(name) <= NAME_MAX_BYTES;
 }
 
-/* One sentence in lower case, no full stop. A first word of several capitals is a name: "HLS playlists". */
+/* One sentence in lower case, no full stop. A first word that is not just capitalised is a name: "HLS", "I-frame". */
 static bool help_is_right(const char *help)
 {
     size_t len = help ? strlen(help) : 0;
     if (len == 0 || len > HELP_MAX || help[len - 1] == '.' || strchr(help, '\n'))
         return false;
-    return !isupper((unsigned char)help[0]) || isupper((unsigned char)help[1]) || isdigit((unsigned char)help[1]);
+    return !isupper((unsigned char)help[0]) || !islower((unsigned char)help[1]);
 }
 
 static bool check_name(checker *in, const mr_param *table, const mr_param *param)
