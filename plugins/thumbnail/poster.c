@@ -12,8 +12,8 @@ enum { IN_SOURCE, IN_INFO };
 enum { OUT_IMAGE };
 enum { CANDIDATES = 12, ENOUGH = 4, SMALL = 160, DECODE_LIMIT = 600, DECODE_STEP = 25 };
 
-#define DECODE_PIXELS (600 * 640 * 360) /* of them all: large pictures take long */
-#define GOOD_SCORE    6.0               /* black is about 0, plain 3, most of what one would show 8 and more */
+#define DECODE_PIXELS INT64_C(138240000) /* of them all: large pictures take long */
+#define GOOD_SCORE    6.0                /* black is about 0, plain 3, most of what one would show 8 and more */
 
 struct poster_params {
     int64_t time;

@@ -162,7 +162,9 @@ static mr_status show_all(preview *work)
         moments = pictures;
     for (int i = 0; i < moments; i++) {
         int count = pictures * (i + 1) / moments - pictures * i / moments;
-        int64_t us = moments == 1 && length < 2 * work->params->duration ? source->start_us : source->start_us + length * (2 * i + 1) / (2 * moments);
+        int64_t us = moments == 1 && length < 2 * work->params->duration
+                         ? source->start_us
+                         : source->start_us + length * (2 * INT64_C(1) * i + 1) / (2 * INT64_C(1) * moments);
         mr_status status = show_moment(work, us, count);
         if (status != MR_OK)
             return status;

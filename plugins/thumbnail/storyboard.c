@@ -116,7 +116,7 @@ static mr_status emit_sheet(storyboard *board)
                             json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I}", "role", "storyboard", "path", path, "content_type",
                                       "image/jpeg", "width", board->sheet->width, "height", board->sheet->height, "columns", board->columns, "rows",
                                       board->rows, "tiles", tiles, "tile_width", board->width, "tile_height", board->height, "start_us",
-                                      (json_int_t)(index * (int64_t)per_sheet * board->interval_us), "interval_us", (json_int_t)board->interval_us),
+                                      (json_int_t)index * per_sheet * board->interval_us, "interval_us", (json_int_t)board->interval_us),
                             data, len);
     av_free(data);
     av_frame_free(&board->sheet);

@@ -23,7 +23,7 @@ enum { IN_TRACK, IN_SOURCE };
 enum { OUT_LOUDNESS };
 enum { RATE = 48000, BLOCK = 4800, MAX_CHANNELS = 64 };
 
-#define MAX_SECONDS (7 * 86400)
+#define MAX_SECONDS INT64_C(604800)
 #define SILENCE_DB  (-70.0) /* R 128's absolute gate: what is below counts as silence */
 
 static const mr_port inputs[] = {
@@ -232,9 +232,9 @@ static mr_status listen(measurement *work, double expected)
 mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_audio_track *track, int64_t max_us,
                               const int *channels, int count, mr_loudness *ret_loudness)
 {
-    measurement work = {.host = host, .task = task, .end = (int64_t)RATE * MAX_SECONDS};
+    measurement work = {.host = host, .task = task, .end = RATE * MAX_SECONDS};
     int64_t duration_us = json_integer_value(json_object_get(track->json, "duration_us"));
-    if (max_us > 0 && max_us < MAX_SECONDS * INT64_C(1000000))
+    if (max_us > 0 && max_us < MAX_SECONDS * 1000000)
         work.end = max_us * RATE / 1000000;
     mr_status status = open_measurement(&work, source, track, channels, count);
     if (status == MR_OK)

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 /*
- * A second or two. libavcodec's AAC encoder looks for the quality that its rate allows over some thirty frames, and a sound that begins at once throws it off; Opus
- * predicts each frame from those before.
+ * A second or two. libavcodec's AAC encoder looks for the quality that its rate allows over some thirty frames, and a sound that begins at once
+ * throws it off; Opus predicts each frame from those before.
  */
 enum { PREROLL_AAC = 48, PREROLL_OPUS = 100 };
 

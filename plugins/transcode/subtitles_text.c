@@ -314,7 +314,7 @@ void mr_cue_settings(const char *text, size_t len, char out[MR_CUE_SETTINGS])
         size_t end = i;
         bool plain = true;
         while (end < len && !isspace((unsigned char)text[end]) && text[end]) {
-            plain = plain && (isalnum((unsigned char)text[end]) || memchr(":.,%-", text[end], 5));
+            plain = plain && (isalnum((unsigned char)text[end]) || strchr(":.,%-", text[end]));
             end++;
         }
         for (size_t n = 0; plain && n < sizeof(names) / sizeof(names[0]); n++) {

@@ -379,11 +379,12 @@ static void bad_inputs_are_refused(void **state)
     (void)state;
     char *track = make_track(1, "mono", 0);
     char *chunk = make_chunk(SEGMENT, 0, 1, 0);
+    static const char twisted[] =
+        "{\"origin_us\":0,\"sample_rate\":48000,\"start\":0,\"end\":9,\"last\":true,\"segments\":[{\"index\":0,\"start\":5,\"end\":9}],"
+        "\"tracks\":[{\"stream\":0,\"samples\":9}]}";
     const char *const chunks[] = {
         "{}", "{\"kind\":\"audio\"}", "{\"origin_us\":0,\"sample_rate\":44100,\"start\":0,\"end\":9,\"last\":true,\"segments\":[],\"tracks\":[]}",
-        "{\"origin_us\":0,\"sample_rate\":48000,\"start\":0,\"end\":9,\"last\":true,\"segments\":[],\"tracks\":[]}",
-        "{\"origin_us\":0,\"sample_rate\":48000,\"start\":0,\"end\":9,\"last\":true,\"segments\":[{\"index\":0,\"start\":5,\"end\":9}],"
-        "\"tracks\":[{\"stream\":0,\"samples\":9}]}"};
+        "{\"origin_us\":0,\"sample_rate\":48000,\"start\":0,\"end\":9,\"last\":true,\"segments\":[],\"tracks\":[]}", twisted};
     for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
         op_result result = encode("click.wav", chunks[i], track, NULL, NULL);
         assert_int_equal(result.status, MR_ERR_INPUT);
