@@ -33,7 +33,7 @@ static bool help_is_right(const char *help)
     size_t len = help ? strlen(help) : 0;
     if (len == 0 || len > HELP_MAX || help[len - 1] == '.' || strchr(help, '\n'))
         return false;
-    return !isupper((unsigned char)help[0]) || !islower((unsigned char)help[1]);
+    return !isupper((unsigned char)help[0]) || (!islower((unsigned char)help[1]) && help[1] != ' ');
 }
 
 static bool check_name(checker *in, const mr_param *table, const mr_param *param)
