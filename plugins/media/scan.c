@@ -10,15 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FRAMES     (UINT64_C(32) * 1024 * 1024) /* of the picture: three days at 120 a second */
-#define MAX_TICKS      (INT64_C(1) << 60)           /* timestamps beyond are noise */
-#define PROGRESS_EVERY 512                          /* packets */
+#define MAX_FRAMES      (UINT64_C(32) * 1024 * 1024) /* of the picture: three days at 120 a second */
+#define MAX_TICKS       (INT64_C(1) << 60)           /* timestamps beyond are noise */
+#define RESTART_US      2000000                      /* so far back … */
+#define RESTART_PACKETS 25                           /* … for so many packets */
+#define PROGRESS_EVERY  512                          /* packets */
+
+/* Decoding times of one track. */
+typedef struct track_clock {
+    bool begun;
+    int64_t latest_us;
+    int behind; /* packets in a row far behind it */
+} track_clock;
 
 typedef struct scan_state {
     const mr_host *host;
     mr_task *task;
     AVFormatContext *format;
     mr_scan *scan;
+    track_clock *clocks;          /* by stream index */
     AVCodecParserContext *parser; /* of the picture; NULL where it isn't needed */
     AVCodecContext *parser_codec;
     size_t capacity;
@@ -149,6 +159,25 @@ static void skipped(const AVStream *stream, const AVPacket *packet, int64_t *ret
     *ret_end_us = av_rescale(AV_RL32(side + 4), 1000000, stream->codecpar->sample_rate);
 }
 
+/* One stray timestamp is a fault; a run of them far behind what came before is another recording. */
+static void watch_clock(scan_state *scanner, const AVStream *stream, const AVPacket *packet)
+{
+    track_clock *clock = &scanner->clocks[stream->index];
+    if (packet->dts == AV_NOPTS_VALUE || llabs(packet->dts) > MAX_TICKS)
+        return;
+    int64_t us = av_rescale_q(packet->dts, stream->time_base, AV_TIME_BASE_Q);
+    if (!clock->begun || us > clock->latest_us) {
+        clock->begun = true;
+        clock->latest_us = us;
+        clock->behind = 0;
+    } else if (us >= clock->latest_us - RESTART_US) {
+        clock->behind = 0;
+    } else if (++clock->behind == RESTART_PACKETS && !scanner->scan->restarts) {
+        scanner->scan->restarts = true;
+        scanner->scan->restart_us = clock->latest_us;
+    }
+}
+
 static void count_packet(scan_state *scanner, const AVStream *stream, const AVPacket *packet)
 {
     mr_scan_track *track = &scanner->scan->tracks[packet->stream_index];
@@ -207,6 +236,7 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
             status = add_frame(scanner, stream, packet);
         if (status == MR_OK)
             count_packet(scanner, stream, packet);
+        watch_clock(scanner, stream, packet);
     }
     return status == MR_END ? MR_OK : status;
 }
@@ -218,7 +248,8 @@ mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *forma
     mr_status status = MR_OK;
     *ret_scan = (mr_scan){.video = options->video, .track_count = format->nb_streams, .complete = true};
     ret_scan->tracks = av_calloc(format->nb_streams + 1, sizeof(*ret_scan->tracks));
-    if (!packet || !ret_scan->tracks)
+    scanner.clocks = av_calloc(format->nb_streams + 1, sizeof(*scanner.clocks));
+    if (!packet || !ret_scan->tracks || !scanner.clocks)
         status = out_of_memory(host, task);
     for (unsigned int i = 0; status == MR_OK && i < format->nb_streams; i++) {
         ret_scan->tracks[i].first_us = ret_scan->tracks[i].end_us = AV_NOPTS_VALUE;
@@ -235,6 +266,7 @@ mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *forma
     if (status == MR_OK)
         status = read_all(&scanner, options, packet);
     av_packet_free(&packet);
+    av_free(scanner.clocks);
     av_parser_close(scanner.parser);
     avcodec_free_context(&scanner.parser_codec);
     if (status != MR_OK)

@@ -35,7 +35,9 @@ typedef struct mr_scan {
     int video; /* the stream of frames; -1: none */
     mr_scan_frame *frames;
     size_t frame_count;
-    bool complete; /* false: stopped at max_bytes */
+    bool complete;      /* false: stopped at max_bytes */
+    bool restarts;      /* the clock of a track starts anew on the way: several recordings in one file */
+    int64_t restart_us; /* … after this time */
 } mr_scan;
 
 typedef struct mr_scan_options {

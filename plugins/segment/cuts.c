@@ -53,11 +53,9 @@ mr_status cuts_check_sound(const mr_host *host, mr_task *task, const AVStream *s
     case AV_CODEC_ID_AAC:
     case AV_CODEC_ID_OPUS:
     case AV_CODEC_ID_MP3:
-    case AV_CODEC_ID_FLAC:
-    case AV_CODEC_ID_AC3:
-    case AV_CODEC_ID_EAC3: return MR_OK;
+    case AV_CODEC_ID_FLAC: return MR_OK;
     default:
-        snprintf(what, sizeof(what), "sound track %d is in %s, where players take AAC, Opus, MP3, FLAC, AC-3 and E-AC-3", stream->index,
+        snprintf(what, sizeof(what), "sound track %d is in %s, where players take AAC, Opus, MP3 and FLAC", stream->index,
                  avcodec_get_name(stream->codecpar->codec_id));
         return unfit(host, task, what);
     }

@@ -282,6 +282,8 @@ static mr_status make(remux_state *remux)
     if (status == MR_OK)
         status = mr_scan_run(remux->host, remux->task, remux->format, &options, &remux->scan);
     if (status == MR_OK)
+        status = grid_check_clock(remux->host, remux->task, &remux->scan);
+    if (status == MR_OK)
         status = find_cuts(remux);
     if (status == MR_OK)
         status = cut_sound(remux);
@@ -345,8 +347,7 @@ const mr_op mr_op_segment_remux = {
     .version = 1,
     .name = "segment.remux",
     .summary = "cuts a source into segments without encoding it",
-    .help = "For sources that are fit for streaming as they are: H.264, HEVC, AV1 or VP9 in 4:2:0 and upright, sound in AAC, Opus, MP3, FLAC, AC-3 "
-            "or E-AC-3, "
+    .help = "For sources that are fit for streaming as they are: H.264, HEVC, AV1 or VP9 in 4:2:0 and upright, sound in AAC, Opus, MP3 or FLAC, "
             "and keyframes near enough to each other. Segments begin at keyframes that nothing after them looks behind.\n\n"
             "A source that is not fit is refused with the reason.",
     .cpu = 1,

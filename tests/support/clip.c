@@ -94,6 +94,22 @@ bool clip_cut(const char *name, const char *from, size_t skip, size_t keep)
     return written;
 }
 
+bool clip_join(const char *name, const char *first, const char *second)
+{
+    const char *parts[] = {first, second};
+    FILE *file = fopen(clip_path(name), "wbe");
+    bool joined = file != NULL;
+    for (size_t i = 0; i < 2 && joined; i++) {
+        char *data = NULL;
+        size_t len = 0;
+        joined = mr_file_read(clip_path(parts[i]), 64u << 20, &data, &len, NULL) == MR_OK && fwrite(data, 1, len, file) == len;
+        free(data);
+    }
+    if (file)
+        joined = fclose(file) == 0 && joined;
+    return joined;
+}
+
 const char *clip_real_media(const char *source_root)
 {
     static char path[512];

@@ -12,6 +12,8 @@ const char *clip_path(const char *name);
 bool clip_make(const char *name, const char *args);
 /* Copies the clip's bytes from skip on, keep of them at most (0: all). */
 bool clip_cut(const char *name, const char *from, size_t skip, size_t keep);
+/* One clip's bytes after another's. */
+bool clip_join(const char *name, const char *first, const char *second);
 /* A folder of real media by other people: MILLRACE_MEDIA, or ../shared/media beside the source tree; NULL (with a line that says so) when absent. */
 const char *clip_real_media(const char *source_root);
 

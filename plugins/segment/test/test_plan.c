@@ -189,6 +189,17 @@ static void test_damaged_and_cut(void **state)
     assert_in_range(count_decoded(clip_path("cut.mkv"), 0), frames - 1, frames);
     assert_true(source_int(plan.plan, "duration_us") < 9800000);
     source_plan_free(&plan);
+    /* two recordings in one file */
+    assert_true(clip_make("part.ts", PICTURE ":r=25:d=4 " X264));
+    assert_true(clip_join("joined.ts", "part.ts", "part.ts"));
+    char *info = source_info(clip_path("joined.ts"));
+    const op_input inputs[] = {{.port = "source", .type = MR_TYPE_MEDIA, .path = clip_path("joined.ts")},
+                               {.port = "info", .type = MR_TYPE_JSON, .meta = info}};
+    op_result result = op_run(source_op("segment.plan"), NULL, inputs, 2, NULL);
+    assert_int_equal(result.status, MR_ERR_INPUT);
+    assert_non_null(strstr(result.messages, "several recordings in one file"));
+    op_result_free(&result);
+    free(info);
     /* an edit list that begins between two keyframes */
     assert_true(clip_make("long.mp4", PICTURE ":r=25:d=6 " X264 " -bf 2 -g 50"));
     assert_true(clip_make("edited.mp4", "-ss 1.3 -i @long.mp4 -c copy -t 3"));
