@@ -27,6 +27,7 @@ struct audio_params {
     int32_t surround;
     double loudness;
     double true_peak;
+    int32_t peaks;
 };
 
 static const char *const codecs[] = {"aac", "opus", NULL};
@@ -42,7 +43,9 @@ static const mr_param params[] = {
     MR_NUMBER(struct audio_params, loudness, .min = "-40", .max = "-5",
               .help = "the loudness wanted, in LUFS; needs the input 'loudness'; absent: as loud as the source"),
     MR_NUMBER(struct audio_params, true_peak, .standard = "-1", .min = "-9", .max = "0",
-              .help = "with loudness: the true peak that is not exceeded, in dBTP: a quieter result is preferred to a distorted one"),
+              .help = "with loudness: the true peak that is not exceeded, in dBTP"),
+    MR_CHOICE(struct audio_params, peaks, .standard = "limit", .choices = mr_peaks_words,
+              .help = "with loudness: limit turns down the moments that would exceed true_peak, keep makes the whole track quieter instead"),
     MR_PARAM_END,
 };
 
@@ -141,10 +144,11 @@ static mr_status parse_chunk(audio_task *work)
 
 /* ---- loudness ---- */
 
-static mr_status gain_of(const audio_task *work, int channels, double *ret_gain)
+static mr_status gain_of(const audio_task *work, int channels, double *ret_gain, double *ret_ceiling)
 {
     mr_loudness loudness = {.channels = channels};
     *ret_gain = 1;
+    *ret_ceiling = 0;
     if (work->params->loudness >= 0)
         return MR_OK;
     if (!mr_loudness_find(work->host, work->task, IN_LOUDNESS, work->track.stream, channels, &loudness)) {
@@ -152,7 +156,7 @@ static mr_status gain_of(const audio_task *work, int channels, double *ret_gain)
                            "the loudness of stream %d was not measured", work->track.stream);
         return MR_ERR_PARAM;
     }
-    *ret_gain = mr_loudness_gain(&loudness, work->params->loudness, work->params->true_peak);
+    mr_loudness_gain(&loudness, work->params->loudness, work->params->true_peak, (mr_peaks)work->params->peaks, ret_gain, ret_ceiling);
     return MR_OK;
 }
 
@@ -166,7 +170,7 @@ static mr_status open_rendition(audio_task *work, int channels)
                                         .layout = &work->track.layout,
                                         .channels = channels,
                                         .bitrate = bitrate};
-    mr_status status = gain_of(work, channels, &options.gain);
+    mr_status status = gain_of(work, channels, &options.gain, &options.ceiling);
     if (status == MR_OK)
         status = mr_audio_rendition_open(work->host, work->task, OUT_SEGMENTS, &work->work, &options, &work->renditions[work->rendition_count]);
     if (status == MR_OK)
@@ -248,11 +252,10 @@ const mr_op mr_op_transcode_audio = {
     .version = 1,
     .name = "transcode.audio",
     .summary = "encodes a chunk of a sound track as CMAF segments",
-    .help =
-        "Every track becomes a rendition with its own layout up to stereo; with more channels, a stereo mix and 5.1 beside it.\n\n"
-        "Sound keeps its place on the plan's time line: tracks that start late begin with silence, gaps in the source's time stamps are filled, "
-        "overlaps are dropped. Any chunk can be made alone: the encoder is warmed up on what comes before.\n\n"
-        "For a wanted loudness, connect the input loudness to transcode.loudness: one factor for the whole track, held under the true peak allowed.",
+    .help = "Every track becomes a rendition with its own layout up to stereo; with more channels, a stereo mix and 5.1 beside it.\n\n"
+            "Sound keeps its place on the plan's time line: tracks that start late begin with silence, gaps in the source's time stamps are filled, "
+            "overlaps are dropped. Any chunk can be made alone: the encoder is warmed up on what comes before.\n\n"
+            "For a wanted loudness, connect the input loudness to transcode.loudness: one factor for the whole track, and a limiter for its peaks.",
     .cpu = 1,
     .memory_mb = 96,
     .inputs = inputs,

@@ -4,6 +4,7 @@
  * scale everywhere does not clip. One thread, bit-exact flags: the same samples give the same packets.
  */
 #include "audio_encoder.h"
+#include "audio_limiter.h"
 #include "media/input.h"
 
 #include <libavutil/opt.h>
@@ -16,6 +17,7 @@ struct mr_audio_encoder {
     AVCodecContext *context;
     SwrContext *mixer;
     AVFrame *frame;
+    mr_limiter *limiter; /* NULL: no ceiling */
     double gain;
     int64_t sent; /* samples */
 };
@@ -83,7 +85,12 @@ static int encoder_init(mr_audio_encoder *encoder, const AVCodec *codec, const m
     encoder->frame->nb_samples = context->frame_size;
     encoder->frame->sample_rate = context->sample_rate;
     error = av_channel_layout_copy(&encoder->frame->ch_layout, &context->ch_layout);
-    return error < 0 ? error : av_frame_get_buffer(encoder->frame, 0);
+    if (error >= 0)
+        error = av_frame_get_buffer(encoder->frame, 0);
+    if (error < 0 || options->ceiling <= 0)
+        return error;
+    encoder->limiter = mr_limiter_new(options->channels, context->frame_size, options->ceiling);
+    return encoder->limiter ? 0 : AVERROR(ENOMEM);
 }
 
 mr_status mr_audio_encoder_open(const mr_host *host, mr_task *task, const mr_audio_encoder_options *options, mr_audio_encoder **ret_encoder)
@@ -117,6 +124,7 @@ void mr_audio_encoder_close(mr_audio_encoder *encoder)
     avcodec_free_context(&encoder->context);
     swr_free(&encoder->mixer);
     av_frame_free(&encoder->frame);
+    mr_limiter_free(encoder->limiter);
     free(encoder);
 }
 
@@ -151,20 +159,18 @@ static void apply_gain(AVFrame *frame, double gain)
 mr_status mr_audio_encoder_send(mr_audio_encoder *encoder, float *const *planes)
 {
     AVFrame *frame = encoder->frame;
-    int error = 0;
-    if (planes) {
-        error = av_frame_make_writable(frame);
-        if (error >= 0)
-            error = swr_convert(encoder->mixer, frame->extended_data, frame->nb_samples, (const uint8_t **)planes, frame->nb_samples);
-        if (error >= 0) {
-            if (encoder->gain < 1 || encoder->gain > 1)
-                apply_gain(frame, encoder->gain);
-            frame->pts = encoder->sent;
-            encoder->sent += frame->nb_samples;
-        }
-    }
+    int error = av_frame_make_writable(frame);
     if (error >= 0)
-        error = avcodec_send_frame(encoder->context, planes ? frame : NULL);
+        error = swr_convert(encoder->mixer, frame->extended_data, frame->nb_samples, (const uint8_t **)planes, frame->nb_samples);
+    if (error >= 0) {
+        if (encoder->gain < 1 || encoder->gain > 1)
+            apply_gain(frame, encoder->gain);
+        if (encoder->limiter && !mr_limiter_run(encoder->limiter, frame))
+            return MR_OK;
+        frame->pts = encoder->sent;
+        encoder->sent += frame->nb_samples;
+        error = avcodec_send_frame(encoder->context, frame);
+    }
     return error < 0 ? mr_media_error(encoder->host, encoder->task, error, "encoding sound") : MR_OK;
 }
 

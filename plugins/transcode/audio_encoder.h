@@ -18,6 +18,7 @@ typedef struct mr_audio_encoder_options {
     int channels;                  /* of the rendition: 1, 2 or 6 */
     int64_t bitrate;               /* of the rendition */
     double gain;                   /* factor on the samples; 0 and 1: none */
+    double ceiling;                /* true peaks above it are turned down (audio_limiter.h); linear, 0: none */
 } mr_audio_encoder_options;
 
 mr_status mr_audio_encoder_open(const mr_host *host, mr_task *task, const mr_audio_encoder_options *options, mr_audio_encoder **ret_encoder);
@@ -28,7 +29,7 @@ const AVCodecContext *mr_audio_encoder_context(const mr_audio_encoder *encoder);
 /* What can be written into a container. The caller frees it with avcodec_parameters_free. */
 mr_status mr_audio_encoder_parameters(const mr_audio_encoder *encoder, AVCodecParameters **ret_parameters);
 
-/* Exactly frame_size samples; planes NULL: the end. */
+/* Exactly frame_size samples. With a ceiling, what comes out is some frames behind. */
 mr_status mr_audio_encoder_send(mr_audio_encoder *encoder, float *const *planes);
 /* MR_END: wants more samples, or is empty. Packets are counted by the caller: the first one covers the encoder's priming. */
 mr_status mr_audio_encoder_receive(mr_audio_encoder *encoder, AVPacket *packet);

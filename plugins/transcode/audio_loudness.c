@@ -24,6 +24,7 @@ enum { OUT_LOUDNESS };
 enum { RATE = 48000, BLOCK = 4800, MAX_CHANNELS = 64 };
 
 #define MAX_SECONDS INT64_C(604800)
+#define MAX_GAIN_DB 30.0    /* nearly silent tracks: their noise is not what was meant */
 #define SILENCE_DB  (-70.0) /* R 128's absolute gate: what is below counts as silence */
 
 static const mr_port inputs[] = {
@@ -166,11 +167,20 @@ mr_loudness mr_loudness_meter_result(const mr_loudness_meter *meter)
                          .true_peak = meter->peak > 0 ? fmax(20 * log10(meter->peak), 2 * SILENCE_DB) : 2 * SILENCE_DB};
 }
 
-double mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling)
+const char *const mr_peaks_words[] = {"limit", "keep", NULL};
+
+void mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling, mr_peaks peaks, double *ret_gain, double *ret_ceiling)
 {
+    double gain = fmin(target - loudness->integrated, MAX_GAIN_DB);
+    *ret_gain = 1;
+    *ret_ceiling = 0;
     if (loudness->integrated <= SILENCE_DB)
-        return 1;
-    return pow(10, fmin(target - loudness->integrated, ceiling - loudness->true_peak) / 20);
+        return;
+    if (peaks == MR_PEAKS_KEEP)
+        gain = fmin(gain, ceiling - loudness->true_peak);
+    else if (loudness->true_peak + gain > ceiling)
+        *ret_ceiling = pow(10, ceiling / 20);
+    *ret_gain = pow(10, gain / 20);
 }
 
 /* ---- a whole track ---- */

@@ -31,7 +31,14 @@ mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artif
 /* What transcode.loudness said of a stream's mix to so many channels, among the items of a port. */
 bool mr_loudness_find(const mr_host *host, const mr_task *task, uint32_t port, int stream, int channels, mr_loudness *ret_loudness);
 
-/* The factor on samples that makes it as loud as target (LUFS), or less, so that ceiling (dBTP) is not exceeded. Silence stays as it is. */
-double mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling);
+/* What to do with peaks that would come out above the ceiling. */
+typedef enum mr_peaks { MR_PEAKS_LIMIT, MR_PEAKS_KEEP } mr_peaks;
+extern const char *const mr_peaks_words[];
+
+/*
+ * The factor on samples that makes it as loud as target (LUFS), and the linear ceiling for a limiter, 0 where none is needed. MR_PEAKS_KEEP: the
+ * factor is small enough that nothing exceeds ceiling (dBTP). Silence stays as it is.
+ */
+void mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling, mr_peaks peaks, double *ret_gain, double *ret_ceiling);
 
 #endif

@@ -35,6 +35,7 @@ struct file_params {
     int64_t audio_bitrate;
     double loudness;
     double true_peak;
+    int32_t peaks;
     int64_t max_duration;
     const char *path;
 };
@@ -59,7 +60,9 @@ static const mr_param params[] = {
     MR_NUMBER(struct file_params, loudness, .min = "-40", .max = "-5",
               .help = "the loudness wanted, in LUFS; measured here unless the input 'loudness' says it; absent: as loud as the source"),
     MR_NUMBER(struct file_params, true_peak, .standard = "-1", .min = "-9", .max = "0",
-              .help = "with loudness: the true peak that is not exceeded, in dBTP: a quieter result is preferred to a distorted one"),
+              .help = "with loudness: the true peak that is not exceeded, in dBTP"),
+    MR_CHOICE(struct file_params, peaks, .standard = "limit", .choices = mr_peaks_words,
+              .help = "with loudness: limit turns down the moments that would exceed true_peak, keep makes the whole track quieter instead"),
     MR_DURATION(struct file_params, max_duration, .max = "48h", .help = "cuts what is longer; absent or 0: everything"),
     MR_TEXT(struct file_params, path, .standard = "video.mp4", .min = "1", .max = "200", .help = "its place in the published tree"),
     MR_PARAM_END,
@@ -287,19 +290,20 @@ static mr_status step_picture(file_task *work)
 
 /* ---- sound ---- */
 
-static mr_status find_gain(file_task *work, int channels, double *ret_gain)
+static mr_status find_gain(file_task *work, int channels, double *ret_gain, double *ret_ceiling)
 {
     const mr_audio_track *track = &work->sound.source;
     mr_loudness loudness;
     mr_status status = MR_OK;
     *ret_gain = 1;
+    *ret_ceiling = 0;
     if (work->params->loudness >= 0)
         return MR_OK;
     if (!mr_loudness_find(work->host, work->task, IN_LOUDNESS, track->stream, channels, &loudness))
         status = mr_loudness_measure(work->host, work->task, work->host->input(work->task, IN_SOURCE, 0), track, work->params->max_duration,
                                      &channels, 1, &loudness);
     if (status == MR_OK)
-        *ret_gain = mr_loudness_gain(&loudness, work->params->loudness, work->params->true_peak);
+        mr_loudness_gain(&loudness, work->params->loudness, work->params->true_peak, (mr_peaks)work->params->peaks, ret_gain, ret_ceiling);
     return status;
 }
 
@@ -314,7 +318,7 @@ static mr_status open_encoder(file_task *work)
                                         .layout = &side->source.layout,
                                         .channels = channels[0],
                                         .bitrate = channels[0] == 1 ? work->params->audio_bitrate / 2 : work->params->audio_bitrate};
-    mr_status status = find_gain(work, channels[0], &options.gain);
+    mr_status status = find_gain(work, channels[0], &options.gain, &options.ceiling);
     if (status == MR_OK)
         status = mr_audio_encoder_open(work->host, work->task, &options, &side->encoder);
     if (status == MR_OK)
