@@ -14,7 +14,8 @@ enum { OUT_INFO, OUT_AUDIO_TRACKS, OUT_TEXT_TRACKS };
 
 static mr_status no_memory(const probe_state *probe)
 {
-    return mr_media_error(probe->host, probe->task, AVERROR(ENOMEM), "probing");
+    mr_media_error(probe->host, probe->task, AVERROR(ENOMEM), "probing");
+    return MR_ERR_NOMEM;
 }
 
 static bool is_picture_track(const AVStream *stream)

@@ -133,7 +133,7 @@ static mr_status decode(probe_state *probe, const AVStream *stream, const AVPack
     sampler->packets++;
     if (ret == AVERROR(ENOMEM))
         return mr_media_error(probe->host, probe->task, ret, "decoding");
-    while ((ret = avcodec_receive_frame(sampler->codec, probe->frame)) >= 0) {
+    while (avcodec_receive_frame(sampler->codec, probe->frame) >= 0) {
         look(probe, stream, sampler);
         av_frame_unref(probe->frame);
     }

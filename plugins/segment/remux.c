@@ -38,7 +38,8 @@ typedef struct remux_state {
 
 static mr_status no_memory(const remux_state *remux)
 {
-    return mr_media_error(remux->host, remux->task, AVERROR(ENOMEM), "segments without encoding");
+    mr_media_error(remux->host, remux->task, AVERROR(ENOMEM), "segments without encoding");
+    return MR_ERR_NOMEM;
 }
 
 static const json_t *sound(const remux_state *remux)
