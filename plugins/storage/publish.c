@@ -27,6 +27,7 @@ struct publisher {
     mr_folder *folder;
     mr_ledger ledger;
     char *outputs[PUBLISH_OUT_PUBLISHED]; /* paths of the files whose role names an output */
+    bool growing[PUBLISH_OUT_PUBLISHED];  /* what lies there is to be replaced by a later one */
     uint64_t written, unchanged, removed;
     uint64_t replaced; /* files that playlists of an earlier run may name, now with other bytes */
     uint8_t buffer[2][COPY_STEP / 2];
@@ -187,7 +188,11 @@ static mr_status note_output(struct publisher *publisher, const char *role, cons
 {
     static const char *const roles[] = {[PUBLISH_OUT_HLS] = "hls", [PUBLISH_OUT_DASH] = "dash", [PUBLISH_OUT_MEDIA] = "media"};
     for (size_t i = 0; role && i < PUBLISH_OUT_PUBLISHED; i++) {
-        if (strcmp(role, roles[i]) != 0 || (publisher->outputs[i] && strcmp(publisher->outputs[i], path) == 0))
+        if (strcmp(role, roles[i]) != 0)
+            continue;
+        const mr_ledger_entry *entry = mr_ledger_find(&publisher->ledger, path);
+        publisher->growing[i] = entry && entry->growing;
+        if (publisher->outputs[i] && strcmp(publisher->outputs[i], path) == 0)
             continue;
         if (publisher->outputs[i]) {
             publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, "publish them with two pipelines, into two folders",
@@ -322,6 +327,23 @@ static mr_status finish(struct publisher *publisher)
     return status;
 }
 
+/*
+ * The run does not come to its end here. What was published stays, but nobody is shown the way into a stream that has stopped growing: a later run
+ * opens it again. (A publisher that is killed can't do this; its playlists have no end mark.)
+ */
+static void close_entrances(struct publisher *publisher)
+{
+    for (size_t i = 0; i < PUBLISH_OUT_PUBLISHED; i++) {
+        const char *path = publisher->outputs[i];
+        struct stat info;
+        int fd;
+        if (!path || !publisher->growing[i] || mr_folder_open_file(publisher->folder, path, &fd, &info) != 0)
+            continue;
+        close(fd);
+        mr_folder_remove(publisher->folder, path, (uint64_t)info.st_size);
+    }
+}
+
 mr_status mr_publish_run(const mr_host *host, const mr_batch *batch)
 {
     mr_status status = MR_OK;
@@ -337,6 +359,8 @@ mr_status mr_publish_run(const mr_host *host, const mr_batch *batch)
             status = take_items(publisher);
         if (status == MR_OK)
             status = finish(publisher);
+        if (status != MR_OK)
+            close_entrances(publisher);
         mr_ledger_close(&publisher->ledger);
         mr_folder_close(publisher->folder);
         for (size_t k = 0; k < PUBLISH_OUT_PUBLISHED; k++)

@@ -319,6 +319,28 @@ static void test_cancelled(void **state)
     assert_false(is_there(".millrace/part"));
 }
 
+/* A stream that stops growing has no way in any more; one that was whole before keeps it. */
+static void test_stopped_while_growing(void **state)
+{
+    const op_input whole[] = {file("{\"path\":\"a.m4s\"}", "one"), file("{\"path\":\"master.m3u8\",\"replaceable\":true,\"role\":\"hls\"}", "whole")};
+    const op_input stopped[] = {file("{\"path\":\"a.m4s\"}", "one"),
+                                file("{\"growing\":true,\"path\":\"master.m3u8\",\"replaceable\":true,\"role\":\"hls\"}", "growing"),
+                                file("{\"path\":\"../outside\"}", "refused")};
+    (void)state;
+    op_result result = publish(stopped, 3);
+    assert_int_equal(result.status, MR_ERR_INPUT);
+    op_result_free(&result);
+    expect_text("a.m4s", "one");
+    assert_false(is_there("master.m3u8"));
+    result = publish(whole, 2);
+    ok(&result);
+    op_result_free(&result);
+    result = publish(stopped, 3);
+    assert_int_equal(result.status, MR_ERR_INPUT);
+    op_result_free(&result);
+    expect_text("master.m3u8", "whole");
+}
+
 /* Killed while it writes (SIGXFSZ strikes in the middle of a file): the playlist that was there is there, whole, and the next run goes on. */
 static void test_killed(void **state)
 {
@@ -412,10 +434,22 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_publishes),     T(test_grows_anew),   T(test_leaves_unchanged_alone), T(test_removes_only_its_own),
-        T(test_after_a_crash), T(test_unsafe_paths), T(test_symbolic_links),         T(test_conflicts),
-        T(test_one_at_a_time), T(test_no_output),    T(test_disk_refuses),           T(test_killed),
-        T(test_cancelled),     T(test_unwritable),   T(test_from_descriptor),
+        T(test_publishes),
+        T(test_grows_anew),
+        T(test_leaves_unchanged_alone),
+        T(test_removes_only_its_own),
+        T(test_after_a_crash),
+        T(test_unsafe_paths),
+        T(test_symbolic_links),
+        T(test_conflicts),
+        T(test_one_at_a_time),
+        T(test_no_output),
+        T(test_disk_refuses),
+        T(test_killed),
+        T(test_cancelled),
+        T(test_stopped_while_growing),
+        T(test_unwritable),
+        T(test_from_descriptor),
     };
     op = op_load(PLUGIN, "storage.publish");
     return op ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
