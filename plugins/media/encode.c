@@ -5,6 +5,7 @@
 #include "media/framing.h"
 #include "media/input.h"
 
+#include <errno.h>
 #include <libavutil/intreadwrite.h>
 #include <stdlib.h>
 
@@ -121,6 +122,12 @@ const AVCodecParameters *mr_encoder_parameters(const mr_encoder *encoder)
     return encoder->parameters;
 }
 
+/* x264 writes the statistics of a first pass itself, and says no more than that it failed. errno was 0 before. */
+static int name_error(int error)
+{
+    return error == AVERROR_EXTERNAL && (errno == ENOSPC || errno == EDQUOT) ? AVERROR(ENOSPC) : error;
+}
+
 mr_status mr_encoder_send(mr_encoder *encoder, const AVFrame *frame, int64_t index, bool key)
 {
     int error = 0;
@@ -134,8 +141,10 @@ mr_status mr_encoder_send(mr_encoder *encoder, const AVFrame *frame, int64_t ind
                 av_frame_remove_side_data(encoder->frame, encoder->frame->side_data[0]->type);
         }
     }
+    errno = 0;
     if (error >= 0)
         error = avcodec_send_frame(encoder->context, frame ? encoder->frame : NULL);
+    error = name_error(error);
     return error < 0 ? mr_media_error(encoder->host, encoder->task, error, "a picture can't be encoded") : MR_OK;
 }
 
@@ -169,7 +178,8 @@ static void count_qp(mr_encoder *encoder, const AVPacket *packet)
 mr_status mr_encoder_receive(mr_encoder *encoder, AVPacket *packet)
 {
     av_packet_unref(packet);
-    int error = avcodec_receive_packet(encoder->context, packet);
+    errno = 0;
+    int error = name_error(avcodec_receive_packet(encoder->context, packet));
     if (error == AVERROR(EAGAIN))
         return MR_NOT_YET;
     if (error == AVERROR_EOF)

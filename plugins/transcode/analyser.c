@@ -116,6 +116,33 @@ static bool read_file(const char *path, mr_bytes *bytes)
     return got == 0 && !bytes->failed;
 }
 
+/*
+ * x264 does not look whether its last writes succeeded; on a full disk it leaves less than there was to say. A line per picture, and a record of
+ * the block tree (a type and two bytes a macroblock) for each picture that others refer to, in x264's letters all but 'b'.
+ */
+static bool is_whole(const mr_analyser *analyser, const mr_analysis *analysis)
+{
+    const char *text = (const char *)analysis->stats.data;
+    const char *end = text + analysis->stats.len;
+    size_t macroblocks = (size_t)((analyser->size.width + 15) / 16) * (size_t)((analyser->size.height + 15) / 16);
+    size_t referred = 0;
+    int lines = 0;
+    for (const char *next; text < end; text = next) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        if (!newline)
+            return false;
+        next = newline + 1;
+        if (*text == '#')
+            continue;
+        const char *type = memmem(text, (size_t)(newline - text), " type:", 6);
+        if (!type || newline[-1] != ';')
+            return false;
+        lines++;
+        referred += type[6] != 'b';
+    }
+    return lines == analyser->chunk->frames && analysis->tree.len == referred * (1 + 2 * macroblocks);
+}
+
 mr_status mr_analyser_finish(mr_analyser *analyser, mr_analysis *ret_analysis)
 {
     char tree[PATH_SIZE + 16];
@@ -130,12 +157,16 @@ mr_status mr_analyser_finish(mr_analyser *analyser, mr_analysis *ret_analysis)
     ret_analysis->size = analyser->size;
     ret_analysis->bits = analyser->bits;
     snprintf(tree, sizeof(tree), "%s.mbtree", analyser->path);
-    if (read_file(analyser->path, &ret_analysis->stats) && read_file(tree, &ret_analysis->tree)) {
-        unlink(analyser->path);
-        unlink(tree);
-        return MR_OK;
+    if (!read_file(analyser->path, &ret_analysis->stats) || !read_file(tree, &ret_analysis->tree)) {
+        analyser->host->report(analyser->task, MR_SEVERITY_ERROR, NULL, NULL, "the first pass left no statistics in the scratch folder: %s",
+                               strerror(errno));
+        return MR_ERR_IO;
     }
-    analyser->host->report(analyser->task, MR_SEVERITY_ERROR, NULL, NULL, "the first pass left no statistics in the scratch folder: %s",
-                           strerror(errno));
+    unlink(analyser->path);
+    unlink(tree);
+    if (is_whole(analyser, ret_analysis))
+        return MR_OK;
+    analyser->host->report(analyser->task, MR_SEVERITY_ERROR, NULL, "free some space on the disk of the state folder",
+                           "the statistics of the first pass could not be written whole");
     return MR_ERR_IO;
 }
