@@ -198,7 +198,7 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
             continue;
         if (got < 0) {
             char *message = NULL;
-            if (asprintf(&message, "can't read %s: %s", artifact->name[0] ? artifact->name : "a stored content", strerror(errno)) >= 0)
+            if (asprintf(&message, "can't read %s: %s", artifact->name[0] ? artifact->name : "a stored content", strerrordesc_np(errno)) >= 0)
                 mr_report_add(task, MR_SEVERITY_ERROR, NULL, NULL, message);
             return MR_ERR_IO;
         }

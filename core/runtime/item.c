@@ -70,7 +70,7 @@ static mr_status open_regular(const char *input, const char *path, mr_diags *dia
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, ret_info) != 0) {
         int error = errno;
-        snprintf(why, sizeof(why), "can't be read: %s", strerror(error));
+        snprintf(why, sizeof(why), "can't be read: %s", strerrordesc_np(error));
         if (error == ENOENT || error == ENOTDIR)
             hint = "check the path; it is taken relative to the current folder";
         else if (error == EACCES || error == EPERM)

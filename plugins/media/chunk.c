@@ -52,7 +52,7 @@ const char *mr_picture_info_read(const json_t *object, mr_picture_info *info)
     const char *hdr = word(object, "hdr");
     if (width < 1 || height < 1 || width > SIDE_MAX || height > SIDE_MAX)
         return "picture size";
-    if (display_width < 1 || display_height < 1 || display_width > 2 * SIDE_MAX || display_height > 2 * SIDE_MAX)
+    if (display_width < 1 || display_height < 1 || display_width > 2L * SIDE_MAX || display_height > 2L * SIDE_MAX)
         return "display size";
     if (rotation % 90 != 0 || rotation < 0 || rotation > 270)
         return "rotation";

@@ -162,27 +162,27 @@ static int take_buffer(AVBufferPool **pool, AVFrame *frame, mr_size size, enum A
     return av_image_fill_arrays(frame->data, frame->linesize, frame->buf[0]->data, format, size.width, size.height, ALIGNMENT);
 }
 
-static void halve_luma8(const uint8_t *a, const uint8_t *b, uint8_t *out, int width)
+static void halve_luma8(const uint8_t *a, const uint8_t *b, uint8_t *out, size_t width)
 {
-    for (int x = 0; x < width; x++)
+    for (size_t x = 0; x < width; x++)
         out[x] = (uint8_t)((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
 }
 
-static void halve_chroma8(const uint8_t *a, const uint8_t *b, uint8_t *out, int width)
+static void halve_chroma8(const uint8_t *a, const uint8_t *b, uint8_t *out, size_t width)
 {
-    for (int x = 0; x < width; x++)
+    for (size_t x = 0; x < width; x++)
         out[x] = (uint8_t)((3 * (a[2 * x] + b[2 * x]) + a[2 * x + 1] + b[2 * x + 1] + 4) >> 3);
 }
 
-static void halve_luma16(const uint16_t *a, const uint16_t *b, uint16_t *out, int width)
+static void halve_luma16(const uint16_t *a, const uint16_t *b, uint16_t *out, size_t width)
 {
-    for (int x = 0; x < width; x++)
+    for (size_t x = 0; x < width; x++)
         out[x] = (uint16_t)((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
 }
 
-static void halve_chroma16(const uint16_t *a, const uint16_t *b, uint16_t *out, int width)
+static void halve_chroma16(const uint16_t *a, const uint16_t *b, uint16_t *out, size_t width)
 {
-    for (int x = 0; x < width; x++)
+    for (size_t x = 0; x < width; x++)
         out[x] = (uint16_t)((3 * (a[2 * x] + b[2 * x]) + a[2 * x + 1] + b[2 * x + 1] + 4) >> 3);
 }
 
