@@ -25,7 +25,7 @@ PARAMS = ["--param", f"ladder={RUNGS}", "--param", "preset=veryfast", "--param",
 def millrace(options, source, tree, extra=()):
     shutil.rmtree(tree, ignore_errors=True)
     return subprocess.run([options.millrace, "run", options.pipeline, "--input", str(source), "--output", str(tree), "--state", str(options.work / "state"),
-                           *PARAMS, *extra], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
+                           *PARAMS, *options.param, *extra], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
 
 
 def plain(name):
@@ -112,9 +112,11 @@ def main():
     parser.add_argument("--pipeline", required=True)
     parser.add_argument("--work", required=True, type=Path)
     parser.add_argument("--part", default="1/1", help="media: the K-th of N parts, K/N")
+    parser.add_argument("--codec", help="instead of H.264")
     parser.add_argument("what", choices=["clip", "media"])
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
+    options.param = ["--param", f"codec={options.codec}"] if options.codec else []
     shutil.rmtree(options.work / "state", ignore_errors=True)  # of a former build: its results would be taken for this one's
     options.work.mkdir(parents=True, exist_ok=True)
     results = run_clips(options, options.names) if options.what == "clip" else run_media(options, options.names)

@@ -70,6 +70,7 @@ def main():
     parser.add_argument("--pipeline", required=True)
     parser.add_argument("--work", required=True, type=Path)
     options = parser.parse_args()
+    options.param = []
     shutil.rmtree(options.work / "state", ignore_errors=True)
     options.work.mkdir(parents=True, exist_ok=True)
     made = make_sources(options.work / "clips")
