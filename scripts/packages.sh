@@ -2,7 +2,8 @@
 # What Millrace needs from the system, and how ./dev gets it. Sourced by ./dev.
 #
 # Each line: who needs it, how to tell that it is there, the Debian package. Nothing is installed that is there already, from wherever it came.
-#   tool NAME: a command; lib NAME: a pkg-config module; header NAME: an include; clang NAME: a file of clang's runtime.
+#   tool NAME: a command; lib NAME: a pkg-config module; header NAME: an include; clang NAME: a file of clang's runtime; file PATH;
+#   python NAME: a module of Debian's Python, which is the one that tests use.
 packages_table() {
     cat <<'TEXT'
 build tool gcc gcc
@@ -33,7 +34,8 @@ test clang libclang_rt.asan-x86_64.a libclang-rt-dev
 test tool llvm-symbolizer llvm
 test tool clang-format clang-format
 test tool clang-tidy clang-tidy
-test tool python3 python3
+test file /usr/bin/python3 python3
+test python numpy python3-numpy
 test tool node nodejs
 test tool npm npm
 test tool shellcheck shellcheck
@@ -46,6 +48,8 @@ has_package() {
     local kind=$1 name=$2
     case $kind in
     tool) command -v "$name" >/dev/null ;;
+    file) [[ -e $name ]] ;;
+    python) /usr/bin/python3 -c "import $name" 2>/dev/null ;;
     lib) command -v pkg-config >/dev/null && pkg-config --exists "$name" ;;
     header) command -v gcc >/dev/null && printf '#include <%s>\n' "$name" | gcc -E -x c - >/dev/null 2>&1 ;;
     clang)
