@@ -65,6 +65,11 @@ static int open_codec(mr_audio_encoder *encoder, const AVCodec *codec, const mr_
     context->time_base = (AVRational){1, options->rate};
     context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
     context->thread_count = 1;
+    if (options->codec == MR_AUDIO_OPUS) {
+        error = av_opt_set(context->priv_data, "vbr", "constrained", 0); /* streams want ceilings */
+        if (error < 0)
+            return error;
+    }
     return avcodec_open2(context, codec, NULL);
 }
 

@@ -36,7 +36,7 @@ static void make_taps(mr_limiter *limiter)
     for (int phase = 0; phase < PHASES; phase++) {
         double sum = 0;
         for (int tap = 0; tap < TAPS; tap++) {
-            double x = tap - (TAPS / 2 - 1) - (phase + 1) / 4.0;
+            double x = tap - (TAPS / 2.0 - 1) - (phase + 1) / 4.0;
             double window = 0.5 + 0.5 * cos(M_PI * x / (TAPS / 2.0));
             limiter->taps[phase][tap] = (float)(sinc(x) * window);
             sum += sinc(x) * window;

@@ -399,8 +399,9 @@ static int start_resampler(mr_audio_reader *reader, const AVFrame *frame)
 static int64_t first_needed(const mr_audio_reader *reader, int rate)
 {
     int64_t common = av_gcd(rate, reader->options.rate);
-    int64_t step_in = rate / common;
-    int64_t place = divide_down(reader->options.start, reader->options.rate / common) * step_in;
+    int64_t step_in = FFMAX(rate / common, 1);
+    int64_t step_out = FFMAX(reader->options.rate / common, 1);
+    int64_t place = divide_down(reader->options.start, step_out) * step_in;
     return place - (FILTER_MARGIN + step_in - 1) / step_in * step_in;
 }
 

@@ -14,6 +14,9 @@
  */
 enum { PREROLL_AAC = 48, PREROLL_OPUS = 100 };
 
+/* Segments come out a few percent over the bitrate asked for, with the boxes around them. */
+enum { CEILING_PERCENT = 112 };
+
 struct mr_audio_rendition {
     const mr_host *host;
     mr_task *task;
@@ -65,7 +68,8 @@ static json_t *init_meta(const mr_audio_rendition *rendition, const mr_audio_enc
                      rendition->folder, "order", options->channels == 6 ? 1 : 0, "codec", codec, "codec_name",
                      options->codec == MR_AUDIO_OPUS ? "opus" : "aac", "timescale", work->rate, "ext", "mp4", "sample_rate", work->rate, "channels",
                      options->channels, "language", work->track->language, "name", name, "default", work->track->standard, "priming",
-                     (json_int_t)rendition->priming, "stream", work->track->stream, "max_bitrate", (json_int_t)options->bitrate);
+                     (json_int_t)rendition->priming, "stream", work->track->stream, "max_bitrate",
+                     (json_int_t)(options->bitrate * CEILING_PERCENT / 100));
 }
 
 static mr_status emit_init(mr_audio_rendition *rendition, const mr_audio_encoder_options *options)

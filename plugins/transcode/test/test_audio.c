@@ -12,7 +12,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { RATE = 48000, SEGMENT = 96256, PRIMING = 1024, MAX_PARTS = 64 };
+enum { PRIMING = 1024, MAX_PARTS = 64 };
+
+#define RATE        INT64_C(48000)
+#define SEGMENT     INT64_C(96256) /* samples */
+#define SEGMENT_LEN ((size_t)SEGMENT)
 
 static const mr_op *audio;
 static const mr_op *loudness;
@@ -31,8 +35,8 @@ static char *make_chunk(int64_t samples, int first, int end, int64_t origin_us)
     }
     int64_t stop = (int64_t)end * SEGMENT < samples ? (int64_t)end * SEGMENT : samples;
     json_t *chunk = json_pack("{s:s,s:i,s:I,s:i,s:I,s:I,s:b,s:o,s:[{s:i,s:I}]}", "kind", "audio", "index", first, "origin_us", (json_int_t)origin_us,
-                              "sample_rate", RATE, "start", (json_int_t)first * SEGMENT, "end", (json_int_t)stop, "last", end == count, "segments",
-                              segments, "tracks", "stream", 0, "samples", (json_int_t)samples);
+                              "sample_rate", (int)RATE, "start", (json_int_t)first * SEGMENT, "end", (json_int_t)stop, "last", end == count,
+                              "segments", segments, "tracks", "stream", 0, "samples", (json_int_t)samples);
     char *text = json_dumps(chunk, JSON_COMPACT);
     json_decref(chunk);
     return text;
@@ -103,8 +107,8 @@ static double worst(const sound *made, const sound *source, size_t priming, bool
     sound shifted = *made;
     shifted.data += priming * (size_t)made->channels;
     shifted.samples -= priming;
-    for (size_t seam = SEGMENT; seam < 4 * SEGMENT; seam += SEGMENT) {
-        size_t from = at_seams ? seam - 2048 : seam - SEGMENT / 2;
+    for (size_t seam = SEGMENT_LEN; seam < 4 * SEGMENT_LEN; seam += SEGMENT_LEN) {
+        size_t from = at_seams ? seam - 2048 : seam - SEGMENT_LEN / 2;
         size_t to = at_seams ? seam + 2048 : seam - 8192;
         for (size_t at = from; at < to; at += 1024)
             most = fmax(most, sound_difference(&shifted, source, at, at + 2048));
@@ -128,7 +132,7 @@ static void check_seams(const char *params, const char *rendition, const char *s
     }
     sound source = sound_read(clip_path(reference));
     sound made = listen(parts, 4, rendition);
-    assert_true(made.samples >= 4 * SEGMENT + priming && source.samples >= 4 * SEGMENT);
+    assert_true(made.samples >= 4 * SEGMENT_LEN + priming && source.samples >= 4 * SEGMENT_LEN);
     double elsewhere = worst(&made, &source, priming, false);
     double at_seams = worst(&made, &source, priming, true);
     print_message("%s: %.5f at seams, %.5f elsewhere, of %.5f\n", source_clip, at_seams, elsewhere, sound_level(&source, 0, SEGMENT));

@@ -36,7 +36,7 @@ static AVFrame *new_frame(enum AVSampleFormat format)
 static float *place(AVFrame *frame, int channel, int sample)
 {
     return frame->format == AV_SAMPLE_FMT_FLTP ? (float *)frame->extended_data[channel] + sample
-                                               : (float *)frame->extended_data[0] + 2 * sample + channel;
+                                               : (float *)frame->extended_data[0] + (ptrdiff_t)2 * sample + channel;
 }
 
 /* Runs frames [first, FRAMES) through a limiter; what comes out lies in out where it belongs. */
@@ -95,8 +95,8 @@ static void where_it_began_is_forgotten(void **state)
     limit(AV_SAMPLE_FMT_FLTP, 0, 1, whole);
     limit(AV_SAMPLE_FMT_FLTP, 17, 1, later);
     for (int c = 0; c < CHANNELS; c++) {
-        size_t from = (17 + MR_LIMITER_FRAMES + 1) * SIZE;
-        size_t count = (FRAMES - MR_LIMITER_FRAMES) * SIZE - from;
+        size_t from = (size_t)(17 + MR_LIMITER_FRAMES + 1) * SIZE;
+        size_t count = (size_t)(FRAMES - MR_LIMITER_FRAMES) * SIZE - from;
         assert_memory_equal(&whole[c][from], &later[c][from], count * sizeof(float));
     }
 }

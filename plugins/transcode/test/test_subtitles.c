@@ -165,7 +165,7 @@ static void hostile_text_stays_text(void **state)
     char *long_cue = malloc(20000);
     assert_non_null(long_cue);
     int head = snprintf(long_cue, 100, "1\n00:00:01,000 --> 00:00:02,000\n<i>");
-    for (int i = 0; i < 5000; i++)
+    for (ptrdiff_t i = 0; i < 5000; i++)
         memcpy(long_cue + head + 2 * i, "\xc3\xa9", 2);
     memcpy(long_cue + head + 10000, "</i>\n\n", 7);
     write_text("bad.srt", bad, sizeof(bad) - 1);
