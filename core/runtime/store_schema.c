@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
-#define APPLICATION_ID 0x4d4c5243 /* "MLRC": tells our files from other programs' */
+#define INDEX_BYTES    (64u << 10) /* at least what a WAL's index grows by */
+#define APPLICATION_ID 0x4d4c5243  /* "MLRC": tells our files from other programs' */
 
 static const char *const migrations[] = {
     /* 1 */
@@ -59,9 +61,16 @@ static const char *const migrations[] = {
 
 static const mr_span nowhere;
 
+/* SQLite calls it an I/O error when the disk has no room for the WAL's index. */
+static bool is_full(const char *path)
+{
+    struct statvfs disk;
+    return statvfs(path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < INDEX_BYTES;
+}
+
 mr_status mr_store_error(mr_diags *diags, const char *path, int code, const char *detail)
 {
-    switch (code & 0xff) {
+    switch ((code & 0xff) == SQLITE_IOERR && is_full(path) ? SQLITE_FULL : code & 0xff) {
     case SQLITE_NOMEM: mr_error(diags, "no-memory", nowhere, "out of memory"); return MR_ERR_NOMEM;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -83,7 +92,10 @@ mr_status mr_store_error(mr_diags *diags, const char *path, int code, const char
         mr_error(diags, "store-open", nowhere, "can't write to the task store '%s': %s", path, detail);
         mr_hint(diags, "choose a state folder that you may write to with --state");
         return MR_ERR_IO;
-    default: mr_error(diags, "store-io", nowhere, "the task store '%s' failed: %s", path, detail); return MR_ERR_IO;
+    default:
+        mr_error(diags, "store-io", nowhere, "the task store '%s' failed: %s", path, detail);
+        mr_hint(diags, "check that disk, or choose another state folder with --state");
+        return MR_ERR_IO;
     }
 }
 
