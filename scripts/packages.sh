@@ -40,6 +40,9 @@ test tool node nodejs
 test tool npm npm
 test tool shellcheck shellcheck
 test tool xmllint libxml2-utils
+test tool groff groff-base
+test tool zsh zsh
+test tool fish fish
 test tool git git
 TEXT
 }

@@ -64,6 +64,10 @@ void mr_print_overview(FILE *out); /* `millrace --help` */
 bool mr_wants_colour(FILE *out);
 bool mr_is_terminal(FILE *out);
 
+/* Words that may come from hostile media: no control character reaches the terminal. */
+void mr_put_words(FILE *out, const char *words);
+const char *mr_plural(size_t count); /* "s", or "" for one */
+
 /* "millrace: …" on stderr. */
 void mr_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

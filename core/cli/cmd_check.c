@@ -39,11 +39,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 static int check_all(const check_options *from, mr_session *session)
 {
     const mr_pipeline *pipeline;
@@ -61,7 +56,7 @@ static int check_all(const check_options *from, mr_session *session)
     } else {
         mr_session_flush(session);
     }
-    fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, plural(errors), warnings, plural(warnings));
+    fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, mr_plural(errors), warnings, mr_plural(warnings));
     return errors > 0 ? MR_EXIT_USAGE : MR_EXIT_DONE;
 }
 

@@ -59,17 +59,13 @@ static double number_of(const json_t *object, const char *name)
     return json_number_value(json_object_get(object, name));
 }
 
-/* Titles and tags are the file's own words: no control characters reach the terminal. */
+/* Titles and tags are the file's own words. */
 static void put_words(const char *before, const char *words, const char *after)
 {
     if (!*words)
         return;
     fputs(before, stdout);
-    for (const unsigned char *at = (const unsigned char *)words; *at; at++) {
-        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
-        putchar(*at < 0x20 || *at == 0x7f || is_c1 ? '?' : *at);
-        at += is_c1;
-    }
+    mr_put_words(stdout, words);
     fputs(after, stdout);
 }
 

@@ -36,7 +36,7 @@ static const struct argp_option options[] = {
     {"output", 'o', "DIR", 0, "Publish to the folder DIR (default: out)", 0},
     {"jobs", 'j', "N", 0, "Use N CPU slots (default: as many as this process may use)", 0},
     {"json", KEY_JSON, NULL, 0, "Print one event a line as JSON on standard output, and nothing else there", 0},
-    {"quiet", 'q', NULL, 0, "Print errors only", 0},
+    {"quiet", 'q', NULL, 0, "Say nothing on standard error but errors", 0},
     {"verbose", 'v', NULL, 0, "Say a line for each task", 0},
     {0},
 };

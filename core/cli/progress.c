@@ -53,16 +53,6 @@ static void send_out(const char *text, size_t size)
     }
 }
 
-/* Words may come from hostile media: no control characters reach the terminal. */
-static void put_words(FILE *out, const char *words)
-{
-    for (const unsigned char *at = (const unsigned char *)words; *at; at++) {
-        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
-        fputc(*at < 0x20 || *at == 0x7f || is_c1 ? '?' : *at, out);
-        at += is_c1;
-    }
-}
-
 static void put_frame(FILE *out, mr_progress *progress)
 {
     char *text = NULL;
@@ -95,7 +85,7 @@ static void show(mr_progress *progress, const char *words, bool frame)
         fprintf(out, "\033[%uA\r", progress->drawn);
     progress->drawn = 0;
     if (words) {
-        put_words(out, words);
+        mr_put_words(out, words);
         fputs(was_drawn ? "\033[K\n" : "\n", out);
     }
     if (frame)
@@ -172,11 +162,6 @@ __attribute__((format(printf, 2, 3))) static void say(mr_progress *progress, con
     va_end(args);
 }
 
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 static void say_node(mr_progress *progress, const mr_tally_node *node)
 {
     char took[32];
@@ -185,10 +170,10 @@ static void say_node(mr_progress *progress, const mr_tally_node *node)
         say(progress, "%s: skipped", node->node->name);
     else if (node->cached > 0)
         say(progress, "%s: %s, %llu task%s (%llu cached) in %s", node->node->name, mr_node_state_name(node->state), (unsigned long long)node->done,
-            plural(node->done), (unsigned long long)node->cached, took);
+            mr_plural(node->done), (unsigned long long)node->cached, took);
     else
         say(progress, "%s: %s, %llu task%s in %s", node->node->name, mr_node_state_name(node->state), (unsigned long long)node->done,
-            plural(node->done), took);
+            mr_plural(node->done), took);
 }
 
 /* "video[3,1]" */

@@ -173,6 +173,20 @@ bool mr_wants_colour(FILE *out)
     return mr_is_terminal(out) && !(no_colour && *no_colour);
 }
 
+void mr_put_words(FILE *out, const char *words)
+{
+    for (const unsigned char *at = (const unsigned char *)words; *at; at++) {
+        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009F, which some terminals obey */
+        fputc(*at < 0x20 || *at == 0x7f || is_c1 ? '?' : *at, out);
+        at += is_c1;
+    }
+}
+
+const char *mr_plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 void mr_complain(const char *fmt, ...)
 {
     va_list args;

@@ -81,9 +81,20 @@ static void every_verb_has_words(void **state)
     assert_string_equal(mr_verb_nearest("chekc"), "check");
 }
 
+static void words_of_others_are_harmless(void **state)
+{
+    (void)state;
+    page of;
+    open_page(&of, MR_DOC_TEXT);
+    mr_put_words(of.doc.out, "\033[31mred\a\n\xc2\x9bm ümläut … \x7f");
+    assert_string_equal(read_page(&of), "?[31mred???m ümläut … ?");
+    close_page(&of);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_of_others_are_harmless),
         cmocka_unit_test(man_escapes),
         cmocka_unit_test(markdown_escapes),
         cmocka_unit_test(text_is_wrapped),
