@@ -44,7 +44,7 @@ void hls_media_playlist(mr_text *out, const mr_model *model, const mr_rendition 
         text_add(out, "#EXT-X-START:TIME-OFFSET=0\n"); /* players would join a growing playlist at its end */
     add_map(out, rendition);
     for (size_t i = 0; i < n; i++) {
-        add_duration(out, piece_end_us(rendition, i) - piece_start_us(rendition, i));
+        add_duration(out, piece_media_us(rendition, i));
         text_add(out, "%05zu.%s\n", i, rendition->ext);
     }
     if (as_one) {
@@ -61,7 +61,7 @@ void hls_iframe_playlist(mr_text *out, const mr_model *model, const mr_rendition
     text_add(out, "#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-I-FRAMES-ONLY\n");
     add_map(out, rendition);
     for (size_t i = 0; i < rendition->count; i++) {
-        add_duration(out, piece_end_us(rendition, i) - piece_start_us(rendition, i));
+        add_duration(out, piece_media_us(rendition, i));
         text_add(out, "#EXT-X-BYTERANGE:%" PRIu32 "@0\n%05zu.%s\n", rendition->pieces[i].iframe_bytes, i, rendition->ext);
     }
     text_add(out, "#EXT-X-ENDLIST\n");

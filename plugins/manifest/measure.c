@@ -26,11 +26,17 @@ int64_t piece_end_us(const mr_rendition *rendition, size_t i)
     return presented(rendition, rendition->pieces[i].start + rendition->pieces[i].duration);
 }
 
+int64_t piece_media_us(const mr_rendition *rendition, size_t i)
+{
+    const mr_piece *piece = &rendition->pieces[i];
+    return ticks_to_us(piece->start + piece->duration, rendition->timescale) - ticks_to_us(piece->start, rendition->timescale);
+}
+
 int64_t target_seconds(const mr_model *model, const mr_rendition *rendition, size_t n)
 {
     int64_t longest = model->plan.longest_us[rendition->kind];
     for (size_t i = 0; i < n; i++) {
-        int64_t length = piece_end_us(rendition, i) - piece_start_us(rendition, i);
+        int64_t length = piece_media_us(rendition, i);
         longest = length > longest ? length : longest;
     }
     int64_t seconds = (longest + 500000) / 1000000;

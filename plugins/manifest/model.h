@@ -115,6 +115,8 @@ int64_t ticks_to_us(int64_t ticks, int64_t timescale);
 /* Presentation time at which piece i begins, and at which piece count ends. */
 int64_t piece_start_us(const mr_rendition *rendition, size_t i);
 int64_t piece_end_us(const mr_rendition *rendition, size_t i);
+/* What EXTINF says: how long piece i is in media time, priming included, so that the sum of those before it is its tfdt. */
+int64_t piece_media_us(const mr_rendition *rendition, size_t i);
 /* The longest segment among those planned and those made (first n), as the rounded seconds of EXT-X-TARGETDURATION. */
 int64_t target_seconds(const mr_model *model, const mr_rendition *rendition, size_t n);
 typedef struct mr_bitrate {
