@@ -38,6 +38,7 @@ test file /usr/bin/python3 python3
 test python numpy python3-numpy
 test tool node nodejs
 test tool npm npm
+test tool chromium chromium
 test tool shellcheck shellcheck
 test tool xmllint libxml2-utils
 test tool groff groff-base

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// What a viewer sees and hears, read from the page: which picture is on the screen, which beep sounds, where playback stands and whether it stood still.
+const video = document.getElementById('video');
+
+// ---- events ----
+const counts = {waiting: 0};
+let settled = false; // playing, and no seek or change of track that we asked for is under way
+video.addEventListener('seeking', () => { settled = false; clocks.length = 0; });
+video.addEventListener('playing', () => { settled = true; });
+video.addEventListener('waiting', () => { if (settled && !video.seeking && !video.ended) counts.waiting++; });
+
+const once = (target, event) => new Promise((resolve) => target.addEventListener(event, resolve, {once: true}));
+
+// Resolves as soon as done() is true; looks each time the browser draws. (Not every change has an event: cues that arrive have none.)
+function until(done) {
+  return new Promise((resolve) => {
+    const look = () => { if (done()) resolve(); else requestAnimationFrame(look); };
+    look();
+  });
+}
+
+// ---- pictures ----
+const canvas = new OffscreenCanvas(1, 1);
+const context = canvas.getContext('2d', {willReadFrequently: true});
+
+// The mean brightness of the inner half of a square, where no codec's ringing reaches.
+function brightness(pixels, width, x, y, size) {
+  let sum = 0, count = 0;
+  for (let row = Math.round(y + size / 4); row < y + 3 * size / 4; row++)
+    for (let column = Math.round(x + size / 4); column < x + 3 * size / 4; column++, count++) sum += pixels[4 * (row * width + column) + 1];
+  return sum / count;
+}
+
+// What the picture carries: its number and whether it flashes; null when its squares and their complements don't agree. area: the part of source to look at (all of it when absent).
+function readPicture(source, clip, area) {
+  const {width, height, code} = clip;
+  [canvas.width, canvas.height] = [width, height];
+  if (area) context.drawImage(source, area.x, area.y, area.width, area.height, 0, 0, width, height);
+  else context.drawImage(source, 0, 0, width, height);
+  const {data} = context.getImageData(0, 0, width, height);
+  let number = 0;
+  for (let bit = 0; bit < code.bits; bit++) {
+    const x = code.left + bit * code.pitch;
+    const [value, complement] = [brightness(data, width, x, code.top, code.size), brightness(data, width, x, code.complementTop, code.size)];
+    if (Math.abs(value - complement) < 100) return null;
+    if (value > complement) number += 2 ** bit;
+  }
+  const {flash} = clip;
+  return {number, flash: brightness(data, width, flash.left, flash.top, flash.width) > 128};
+}
+
+// The next picture that is put on the screen: {mediaTime, currentTime, number, flash}.
+const nextPicture = (clip) => new Promise((resolve) => video.requestVideoFrameCallback((now, {mediaTime}) =>
+  resolve({mediaTime, currentTime: video.currentTime, ...readPicture(video, clip)})));
+
+async function pictures(clip, count) {
+  const seen = [];
+  while (seen.length < count) seen.push(await nextPicture(clip));
+  return seen;
+}
+
+// ---- sound ----
+let audio = null;
+const beeps = [];
+const clocks = []; // differences between the picture's clock and the sound's, read at the same moment
+
+async function listen() {
+  audio = new AudioContext();
+  await audio.audioWorklet.addModule('onset.js');
+  const node = new AudioWorkletNode(audio, 'onset');
+  node.port.onmessage = ({data}) => beeps.push(data);
+  const source = audio.createMediaElementSource(video);
+  source.connect(node).connect(audio.destination);
+  const tick = () => {
+    if (!video.paused && !video.seeking) clocks.push({at: audio.currentTime, difference: video.currentTime - audio.currentTime});
+    video.requestVideoFrameCallback(tick);
+  };
+  tick();
+  await audio.resume();
+}
+
+const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+
+// The next whole beep: its pitch, and when it began on the video's clock.
+async function nextBeep() {
+  const known = beeps.length;
+  await until(() => beeps.length > known || video.ended);
+  if (beeps.length <= known) return null;
+  const beep = beeps[known];
+  await until(() => clocks.some(({at}) => at > beep.at + 0.2) || video.ended);
+  const near = clocks.filter(({at}) => Math.abs(at - beep.at) < 0.5).map(({difference}) => difference);
+  return {hertz: beep.hertz, mediaTime: beep.at + median(near)};
+}
+
+// ---- places ----
+// Resolves with the picture that the browser shows for that time, once the seek is over.
+async function seek(time, clip) {
+  const sought = once(video, 'seeked');
+  video.currentTime = time;
+  let shown;
+  do shown = await nextPicture(clip); while (shown.mediaTime > time || shown.mediaTime + 1 / clip.fps <= time);
+  await sought;
+  return shown;
+}
+
+async function play() {
+  const playing = once(video, 'playing');
+  await video.play();
+  await playing;
+}
+
+const ranges = (buffered) => Array.from({length: buffered.length}, (_, i) => [buffered.start(i), buffered.end(i)]);
+
+function state() {
+  const {totalVideoFrames, droppedVideoFrames} = video.getVideoPlaybackQuality();
+  return {
+    currentTime: video.currentTime, duration: video.duration, paused: video.paused, ended: video.ended, readyState: video.readyState, width: video.videoWidth, height: video.videoHeight,
+    buffered: ranges(video.buffered), totalVideoFrames, droppedVideoFrames, waiting: counts.waiting, error: video.error?.message ?? null,
+  };
+}
+
+// ---- subtitles ----
+const cues = () => [...video.textTracks].filter(({mode}) => mode !== 'disabled').flatMap((track) => [...(track.cues ?? [])].map(({startTime, endTime, text}) => ({start: startTime, end: endTime, text})));
+const activeCues = () => [...video.textTracks].filter(({mode}) => mode !== 'disabled').flatMap((track) => [...(track.activeCues ?? [])].map(({text}) => text));
+
+window.video = video;
+window.screenOf = {once, until, readPicture, nextPicture, pictures, listen, nextBeep, seek, play, state, cues, activeCues};
