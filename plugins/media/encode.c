@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <libavutil/intreadwrite.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { H264_NAL_SEI = 6, SEI_USER_DATA = 5 };
 
@@ -19,6 +20,7 @@ struct mr_encoder {
     AVCodecParameters *parameters;
     AVFrame *frame;
     int64_t next_dts;
+    int64_t sent;
     double qp_sum;
     int64_t qp_count;
 };
@@ -107,10 +109,28 @@ mr_status mr_encoder_open(const mr_host *host, mr_task *task, const mr_encode_op
     return MR_OK;
 }
 
+/* SVT-AV1 1.4 waits for a packet when it is closed, for ever if it was never given a picture. */
+static void feed_once(mr_encoder *encoder)
+{
+    AVFrame *frame = encoder->frame;
+    av_frame_unref(frame);
+    frame->width = encoder->context->width;
+    frame->height = encoder->context->height;
+    frame->format = encoder->context->pix_fmt;
+    frame->pts = 0;
+    if (av_frame_get_buffer(frame, 0) < 0)
+        return;
+    for (int plane = 0; plane < 3; plane++)
+        memset(frame->data[plane], 0, (size_t)frame->linesize[plane] * (size_t)(plane ? (frame->height + 1) / 2 : frame->height));
+    (void)avcodec_send_frame(encoder->context, frame);
+}
+
 void mr_encoder_close(mr_encoder *encoder)
 {
     if (!encoder)
         return;
+    if (encoder->codec == MR_CODEC_AV1 && encoder->sent == 0 && encoder->context && encoder->frame && avcodec_is_open(encoder->context))
+        feed_once(encoder);
     avcodec_free_context(&encoder->context);
     avcodec_parameters_free(&encoder->parameters);
     av_frame_free(&encoder->frame);
@@ -144,6 +164,7 @@ mr_status mr_encoder_send(mr_encoder *encoder, const AVFrame *frame, int64_t ind
     errno = 0;
     if (error >= 0)
         error = avcodec_send_frame(encoder->context, frame ? encoder->frame : NULL);
+    encoder->sent += frame != NULL;
     error = name_error(error);
     return error < 0 ? mr_media_error(encoder->host, encoder->task, error, "a picture can't be encoded") : MR_OK;
 }

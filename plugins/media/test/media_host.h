@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* A host for what is below ops: reads one file, keeps what was reported. */
+#ifndef MEDIA_HOST_H
+#define MEDIA_HOST_H
+
+#include <millrace/op.h>
+
+struct mr_task {
+    int fd; /* of the source; 0: none */
+    mr_artifact source;
+    char messages[4096]; /* "error: …\n" lines */
+};
+
+extern const mr_host media_host;
+
+/* Opens path as the task's source. */
+void media_task_open(mr_task *task, const char *path);
+void media_task_close(mr_task *task);
+
+#endif
