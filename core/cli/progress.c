@@ -255,11 +255,11 @@ void mr_progress_stop(mr_progress *progress)
 void mr_progress_abandon(mr_progress *progress)
 {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
+    clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += 100000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    if (pthread_mutex_clocklock(&progress->lock, CLOCK_MONOTONIC, &until) != 0)
+    if (pthread_mutex_timedlock(&progress->lock, &until) != 0)
         return; /* the terminal is stopped: leave it as it is */
     progress->stopping = true;
     show(progress, NULL, false);

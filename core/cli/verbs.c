@@ -138,7 +138,8 @@ void mr_verb_parse(const mr_verb *verb, int argc, char **argv, argp_parser_t par
         mr_complain("out of memory");
         exit(MR_EXIT_FAILED);
     }
-    const struct argp argp = {verb->options, parser, verb->usage, doc, NULL, NULL, NULL};
+    /* An empty table would make glibc's --help leak the empty list it makes of it. */
+    const struct argp argp = {is_last(verb->options) ? NULL : verb->options, parser, verb->usage, doc, NULL, NULL, NULL};
     error_t error = argp_parse(&argp, (unsigned)argc, argv, 0, NULL, input);
     free(doc);
     argv[0] = NULL; /* it pointed into this frame */
