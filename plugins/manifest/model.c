@@ -321,6 +321,16 @@ mr_status model_add_image(mr_model *model, const mr_artifact *image, char *ret_p
     return bad ? MR_ERR_INTERNAL : MR_OK;
 }
 
+/* Pictures from the largest down: a rung need not know of the others, and stays what it is when one is added. */
+static int compare_pictures(const mr_rendition *a, const mr_rendition *b)
+{
+    int64_t areas = (int64_t)b->width * b->height - (int64_t)a->width * a->height;
+    int64_t bits = b->max_bitrate - a->max_bitrate;
+    if (a->kind != KIND_VIDEO && a->kind != KIND_MUXED)
+        return 0;
+    return areas ? (areas > 0 ? 1 : -1) : bits ? (bits > 0 ? 1 : -1) : 0;
+}
+
 static int compare_renditions(const void *left, const void *right)
 {
     const mr_rendition *a = *(const mr_rendition *const *)left;
@@ -329,6 +339,9 @@ static int compare_renditions(const void *left, const void *right)
         return a->kind < b->kind ? -1 : 1;
     if (a->order != b->order)
         return a->order < b->order ? -1 : 1;
+    int pictures = compare_pictures(a, b);
+    if (pictures)
+        return pictures;
     if (a->stream != b->stream)
         return a->stream < b->stream ? -1 : 1;
     return strcmp(a->path, b->path);

@@ -102,7 +102,7 @@ mr_status model_read_plan(mr_model *model, const char *meta);
 /* *ret_path (PLACE_SIZE) is where the content is published; "" when there is nothing (new) to publish. */
 mr_status model_add_segment(mr_model *model, const mr_artifact *segment, char *ret_path, mr_rendition **ret_rendition);
 mr_status model_add_image(mr_model *model, const mr_artifact *image, char *ret_path, char ret_type[64]);
-/* By kind, order, source stream and path. */
+/* By kind, order, size (pictures, the largest first), source stream and path. */
 void model_sort(mr_model *model);
 /* Everything is there and fits together; call after sorting. */
 mr_status model_check(const mr_model *model);

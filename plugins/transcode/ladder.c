@@ -192,8 +192,8 @@ static mr_status emit(const mr_host *host, mr_task *task, const rung *rungs, siz
     mr_status status = MR_OK;
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         char meta[256];
-        snprintf(meta, sizeof(meta), "{\"height\":%d,\"id\":\"%.47s\",\"index\":%zu,\"max_bitrate\":%lld,\"width\":%d}", rungs[i].height, rungs[i].id,
-                 i, (long long)rungs[i].max_bitrate, rungs[i].width);
+        snprintf(meta, sizeof(meta), "{\"height\":%d,\"id\":\"%.47s\",\"max_bitrate\":%lld,\"width\":%d}", rungs[i].height, rungs[i].id,
+                 (long long)rungs[i].max_bitrate, rungs[i].width);
         status = host->emit(task, OUT_RUNGS, meta, NULL);
     }
     return status;

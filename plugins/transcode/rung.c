@@ -47,7 +47,6 @@ mr_status mr_rung_read(const mr_host *host, mr_task *task, const mr_artifact *ar
     int64_t width = json_integer_value(json_object_get(object, "width"));
     int64_t height = json_integer_value(json_object_get(object, "height"));
     int64_t max_bitrate = json_integer_value(json_object_get(object, "max_bitrate"));
-    int64_t index = json_integer_value(json_object_get(object, "index"));
     const char *wrong = NULL;
     if (!id || !*id || strlen(id) >= sizeof(ret_rung->id) ||
         strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(id))
@@ -56,13 +55,11 @@ mr_status mr_rung_read(const mr_host *host, mr_task *task, const mr_artifact *ar
         wrong = "size";
     else if (max_bitrate < 1000 || max_bitrate > BITRATE_MAX)
         wrong = "max_bitrate";
-    else if (index < 0 || index > 1000)
-        wrong = "index";
     if (wrong) {
         host->report(task, MR_SEVERITY_ERROR, NULL, "connect the port 'rung' to transcode.ladder's 'rungs'",
                      "the rung can't be used: its %s is wrong", wrong);
     } else {
-        *ret_rung = (mr_rung){.index = (int)index, .size = {(int)width, (int)height}, .max_bitrate = max_bitrate};
+        *ret_rung = (mr_rung){.size = {(int)width, (int)height}, .max_bitrate = max_bitrate};
         snprintf(ret_rung->id, sizeof(ret_rung->id), "%s", id);
     }
     json_decref(object);
@@ -278,12 +275,11 @@ static mr_status emit_init(mr_rung_encode *encode)
     const mr_chunk *chunk = encode->chunk;
     const mr_rung *rung = encode->rung;
     char meta[768];
-    snprintf(
-        meta, sizeof(meta),
-        "{\"codec\":\"%s\",\"codec_name\":\"%s\",\"ext\":\"mp4\",\"fps\":[%d,%d],\"height\":%d,\"kind\":\"video\",\"max_bitrate\":%lld,\"order\":%d,"
-        "\"rendition\":\"video/%s\",\"role\":\"init\",\"timescale\":%u,\"video_range\":\"%s\",\"width\":%d}",
-        encode->codec, names[encode->options.codec], chunk->fps.num, chunk->fps.den, rung->size.height, (long long)rung->max_bitrate, rung->index,
-        rung->id, chunk->timescale, encode->options.kind.video_range, rung->size.width);
+    snprintf(meta, sizeof(meta),
+             "{\"codec\":\"%s\",\"codec_name\":\"%s\",\"ext\":\"mp4\",\"fps\":[%d,%d],\"height\":%d,\"kind\":\"video\",\"max_bitrate\":%lld,"
+             "\"rendition\":\"video/%s\",\"role\":\"init\",\"timescale\":%u,\"video_range\":\"%s\",\"width\":%d}",
+             encode->codec, names[encode->options.codec], chunk->fps.num, chunk->fps.den, rung->size.height, (long long)rung->max_bitrate, rung->id,
+             chunk->timescale, encode->options.kind.video_range, rung->size.width);
     return encode->host->emit_bytes(encode->task, MR_VIDEO_SEGMENTS, meta, encode->init.data, encode->init.len);
 }
 

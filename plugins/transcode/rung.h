@@ -9,7 +9,6 @@
 
 typedef struct mr_rung {
     char id[64];
-    int index;
     mr_size size;
     int64_t max_bitrate;
 } mr_rung;

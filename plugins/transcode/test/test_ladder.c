@@ -24,7 +24,7 @@ static mr_status ladder(const char *params, int width, int height, char *text, s
     for (size_t i = 0; i < result.count; i++) {
         json_t *rung = json_loads(result.items[i].meta, 0, NULL);
         size_t len = strlen(text);
-        assert_int_equal(json_integer_value(json_object_get(rung, "index")), i);
+        assert_int_equal(json_object_size(rung), 4); /* nothing that depends on the other rungs: they stay what they are when one is added */
         snprintf(text + len, size - len, "%s%s:%dx%d@%d", i ? " " : "", json_string_value(json_object_get(rung, "id")),
                  (int)json_integer_value(json_object_get(rung, "width")), (int)json_integer_value(json_object_get(rung, "height")),
                  (int)json_integer_value(json_object_get(rung, "max_bitrate")));

@@ -55,8 +55,8 @@ void kit_video(const kit_run *run, op_result *results)
     size_t first = run->analyse ? 1 : 0;
     tasks[0] = (op_batch_task){.op = analyse, .inputs = analysis_inputs, .input_count = 2};
     for (size_t i = 0; i < run->rung_count; i++) {
-        snprintf(rungs[i], sizeof(rungs[i]), "{\"id\":\"%s\",\"index\":%zu,\"width\":%d,\"height\":%d,\"max_bitrate\":%lld}", run->rungs[i].id, i,
-                 run->rungs[i].width, run->rungs[i].height, (long long)run->rungs[i].max_bitrate);
+        snprintf(rungs[i], sizeof(rungs[i]), "{\"id\":\"%s\",\"width\":%d,\"height\":%d,\"max_bitrate\":%lld}", run->rungs[i].id, run->rungs[i].width,
+                 run->rungs[i].height, (long long)run->rungs[i].max_bitrate);
         inputs[i][0] = chunk;
         inputs[i][1] = source;
         inputs[i][2] = (op_input){.port = "rung", .type = MR_TYPE_JSON, .meta = rungs[i]};
