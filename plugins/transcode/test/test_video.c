@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -20,8 +21,11 @@ static const int second_segments[] = {13, 12, 0};
 
 static kit_source make(const char *name, const char *args, kit_source source)
 {
-    assert_true(clip_make(name, args));
-    source.path = strdup(clip_path(name));
+    static char paths[64][256]; /* clip_path's own goes with its next call */
+    static size_t used;
+    assert_true(used < 64 && clip_make(name, args));
+    snprintf(paths[used], sizeof(paths[0]), "%s", clip_path(name));
+    source.path = paths[used++];
     return source;
 }
 
@@ -399,8 +403,8 @@ static void test_chunks_that_are_wrong(void **state)
         "{\"kind\":\"audio\"}",
         "{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[25,0],\"timescale\":25,\"frame_ticks\":1}",
         "{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[25,1],\"timescale\":25,\"frame_ticks\":0,\"first_frame\":0,\"frames\":1}",
-        "{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[25,1],\"timescale\":25,\"frame_ticks\":1,\"first_frame\":0,\"frames\":2,"
-        "\"segments\":[{\"index\":0,\"first_frame\":0,\"frames\":1}],\"picture\":{\"width\":64,\"height\":64}}",
+        ("{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[25,1],\"timescale\":25,\"frame_ticks\":1,\"first_frame\":0,\"frames\":2,"
+         "\"segments\":[{\"index\":0,\"first_frame\":0,\"frames\":1}],\"picture\":{\"width\":64,\"height\":64}}"),
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
