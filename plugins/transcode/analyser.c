@@ -158,8 +158,7 @@ mr_status mr_analyser_finish(mr_analyser *analyser, mr_analysis *ret_analysis)
     ret_analysis->bits = analyser->bits;
     snprintf(tree, sizeof(tree), "%s.mbtree", analyser->path);
     if (!read_file(analyser->path, &ret_analysis->stats) || !read_file(tree, &ret_analysis->tree)) {
-        analyser->host->report(analyser->task, MR_SEVERITY_ERROR, NULL, NULL, "the first pass left no statistics in the scratch folder: %s",
-                               strerror(errno));
+        analyser->host->report(analyser->task, MR_SEVERITY_ERROR, NULL, NULL, "the first pass left no statistics in the scratch folder: %m");
         return MR_ERR_IO;
     }
     unlink(analyser->path);

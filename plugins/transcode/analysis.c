@@ -154,6 +154,6 @@ mr_status mr_analysis_write(const mr_host *host, mr_task *task, const mr_analysi
     if (written)
         return MR_OK;
     host->report(task, MR_SEVERITY_ERROR, NULL, "free some space on the disk of the state folder",
-                 "the analysis can't be written to the scratch folder: %s", strerror(errno));
+                 "the analysis can't be written to the scratch folder: %m");
     return MR_ERR_IO;
 }

@@ -253,11 +253,12 @@ mr_status mr_rung_encode_finish(mr_rung_encode *encode)
 double mr_rung_encode_excess(const mr_rung_encode *encode)
 {
     const mr_chunk *chunk = encode->chunk;
-    int64_t max_bitrate = encode->rung->max_bitrate;
+    int64_t rate = MR_VBV_RATE(encode->rung->max_bitrate);
+    int64_t buffer = MR_VBV_BUFFER(encode->rung->max_bitrate);
     double worst = 0;
     for (size_t i = 0; i < chunk->segment_count; i++) {
         double seconds = chunk->segments[i].frames * av_q2d(av_inv_q(chunk->fps));
-        double allowed = (double)MR_VBV_RATE(max_bitrate) * seconds + (double)MR_VBV_BUFFER(max_bitrate);
+        double allowed = (double)rate * seconds + (double)buffer;
         double excess = 8 * (double)encode->segments[i].len / allowed;
         worst = excess > worst ? excess : worst;
     }

@@ -84,7 +84,8 @@ static bool same_pictures(const mr_batch_task *a, const mr_batch_task *b)
 
 static mr_status no_memory(const group *all)
 {
-    return mr_media_error(all->host, all->reader, AVERROR(ENOMEM), "pictures");
+    (void)mr_media_error(all->host, all->reader, AVERROR(ENOMEM), "pictures");
+    return MR_ERR_NOMEM;
 }
 
 /* Setting up ------------------------------------------------------------------------------------------------------------------ */
@@ -470,7 +471,9 @@ mr_status mr_video_run(const mr_host *host, const mr_batch *batch)
         if (taken[i])
             continue;
         group all = {.host = host, .tasks = calloc(batch->count, sizeof(*all.tasks))};
-        for (uint32_t k = i; all.tasks && k < batch->count; k++) {
+        if (all.tasks)
+            all.tasks[all.task_count++] = &batch->tasks[i];
+        for (uint32_t k = i + 1; all.tasks && k < batch->count; k++) {
             if (taken[k] || !same_pictures(&batch->tasks[i], &batch->tasks[k]))
                 continue;
             taken[k] = true;
