@@ -29,6 +29,9 @@ build lib x264 libx264-dev
 build lib cmocka libcmocka-dev
 up tool ffmpeg ffmpeg
 test tool ffmpeg ffmpeg
+test tool g++ g++
+test tool make make
+test tool chromium chromium
 test tool clang clang
 test clang libclang_rt.asan-x86_64.a libclang-rt-dev
 test tool llvm-symbolizer llvm
