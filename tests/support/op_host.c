@@ -121,13 +121,14 @@ static mr_status host_content_write_at(mr_content *content, uint64_t offset, con
     if (len == 0)
         return MR_OK;
     if (offset + len > content->size) {
-        uint8_t *grown = realloc(content->data, offset + len);
+        uint8_t *grown = realloc(content->data, offset + len + 1);
         if (!grown)
             return MR_ERR_NOMEM;
         if (offset > content->size)
             memset(grown + content->size, 0, offset - content->size);
         content->data = grown;
         content->size = offset + len;
+        content->data[content->size] = '\0'; /* so that text can be read as such */
     }
     memcpy(content->data + offset, data, len);
     return MR_OK;
