@@ -12,6 +12,7 @@ const players = {
   dashjs: {player: 'DashJs', script: '/lib/dashjs/dist/modern/umd/dash.all.min.js', manifest: '/out/manifest.mpd'},
 };
 const {MILLRACE_TREE: tree, MILLRACE_PLAYER: name} = process.env;
+assert.ok(tree && players[name], 'MILLRACE_TREE names the folder that tree.mjs made, MILLRACE_PLAYER one of the players');
 const {player, script, manifest} = players[name];
 const frame = 1 / clip.fps;
 const LIMIT = 20_000; // for anything that a page does; most takes the time that the clip plays
@@ -34,8 +35,9 @@ after(() => browser?.close());
 
 // Every picture carries the number that belongs to the time at which it is shown.
 function checkPictures(pictures) {
-  for (const {mediaTime, currentTime, number} of pictures) {
+  for (const {mediaTime, currentTime, number, flash} of pictures) {
     assert.ok(number !== undefined, `the picture at ${mediaTime} can't be read`);
+    assert.equal(flash, number % clip.fps < clip.flash.seconds * clip.fps, `picture ${number} ${flash ? 'flashes' : 'does not flash'}`);
     assert.ok(Math.abs(number - mediaTime * clip.fps) <= 1, `picture ${number} is shown with the time ${mediaTime}`);
     assert.ok(Math.abs(number - currentTime * clip.fps) <= 3, `picture ${number} is shown at ${currentTime}`);
   }
