@@ -347,11 +347,13 @@ static void be_stricter(job *each, double excess)
     each->rate.bitrate = each->rate.bitrate ? FFMAX((int64_t)((double)each->rate.bitrate * 0.9 / excess), BITRATE_MIN) : 0;
 }
 
-/* Where the prediction was far off the wanted quality, one more attempt with what the first one taught. Not when the ceiling is the reason. */
+/* Where the prediction was far off the wanted quality, one more attempt with what the first one taught. Not when the ceiling is the reason, and not
+ * to save bits where there are few. */
 static bool corrects_prediction(job *each)
 {
     double off = mr_rung_encode_qp(each->encode) - each->wanted_qp;
-    if (each->wanted_qp <= 0 || fabs(off) < QP_TOLERANCE || (off > 0 && each->rate.bitrate >= each->rung.max_bitrate))
+    bool good_enough = off > 0 ? each->rate.bitrate >= each->rung.max_bitrate : each->rate.bitrate < each->rung.max_bitrate / 2;
+    if (each->wanted_qp <= 0 || fabs(off) < QP_TOLERANCE || good_enough)
         return false;
     int64_t bitrate = (int64_t)((double)each->rate.bitrate * exp2(off * MR_RATE_PER_QP));
     bitrate = FFMIN(FFMAX(bitrate, BITRATE_MIN), each->rung.max_bitrate);
