@@ -23,6 +23,8 @@ enum { GRACE_MS = 1000 };
 
 struct mr_interrupt {
     pthread_t thread;
+    pthread_t canceller;
+    bool has_canceller;
     pthread_mutex_t lock;
     mr_run *run;
     atomic_bool came;
@@ -45,6 +47,16 @@ static bool wait_for_signal(const mr_interrupt *interrupt, int timeout_ms, bool 
     return ready > 0 && !*ret_stop && read(interrupt->signals, &info, sizeof(info)) == sizeof(info);
 }
 
+static void *cancel_run(void *context)
+{
+    mr_interrupt *interrupt = context;
+    pthread_mutex_lock(&interrupt->lock);
+    if (interrupt->run)
+        mr_run_cancel(interrupt->run);
+    pthread_mutex_unlock(&interrupt->lock);
+    return NULL;
+}
+
 static void *watch_loop(void *context)
 {
     mr_interrupt *interrupt = context;
@@ -54,10 +66,8 @@ static void *watch_loop(void *context)
             return NULL;
     }
     atomic_store(&interrupt->came, true);
-    pthread_mutex_lock(&interrupt->lock);
-    if (interrupt->run)
-        mr_run_cancel(interrupt->run);
-    pthread_mutex_unlock(&interrupt->lock);
+    /* Not on this thread: the engine may be held up by a terminal or a pipe that nobody reads, and the time runs all the same. */
+    interrupt->has_canceller = pthread_create(&interrupt->canceller, NULL, cancel_run, interrupt) == 0;
     wait_for_signal(interrupt, GRACE_MS, &stop);
     if (stop)
         return NULL;
@@ -122,6 +132,8 @@ void mr_interrupt_free(mr_interrupt *interrupt)
     uint64_t one = 1;
     if (write(interrupt->stop, &one, sizeof(one)) == sizeof(one))
         pthread_join(interrupt->thread, NULL);
+    if (interrupt->has_canceller)
+        pthread_join(interrupt->canceller, NULL);
     close(interrupt->signals);
     close(interrupt->stop);
     pthread_mutex_destroy(&interrupt->lock);
