@@ -59,7 +59,10 @@ class DashJs {
   constructor(video) {
     this.video = video;
     this.player = dashjs.MediaPlayer().create();
-    this.player.updateSettings({streaming: {abr: {autoSwitchBitrate: {video: false, audio: false}, initialBitrate: {video: 1}}, buffer: {fastSwitchEnabled: true, bufferTimeDefault: 4, bufferTimeAtTopQuality: 4, bufferToKeep: 20}}});
+    const abr = {autoSwitchBitrate: {video: false, audio: false}, initialBitrate: {video: 1}};
+    // A short buffer: a segment that is buffered to the end of the stream is not replaced.
+    const buffer = {fastSwitchEnabled: true, bufferTimeDefault: 4, bufferTimeAtTopQuality: 4, bufferToKeep: 20};
+    this.player.updateSettings({streaming: {abr, buffer}});
     this.player.on('error', ({error}) => problems.push(`dash.js ${error?.code} ${error?.message ?? error}`));
     this.player.on('playbackError', ({error}) => problems.push(`dash.js playback ${error}`));
   }

@@ -120,8 +120,9 @@ function state() {
 }
 
 // ---- subtitles ----
-const cues = () => [...video.textTracks].filter(({mode}) => mode !== 'disabled').flatMap((track) => [...(track.cues ?? [])].map(({startTime, endTime, text}) => ({start: startTime, end: endTime, text})));
-const activeCues = () => [...video.textTracks].filter(({mode}) => mode !== 'disabled').flatMap((track) => [...(track.activeCues ?? [])].map(({text}) => text));
+const shownTracks = () => [...video.textTracks].filter(({mode}) => mode !== 'disabled');
+const cues = () => shownTracks().flatMap((track) => [...(track.cues ?? [])].map(({startTime, endTime, text}) => ({start: startTime, end: endTime, text})));
+const activeCues = () => shownTracks().flatMap((track) => [...(track.activeCues ?? [])].map(({text}) => text));
 
 window.video = video;
 window.screenOf = {once, until, readPicture, nextPicture, pictures, listen, nextBeep, seek, play, state, cues, activeCues};
