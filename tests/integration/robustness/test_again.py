@@ -65,12 +65,17 @@ class Again(Case):
         self.assertEqual({name for name in after if after[name] != before.get(name)}, {"poster.jpg"})
         self.assertEqual(set(after), set(before))
 
+    def start(self, output, state):
+        process = subprocess.Popen(self.words(self.clip, output, state), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   text=True)
+        self.addCleanup(process.kill)
+        return process
+
     def test_two_at_once(self):
         """Two processes, one state folder, each its own output: both right."""
         tree = self.undisturbed(self.clip)
         for round_ in ("a", "b"):
-            running = [subprocess.Popen(self.words(self.clip, f"out{round_}{i}", f"state{round_}"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True) for i in range(2)]
+            running = [self.start(f"out{round_}{i}", f"state{round_}") for i in range(2)]
             for i, process in enumerate(running):
                 _, words = process.communicate(timeout=120)
                 self.assertEqual(process.returncode, 0, words)
@@ -80,8 +85,7 @@ class Again(Case):
     def test_two_into_one_folder(self):
         """One of them publishes; the other is told why it can't, or came when the first had ended."""
         tree = self.undisturbed(self.clip)
-        running = [subprocess.Popen(self.words(self.clip), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-                   for _ in range(2)]
+        running = [self.start("out", "state") for _ in range(2)]
         codes = []
         for process in running:
             _, words = process.communicate(timeout=120)
@@ -113,9 +117,8 @@ class Again(Case):
 
     def test_plan_is_what_happens(self):
         self.expect(0, self.clip)
-        plan = subprocess.run([MILLRACE, "plan", *(word for word in self.words(self.clip, ladder=THREE, )[2:]
-                                                   if word not in ("--output", str(self.dir / "out"))), "--json"],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+        words = [word for word in self.words(self.clip, ladder=THREE)[2:] if word not in ("--output", str(self.dir / "out"))]
+        plan = subprocess.run([MILLRACE, "plan", *words, "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
         by_node = {node["node"]: node for node in json.loads(plan.stdout)["nodes"]}
         second = self.expect_events(0, self.clip, ladder=THREE)
         for node in ("probe", "plan", "analysis", "audio", "poster", "storyboard"):

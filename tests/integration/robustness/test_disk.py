@@ -78,7 +78,8 @@ class FullDisk(Case):
     def mount(self, size):
         disk = self.dir / "disk"
         disk.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k,mode=0755", "tmpfs", str(disk)], capture_output=True, text=True, check=False)
+        words = ["mount", "-t", "tmpfs", "-o", f"size={size}k,mode=0755", "tmpfs", str(disk)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             disk.rmdir()
             self.skipTest(f"no small disk can be mounted here ({done.stderr.strip()}): a full disk is not tried")

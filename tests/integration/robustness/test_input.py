@@ -130,8 +130,9 @@ class Input(Case):
             self.refused(self.file("list.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{target}\n#EXT-X-ENDLIST\n"))
             self.refused(self.file("list.mp4", f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{target}\n#EXT-X-ENDLIST\n"))
             self.refused(self.file("list.txt", f"ffconcat version 1.0\nfile '{target}'\n"))
-            self.refused(self.file("list.mpd", '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet>'
-                                   f"<Representation id='a' bandwidth='1'><BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>\n"))
+            self.refused(self.file("list.mpd", '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
+                                   f"<AdaptationSet><Representation id='a' bandwidth='1'><BaseURL>{target}</BaseURL></Representation></AdaptationSet>"
+                                   "</Period></MPD>\n"))
             self.refused(self.file("list.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5000 RTP/AVP 96\n"
                                    f"a=rtpmap:96 H264/90000\na=control:{target}\n"))
             self.refused(self.file("list.pls", f"[playlist]\nFile1={target}\nNumberOfEntries=1\n"))

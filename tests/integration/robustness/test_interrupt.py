@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Interrupted and killed in the middle of encoding: nothing that was done is done again, and the tree is the same as of a run that nobody disturbed."""
+"""Interrupted and killed while encoding: nothing that was done is done again, and the tree is that of a run which nobody disturbed."""
 import array
 import fcntl
 import json
@@ -107,7 +107,7 @@ class Interrupted(Case):
         self.expect(0, self.clip, "first", "state", **SLOW)
         for at in (1, 7, 16, 30, 45):
             outputs = iter(range(at, 0, -1))
-            self.strike(lambda event, outputs=outputs: event["event"] == "output" and event["node"] == "package" and next(outputs, 1) == 1, signal.SIGKILL)
+            self.strike(lambda event, left=outputs: event["event"] == "output" and event["node"] == "package" and next(left, 1) == 1, signal.SIGKILL)
             for name, digest in digests(self.dir / "out").items():
                 if not name.endswith((".m3u8", ".mpd")):  # playlists may still have been growing
                     self.assertEqual(digest, self.tree[name], name)
@@ -119,7 +119,8 @@ class Interrupted(Case):
         """Nobody reads the events and their pipe is full: a signal ends the run all the same."""
         read, write = os.pipe()
         room = fcntl.fcntl(write, F_SETPIPE_SZ, 4096)
-        process = subprocess.Popen(self.words(self.clip, "out", "state", "--json", **SLOW), stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.DEVNULL)
+        words = self.words(self.clip, "out", "state", "--json", **SLOW)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.DEVNULL)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         os.close(write)
