@@ -89,8 +89,10 @@ static int read_line(mr_ledger *ledger, const char *line, size_t len)
     int result = 0;
     if (path && digest && size >= 0 && mr_path_is_safe(path)) {
         result = note(ledger, path, digest, (uint64_t)size, growing, &entry);
-        if (result == 0)
+        if (result == 0) {
             entry->whole_before = !growing;
+            entry->replaceable = json_is_true(json_object_get(object, "replaceable"));
+        }
     }
     json_decref(object);
     return result;
@@ -153,7 +155,8 @@ void mr_ledger_close(mr_ledger *ledger)
 static int write_line(int fd, const mr_ledger_entry *entry)
 {
     json_t *object = json_pack("{s:s, s:s, s:I}", "digest", entry->digest, "path", entry->path, "size", (json_int_t)entry->size);
-    if (object && entry->growing && json_object_set_new(object, "growing", json_true()) != 0) {
+    if (object && ((entry->growing && json_object_set_new(object, "growing", json_true()) != 0) ||
+                   (entry->replaceable && json_object_set_new(object, "replaceable", json_true()) != 0))) {
         json_decref(object);
         object = NULL;
     }
@@ -170,10 +173,13 @@ static int write_line(int fd, const mr_ledger_entry *entry)
     return result;
 }
 
-int mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, mr_ledger_entry **ret_entry)
+int mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, bool replaceable, mr_ledger_entry **ret_entry)
 {
     int result = note(ledger, path, digest, size, growing, ret_entry);
-    return result == 0 ? write_line(ledger->fd, *ret_entry) : result;
+    if (result != 0)
+        return result;
+    (*ret_entry)->replaceable = replaceable;
+    return write_line(ledger->fd, *ret_entry);
 }
 
 void mr_ledger_remove(mr_ledger *ledger, mr_ledger_entry *entry)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this and earlier runs published in a folder: .millrace/published.jsonl, one object {digest, path, size} a line, with {growing: true} where
- * the file was to be replaced by a later one of the same run. A line is written before its
- * file appears, so that a killed run leaves nothing unknown; at the end the list is written anew, sorted, without what was removed.
- * Only what stands in it is ever removed: other people's files in the folder are theirs.
+ * What this and earlier runs published in a folder: .millrace/published.jsonl, one object {digest, path, size} a line, with {replaceable: true}
+ * for playlists, and {growing: true} where the file was to be replaced by a later one of the same run. A line is written before its file appears, so
+ * that a killed run leaves nothing unknown; at the end the list is written anew, sorted, without what was removed. Only what stands in it is ever
+ * removed: other people's files in the folder are theirs.
  */
 #ifndef STORAGE_LEDGER_H
 #define STORAGE_LEDGER_H
@@ -18,7 +18,7 @@ typedef struct mr_ledger_entry {
     bool growing;
     bool current;      /* published by this run */
     bool whole_before; /* an earlier run published it, not growing, and this one has not touched it */
-    bool replaceable;
+    bool replaceable;  /* names others */
     UT_hash_handle hh;
 } mr_ledger_entry;
 
@@ -35,7 +35,8 @@ int mr_ledger_open(mr_ledger *ledger, int notes_fd);
 void mr_ledger_close(mr_ledger *ledger);
 mr_ledger_entry *mr_ledger_find(const mr_ledger *ledger, const char *path); /* NULL: not known */
 /* Notes that path is about to be published. */
-int mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, mr_ledger_entry **ret_entry);
+int mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, bool replaceable,
+                  mr_ledger_entry **ret_entry);
 void mr_ledger_remove(mr_ledger *ledger, mr_ledger_entry *entry);
 /* Writes the list anew, sorted by path. */
 int mr_ledger_finish(mr_ledger *ledger, int notes_fd);

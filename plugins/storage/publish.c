@@ -154,6 +154,18 @@ static mr_status write_file(struct publisher *publisher, const mr_artifact *item
     return status;
 }
 
+/* A file is about to change under the playlists of an earlier run: from now on they would lie. Those that this run has made are not concerned. */
+static void withdraw_playlists(struct publisher *publisher)
+{
+    mr_ledger_entry *entry, *next;
+    HASH_ITER (hh, publisher->ledger.entries, entry, next) {
+        if (!entry->replaceable || (entry->current && !entry->whole_before))
+            continue;
+        mr_folder_remove(publisher->folder, entry->path, entry->size);
+        entry->current = entry->whole_before = false;
+    }
+}
+
 static mr_status publish(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable, bool growing)
 {
     mr_ledger_entry *entry = mr_ledger_find(&publisher->ledger, path);
@@ -170,17 +182,17 @@ static mr_status publish(struct publisher *publisher, const mr_artifact *item, c
                                 path);
         return MR_ERR_CONFLICT;
     }
-    int result = mr_ledger_add(&publisher->ledger, path, item->digest, item->size, growing, &entry);
+    int result = mr_ledger_add(&publisher->ledger, path, item->digest, item->size, growing, replaceable, &entry);
     if (result != 0)
         return refuse(publisher, result, path);
     entry->current = true;
-    entry->replaceable = replaceable;
     entry->whole_before = false;
     if (presence == SAME_BYTES) {
         publisher->unchanged++;
         return MR_OK;
     }
-    publisher->replaced += presence == OTHER_BYTES && !replaceable;
+    if (presence == OTHER_BYTES && !replaceable && publisher->replaced++ == 0)
+        withdraw_playlists(publisher);
     return write_file(publisher, item, path, replaceable);
 }
 

@@ -341,6 +341,35 @@ static void test_stopped_while_growing(void **state)
     expect_text("master.m3u8", "whole");
 }
 
+/* Playlists of an earlier run go before what they name becomes something else; those of other streams in the folder need not be known apart. */
+static void test_stopped_while_replacing(void **state)
+{
+    const op_input whole[] = {file("{\"path\":\"a.m4s\"}", "one"), file("{\"path\":\"b.m4s\"}", "same"),
+                              file("{\"path\":\"index.m3u8\",\"replaceable\":true}", "index"),
+                              file("{\"path\":\"manifest.mpd\",\"replaceable\":true,\"role\":\"dash\"}", "whole")};
+    const op_input stopped[] = {file("{\"path\":\"b.m4s\"}", "same"), file("{\"path\":\"a.m4s\"}", "two"),
+                                file("{\"path\":\"../outside\"}", "refused")};
+    (void)state;
+    op_result result = publish(whole, 4);
+    ok(&result);
+    op_result_free(&result);
+    const op_input nothing_new[] = {stopped[0], stopped[2]};
+    result = publish(nothing_new, 2);
+    assert_int_equal(result.status, MR_ERR_INPUT);
+    op_result_free(&result);
+    expect_text("manifest.mpd", "whole");
+    result = publish(stopped, 3);
+    assert_int_equal(result.status, MR_ERR_INPUT);
+    op_result_free(&result);
+    expect_text("a.m4s", "two");
+    assert_false(is_there("index.m3u8"));
+    assert_false(is_there("manifest.mpd"));
+    result = publish(whole, 4);
+    ok(&result);
+    op_result_free(&result);
+    expect_text("manifest.mpd", "whole");
+}
+
 /* Killed while it writes (SIGXFSZ strikes in the middle of a file): the playlist that was there is there, whole, and the next run goes on. */
 static void test_killed(void **state)
 {
@@ -448,6 +477,7 @@ int main(void)
         T(test_killed),
         T(test_cancelled),
         T(test_stopped_while_growing),
+        T(test_stopped_while_replacing),
         T(test_unwritable),
         T(test_from_descriptor),
     };

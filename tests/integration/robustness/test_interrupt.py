@@ -32,7 +32,7 @@ class Interrupted(Case):
         if Interrupted.tree is None:
             Interrupted.tree = self.undisturbed(self.clip, **SLOW)
 
-    def strike(self, when, how, *extra):
+    def strike(self, when, how, *extra, options=SLOW):
         """
         Starts a run and reads its events until when(event) says so, then sends the signal.
         Returns the exit code, all that was told, the words on stderr, and how long it lived on.
@@ -40,7 +40,7 @@ class Interrupted(Case):
         seen = []
         begun = None
         with tempfile.TemporaryFile("w+") as words, subprocess.Popen(
-                self.words(self.clip, "out", "state", "--json", *extra, **SLOW), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words,
+                self.words(self.clip, "out", "state", "--json", *extra, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words,
                 text=True) as process:
             self.addCleanup(process.kill)
             for line in process.stdout:
@@ -114,6 +114,20 @@ class Interrupted(Case):
         self.expect(0, self.clip, **SLOW)
         self.assertEqual(digests(self.dir / "out"), self.tree)
         self.expect_no_leftovers()
+
+    def test_killed_while_replacing(self):
+        """Another encoding into the same folder: the manifests of the former are not left over segments of both."""
+        self.expect(0, self.clip, **SLOW)
+        other = {**SLOW, "preset": "veryfast"}
+        code, _, words, _ = self.strike(lambda event: event["event"] == "output" and event["node"] == "package" and
+                                        event["detail"]["meta"]["path"].endswith("p/00005.m4s"), signal.SIGKILL, options=other)
+        self.assertEqual(code, -signal.SIGKILL, words)
+        left = digests(self.dir / "out")
+        self.assertTrue(any(left[name] != self.tree[name] for name in left if name.endswith(".m4s") and name in self.tree))
+        for name in ("master.m3u8", "manifest.mpd"):
+            self.assertNotEqual(left.get(name), self.tree[name])
+        self.expect(0, self.clip, **SLOW)
+        self.assertEqual(digests(self.dir / "out"), self.tree)
 
     def test_a_reader_that_stopped(self):
         """Nobody reads the events and their pipe is full: a signal ends the run all the same."""
