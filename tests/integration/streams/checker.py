@@ -4,9 +4,9 @@ Is a published stream right? Measured against its source with ffmpeg and ffprobe
 check_stream() returns a list of sentences, one for each thing that is wrong; an empty list means right.
 
 What is measured, for every rendition: the number of frames that decode through its playlist; timestamps that only grow; the
-length, within one frame; the picture's size; an IDR at each segment's start; segments at the same places in all rungs, and a
-switch from any rung to the next at each of them that decodes; the sound's place against the picture's, within 20 ms; the end of each
-track; and, where the source's pixels can be compared, the PSNR of frames at seams against those elsewhere.
+length, within one frame; the picture's size; an IDR at each segment's start; segments at the same places in all rungs,
+each of them decoding alone, so that a player may switch from any to any; the sound's place against the picture's, within 20 ms; the end of each
+track; and, where the source's pixels can be compared, PSNR and SSIM, at seams as elsewhere.
 """
 import math
 import subprocess
@@ -20,7 +20,8 @@ import probes
 SYNC_SECONDS = 0.020
 CUT_SECONDS = 0.015    # sound this far ahead of the picture is cut rather than the first frame held
 SEAM_DROP_DB = 4.0     # the frames at an edge of a segment may be this much worse than those inside it
-FLOOR_DB = 24.0        # a rendition of the source's own size is not worse than this on average
+SEAM_DROP_SSIM = 0.06
+FLOOR_DB, FLOOR_SSIM = 24.0, 0.85  # the means of a rendition are not worse than this
 
 
 @dataclass
@@ -49,7 +50,7 @@ def _check_timestamps(name, times, problems):
 
 
 def _check_segments(name, media, problems):
-    """Each segment, with its init alone, starts with an IDR and decodes."""
+    """Each segment, with its init alone, starts with an IDR and decodes without a message. The times at which they start."""
     init = media.init.read_bytes() if media.init else b""
     starts = []
     for path, length in media.segments:
@@ -57,58 +58,53 @@ def _check_segments(name, media, problems):
             alone.write(init + path.read_bytes())
             alone.flush()
             found = probes.packets(alone.name, "v:0")
+            done = subprocess.run(["ffmpeg", "-v", "error", "-i", alone.name, "-f", "null", "-"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if not found or not found[0][3]:
             problems.append(f"{name}: {path.name} does not start with a key frame")
             return []
+        if done.returncode != 0 or done.stderr.strip():
+            problems.append(f"{name}: {path.name} alone does not decode: {done.stderr.decode(errors='replace')[:200]}")
         starts.append(min(p[0] for p in found))
         if length > media.target + 0.5:
             problems.append(f"{name}: {path.name} lasts {length:.3f} s, over the target duration {media.target}")
     return starts
 
 
-def _check_switches(renditions, problems):
-    """From each rung to the next at every segment: the joined bytes decode without a message, and no frame is lost."""
-    for (low_name, low), (high_name, high) in zip(renditions, renditions[1:]):
-        if len(low.segments) != len(high.segments):
-            problems.append(f"{low_name} has {len(low.segments)} segments, {high_name} has {len(high.segments)}")
-            continue
-        for at in range(1, len(low.segments)):
-            frames = 0
-            for media, part in ((low, at - 1), (high, at)):
-                with tempfile.NamedTemporaryFile(suffix=".mp4") as joined:
-                    joined.write(media.init.read_bytes() + media.segments[part][0].read_bytes())
-                    joined.flush()
-                    done = subprocess.run(["ffmpeg", "-v", "error", "-i", joined.name, "-f", "null", "-"], stdin=subprocess.DEVNULL,
-                                          capture_output=True, check=False)
-                    frames += 1
-                if done.returncode != 0 or done.stderr.strip():
-                    problems.append(f"switching {low_name} to {high_name} at segment {at}: {done.stderr.decode()[:200]}")
-                    return
+def _check_switches(starts_of, problems):
+    """Segments stand alone (above); where they also start at the same times in all rungs, a player may go from any to any at each."""
+    (first_name, first), *others = starts_of.items()
+    for name, starts in others:
+        if len(starts) != len(first) or any(abs(a - b) > 0.001 for a, b in zip(first, starts)):
+            problems.append(f"segments of {name} start at {starts[:5]} …, those of {first_name} at {first[:5]} …")
+
+
+def _mean(values):
+    return sum(values) / max(1, len(values))
 
 
 def check_seams(source, media, size, fps, problems, name):
-    """PSNR frame by frame: frames beside a seam must not stand out, and each segment must fit its own place best."""
-    values = probes.quality(source, media.path, *size)
-    if len(values) < 8:
+    """PSNR and SSIM frame by frame: frames beside a seam must not stand out, and each segment must fit its own place best."""
+    measured = probes.quality(source, media.path, *size)
+    if len(measured) < 8:
         return
-    same = probes.first_stream(source, "video")
-    mean = sum(values) / len(values)
-    if mean < FLOOR_DB and size == (int(same["width"]), int(same["height"])):
-        problems.append(f"{name}: mean PSNR {mean:.1f} dB is under {FLOOR_DB}")
-    earlier = probes.quality(source, media.path, *size, shift=-1)
-    later = probes.quality(source, media.path, *size, shift=1)
+    values = [psnr for psnr, _ in measured]
+    similar = [ssim for _, ssim in measured]
+    if _mean(values) < FLOOR_DB or _mean(similar) < FLOOR_SSIM:
+        problems.append(f"{name}: mean PSNR {_mean(values):.1f} dB and SSIM {_mean(similar):.3f}; at least {FLOOR_DB} and {FLOOR_SSIM} are wanted")
+    earlier = [psnr for psnr, _ in probes.quality(source, media.path, *size, shift=-1)]
+    later = [psnr for psnr, _ in probes.quality(source, media.path, *size, shift=1)]
     position = 0.0
     for path, length in media.segments:
         first, last = round(position * fps), round((position + length) * fps)
         position += length
-        inner = values[first + 2: last - 2]
-        for edge in (values[first: first + 2] if first else [], values[last - 2: last] if last < len(values) else []):
-            if edge and inner and sum(edge) / len(edge) < sum(inner) / len(inner) - SEAM_DROP_DB:
-                problems.append(f"{name}: PSNR at an edge of {path.name} is {sum(edge) / len(edge):.1f} dB, inside it {sum(inner) / len(inner):.1f}")
-        here = sum(values[first:last]) / max(1, last - first)
+        for row, drop, what in ((values, SEAM_DROP_DB, "PSNR"), (similar, SEAM_DROP_SSIM, "SSIM")):
+            inner = row[first + 2: last - 2]
+            for edge in (row[first: first + 2] if first else [], row[last - 2: last] if last < len(row) else []):
+                if edge and inner and _mean(edge) < _mean(inner) - drop:
+                    problems.append(f"{name}: {what} at an edge of {path.name} is {_mean(edge):.2f}, inside it {_mean(inner):.2f}")
         for other, word in ((earlier, "earlier"), (later, "later")):
             there = other[first: last - 1]
-            if there and sum(there) / len(there) > here + 1:
+            if there and _mean(there) > _mean(values[first:last]) + 1:
                 problems.append(f"{name}: {path.name} fits better one frame {word}")
 
 
@@ -127,6 +123,7 @@ def _expected_frames(source_times, fps, sound_start):
 
 def _check_video(source, master, expect, sound_start, source_times, problems):
     renditions = []
+    starts_of = {}
     for values, path in sorted(master.variants, key=lambda v: int(v[0]["RESOLUTION"].split("x")[1])):
         if any(path == known.path for _, known in renditions):
             continue
@@ -150,7 +147,7 @@ def _check_video(source, master, expect, sound_start, source_times, problems):
                 problems.append(f"{name}: {len(times)} frames decode, {expected} are in the source ({len(source_times)} decoded)")
         if abs(media.seconds - len(times) / fps) > 1.0 / fps + 0.001:
             problems.append(f"{name}: the playlist lasts {media.seconds:.3f} s, its {len(times)} frames {len(times) / fps:.3f} s")
-        starts = _check_segments(name, media, problems)
+        starts = starts_of[name] = _check_segments(name, media, problems)
         if starts and abs(starts[0] - 0) > 0.001:
             problems.append(f"{name}: starts at {starts[0]:.3f} s, not at 0")
         if not media.ended:
@@ -158,7 +155,7 @@ def _check_video(source, master, expect, sound_start, source_times, problems):
         if expect.compare and expect.exact_frames and not expect.damaged and len(times) == len(source_times):
             check_seams(source, media, size, fps, problems, name)
     if renditions:
-        _check_switches(renditions, problems)
+        _check_switches(starts_of, problems)
         width, height = expect.width, expect.height
         top = probes.first_stream(renditions[-1][1].path, "video")
         if width and abs(top["width"] / top["height"] - width / height) > 0.03 * width / height + 2 / top["height"]:

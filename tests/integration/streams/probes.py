@@ -2,6 +2,7 @@
 """What ffmpeg and ffprobe say of a file or a playlist: an independent reader's numbers, nothing of Millrace's."""
 import json
 import subprocess
+import tempfile
 
 import numpy
 
@@ -92,15 +93,19 @@ def lag_seconds(reference, other, rate, most=2.0):
 
 
 def quality(reference, stream, width, height, shift=0):
-    """PSNR (dB, luma) of each frame of a stream against the reference brought to its size. shift: of the reference, in frames: 1 compares with the next one."""
+    """(PSNR in dB of the luma, SSIM) of each frame of a stream against the reference brought to its size. shift: of the reference, in frames: 1
+    compares with the next one."""
     cut_reference = f"trim=start_frame={shift}," if shift > 0 else ""
     cut_stream = f"trim=start_frame={-shift}," if shift < 0 else ""
-    text = run(["ffmpeg", "-v", "error", "-i", str(reference), "-i", str(stream), "-lavfi",
-                f"[0:v:0]{cut_reference}scale={width}:{height}:flags=bicubic,format=yuv420p,setpts=N/25/TB[a];"
-                f"[1:v:0]{cut_stream}format=yuv420p,setpts=N/25/TB[b];[b][a]psnr=stats_file=-:shortest=1", "-f", "null", "-"])
-    values = []
-    for line in text.splitlines():
-        fields = dict(part.split(":", 1) for part in line.split() if ":" in part)
-        if "psnr_y" in fields:
-            values.append(100.0 if fields["psnr_y"] == "inf" else float(fields["psnr_y"]))
-    return values
+    with tempfile.NamedTemporaryFile("r") as psnr, tempfile.NamedTemporaryFile("r") as ssim:
+        run(["ffmpeg", "-v", "error", "-i", str(reference), "-i", str(stream), "-lavfi",
+             f"[0:v:0]{cut_reference}scale={width}:{height}:flags=bicubic,format=yuv420p,setpts=N/25/TB,split[a][b];"
+             f"[1:v:0]{cut_stream}format=yuv420p,setpts=N/25/TB,split[c][d];"
+             f"[c][a]psnr=stats_file={psnr.name}:shortest=1[e];[d][b]ssim=stats_file={ssim.name}:shortest=1[f]", "-map", "[e]", "-f", "null", "-", "-map", "[f]",
+             "-f", "null", "-"])
+        return list(zip(_field(psnr, "psnr_y", 100.0), _field(ssim, "Y", 1.0)))
+
+
+def _field(lines, name, infinite):
+    fields = [dict(part.split(":", 1) for part in line.split() if ":" in part) for line in lines]
+    return [infinite if found[name] == "inf" else float(found[name]) for found in fields if name in found]
