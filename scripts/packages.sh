@@ -26,7 +26,7 @@ build lib libavutil libavutil-dev
 build lib libswscale libswscale-dev
 build lib libswresample libswresample-dev
 build lib x264 libx264-dev
-build lib cmocka libcmocka-dev
+test lib cmocka libcmocka-dev
 up tool ffmpeg ffmpeg
 test tool ffmpeg ffmpeg
 test tool g++ g++
