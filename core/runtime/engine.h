@@ -21,7 +21,7 @@ typedef struct mr_engine_options {
 const mr_host *mr_engine_host(void); /* the table that plugins are given */
 
 mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_engine **ret_engine);
-void mr_engine_close(mr_engine *engine); /* cancels what runs, waits */
+void mr_engine_close(mr_engine *engine); /* when all its runs are freed; NULL is fine */
 
 typedef struct mr_run_input {
     const char *name;
