@@ -201,6 +201,7 @@ void mr_engine_close(mr_engine *engine)
     pthread_cond_broadcast(&engine->tick);
     while (engine->waiting_tasks > 0)
         pthread_cond_wait(&engine->idle, &engine->lock);
+    mr_own_threads_join(engine);
     pthread_mutex_unlock(&engine->lock);
     for (uint32_t i = 0; i < engine->worker_count; i++)
         pthread_join(engine->workers[i], NULL);

@@ -37,6 +37,7 @@
 #define MR_MAX_WAITING_TASKS 256u        /* tasks without a CPU slot (streaming ones, notifications) at a time */
 #define MR_OPEN_CONTENTS     8u          /* descriptors that a task keeps open */
 
+typedef struct mr_own_thread mr_own_thread;
 typedef struct mr_item mr_item;
 typedef struct mr_slot mr_slot;
 typedef struct mr_stream mr_stream;
@@ -262,6 +263,7 @@ struct mr_engine {
     uint64_t memory_used_mb;
     uint32_t running; /* batches on CPU slots */
     uint32_t waiting_tasks;
+    mr_own_thread *own_threads;
     pthread_t *workers;
     uint32_t worker_count;
     pthread_t timekeeper;
@@ -302,6 +304,7 @@ bool mr_task_inputs_complete(const mr_task *task);
 
 /* task.c: lock held, but mr_task_conclude and mr_task_report */
 void mr_task_ready(mr_task *task);
+void mr_own_threads_join(mr_engine *engine); /* those that have ended */
 void mr_task_end(mr_task *task, mr_task_state state, const char *reason);
 void mr_task_conclude(mr_task *task, mr_status status); /* commits, then ends, retries or fails it */
 void mr_task_requeue(mr_task *task);

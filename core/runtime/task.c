@@ -101,33 +101,49 @@ void mr_task_clear_attempt(mr_task *task)
 
 /* ---- becoming ready ---- */
 
-typedef struct own_thread {
+struct mr_own_thread {
     mr_engine *engine;
     mr_batch_run batch;
-} own_thread;
+    pthread_t thread;
+    bool done; /* its last act under the lock: joining it does not wait for anyone */
+    mr_own_thread *next;
+};
 
 static void *run_on_own_thread(void *context)
 {
-    own_thread *own = context;
+    mr_own_thread *own = context;
     mr_engine *engine = own->engine;
     mr_expr_vm *vm = mr_expr_vm_new();
     mr_batch_execute(engine, &own->batch, vm);
     mr_expr_vm_free(vm);
-    free(own);
     pthread_mutex_lock(&engine->lock);
+    own->done = true;
     engine->waiting_tasks--;
     pthread_cond_broadcast(&engine->idle);
     pthread_mutex_unlock(&engine->lock);
     return NULL;
 }
 
+void mr_own_threads_join(mr_engine *engine)
+{
+    for (mr_own_thread **at = &engine->own_threads; *at;) {
+        mr_own_thread *own = *at;
+        if (!own->done) {
+            at = &own->next;
+            continue;
+        }
+        *at = own->next;
+        pthread_join(own->thread, NULL);
+        free(own);
+    }
+}
+
 /* Streaming tasks and those that need no CPU slot: they wait more than they work. */
 static bool start_on_own_thread(mr_task *task)
 {
     mr_engine *engine = task->run->engine;
-    pthread_t thread;
-    pthread_attr_t attributes;
-    own_thread *own = engine->waiting_tasks < MR_MAX_WAITING_TASKS ? calloc(1, sizeof(*own)) : NULL;
+    mr_own_threads_join(engine);
+    mr_own_thread *own = engine->waiting_tasks < MR_MAX_WAITING_TASKS ? calloc(1, sizeof(*own)) : NULL;
     if (!own)
         return false;
     own->engine = engine;
@@ -136,19 +152,17 @@ static bool start_on_own_thread(mr_task *task)
     task->batch = &own->batch;
     task->batch_slot = 0;
     task->state = MR_TASK_RUNNING;
-    task->run->busy++;
-    engine->waiting_tasks++;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int failed = pthread_create(&thread, &attributes, run_on_own_thread, own);
-    pthread_attr_destroy(&attributes);
-    if (failed) {
-        engine->waiting_tasks--;
-        task->run->busy--;
+    if (pthread_create(&own->thread, NULL, run_on_own_thread, own) != 0) {
+        task->batch = NULL;
         task->state = MR_TASK_PENDING;
         free(own);
+        return false;
     }
-    return !failed;
+    task->run->busy++;
+    engine->waiting_tasks++;
+    own->next = engine->own_threads;
+    engine->own_threads = own;
+    return true;
 }
 
 static bool make_streaming(mr_task *task)
