@@ -18,6 +18,7 @@ build lib yaml-0.1 libyaml-dev
 build lib lua5.4 liblua5.4-dev
 build lib sqlite3 libsqlite3-dev
 build lib libcrypto libssl-dev
+build lib libseccomp libseccomp-dev
 build lib libcurl libcurl4-openssl-dev
 build lib libavformat libavformat-dev
 build lib libavcodec libavcodec-dev
