@@ -2,6 +2,7 @@
 /* See encode.h. The options of each encoder are in encode_options.c. */
 #include "media/encode.h"
 #include "media/encode_options.h"
+#include "media/encode_turn.h"
 #include "media/framing.h"
 #include "media/input.h"
 
@@ -23,11 +24,17 @@ struct mr_encoder {
     int64_t sent;
     double qp_sum;
     int64_t qp_count;
+    bool alone; /* has its turn */
 };
 
 bool mr_codec_forces_keys(mr_video_codec codec)
 {
     return codec == MR_CODEC_H264 || codec == MR_CODEC_HEVC;
+}
+
+bool mr_codec_is_alone(mr_video_codec codec)
+{
+    return codec == MR_CODEC_AV1;
 }
 
 static AVCodecContext *new_context(const mr_encode_options *options, const AVCodec *codec)
@@ -75,8 +82,10 @@ static mr_status open_context(mr_encoder *encoder, const mr_encode_options *opti
     encoder->frame = av_frame_alloc();
     int error =
         encoder->context && encoder->parameters && encoder->frame ? mr_encoder_set_options(options, encoder->context, &dictionary) : AVERROR(ENOMEM);
+    mr_encode_opening_lock();
     if (error >= 0)
         error = avcodec_open2(encoder->context, codec, &dictionary);
+    mr_encode_opening_unlock();
     if (error >= 0)
         error = avcodec_parameters_from_context(encoder->parameters, encoder->context);
     if (error >= 0)
@@ -100,7 +109,10 @@ mr_status mr_encoder_open(const mr_host *host, mr_task *task, const mr_encode_op
     if (!encoder)
         return mr_media_error(host, task, AVERROR(ENOMEM), "encoder");
     *encoder = (mr_encoder){.host = host, .task = task, .codec = options->codec, .next_dts = options->first_dts};
-    mr_status status = open_context(encoder, options);
+    mr_status status = mr_codec_is_alone(options->codec) ? mr_encode_turn_take(host, task) : MR_OK;
+    encoder->alone = status == MR_OK && mr_codec_is_alone(options->codec);
+    if (status == MR_OK)
+        status = open_context(encoder, options);
     if (status != MR_OK) {
         mr_encoder_close(encoder);
         return status;
@@ -131,7 +143,11 @@ void mr_encoder_close(mr_encoder *encoder)
         return;
     if (encoder->codec == MR_CODEC_AV1 && encoder->sent == 0 && encoder->context && encoder->frame && avcodec_is_open(encoder->context))
         feed_once(encoder);
+    mr_encode_opening_lock();
     avcodec_free_context(&encoder->context);
+    mr_encode_opening_unlock();
+    if (encoder->alone)
+        mr_encode_turn_give();
     avcodec_parameters_free(&encoder->parameters);
     av_frame_free(&encoder->frame);
     free(encoder);

@@ -41,6 +41,7 @@ typedef struct mr_encode_options {
 
 typedef struct mr_encoder mr_encoder;
 
+/* Waits for its turn where mr_codec_is_alone(); MR_ERR_CANCELLED when the task is cancelled meanwhile. */
 mr_status mr_encoder_open(const mr_host *host, mr_task *task, const mr_encode_options *options, mr_encoder **ret_encoder);
 /* Writes the statistics of a first pass. */
 void mr_encoder_close(mr_encoder *encoder);
@@ -56,5 +57,7 @@ const AVCodecParameters *mr_encoder_parameters(const mr_encoder *encoder);
 
 /* Can one encoder be told where key frames go? Else each segment needs an encoder of its own. */
 bool mr_codec_forces_keys(mr_video_codec codec);
+/* Can a process have no more than one encoder of it open at a time? Then a thread must close one before it opens the next. (See encode_turn.h.) */
+bool mr_codec_is_alone(mr_video_codec codec);
 
 #endif

@@ -431,19 +431,36 @@ static job *smallest_pending(group *all)
     return smallest;
 }
 
-/* When every picture was kept, rung by rung: the smallest is playable first, and one encoder at a time takes memory. Else all at once. */
+static bool is_alone(const job *each)
+{
+    return mr_codec_is_alone((mr_video_codec)each->params->codec);
+}
+
+/* What is encoded in one go with 'next'. When every picture was kept, rung by rung: the smallest is playable first, and one encoder at a time takes
+ * memory. Else all at once, but for those that can't be open beside others: for each of them the source is decoded anew. */
+static void choose(group *all, const job *next)
+{
+    bool one = all->store_from == 0 || is_alone(next);
+    for (size_t i = 0; i < all->job_count; i++) {
+        const job *each = &all->jobs[i];
+        all->wanted[i + 1] = one ? each == next : !each->made && !is_alone(each);
+    }
+}
+
 static mr_status encode_rungs(group *all)
 {
-    bool one_by_one = all->store_from == 0;
     double from = all->analysed ? ANALYSIS_PART : 0;
     double total = 0;
     mr_status status = MR_OK;
     for (size_t i = 0; i < all->job_count; i++)
         total += area_of(&all->jobs[i]);
+    double scale = (1 - from) / total;
     for (job *next = smallest_pending(all); next && status == MR_OK; next = smallest_pending(all)) {
-        double to = one_by_one ? fmin(1, from + (1 - ANALYSIS_PART) * area_of(next) / total) : 1;
+        double to = from;
+        choose(all, next);
         for (size_t i = 0; i < all->job_count; i++)
-            all->wanted[i + 1] = one_by_one ? &all->jobs[i] == next : !all->jobs[i].made;
+            to += all->wanted[i + 1] ? scale * area_of(&all->jobs[i]) : 0;
+        to = fmin(1, to);
         status = attempt(all, from, to);
         from = next->made ? to : from;
     }

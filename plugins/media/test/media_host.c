@@ -30,8 +30,7 @@ static mr_status read_at(mr_task *task, const mr_artifact *artifact, uint64_t of
 
 static int cancelled(const mr_task *task)
 {
-    (void)task;
-    return 0;
+    return task->cancelled;
 }
 
 static void progress(mr_task *task, double fraction)

@@ -9,6 +9,7 @@ struct mr_task {
     int fd; /* of the source; 0: none */
     mr_artifact source;
     char messages[4096]; /* "error: …\n" lines */
+    int cancelled;
 };
 
 extern const mr_host media_host;
