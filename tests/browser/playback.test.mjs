@@ -142,16 +142,17 @@ test('subtitles stand where they stand in the source', async () => {
 });
 
 test('ends when it should, with nothing to complain about', async () => {
-  const {pictures, end} = await inPage('end', async (clip) => {
+  const last = clip.seconds * clip.fps - 1;
+  const {pictures, end} = await inPage('end', async ([clip, last]) => {
     await screenOf.seek(clip.seconds - 1.5, clip);
+    const ended = player.ended();
     await screenOf.play();
-    const ended = screenOf.once(video, 'ended');
-    const pictures = await screenOf.pictures(clip, 15);
-    await ended;
-    return {pictures, end: {...screenOf.state(), last: screenOf.readPicture(video, clip)}};
-  }, clip);
+    const pictures = await screenOf.pictures(clip, Infinity, ended);
+    await screenOf.until(() => screenOf.readPicture(video, clip)?.number === last); // and stays there
+    return {pictures, end: screenOf.state()};
+  }, [clip, last]);
+  assert.ok(pictures.length > 0, 'no picture was shown before the end');
   checkPictures(pictures);
-  assert.equal(end.last.number, clip.seconds * clip.fps - 1);
   assert.ok(Math.abs(end.currentTime - clip.seconds) < 0.05, `it ended at ${end.currentTime}`);
   assert.equal(end.buffered.length, 1, `the buffer has gaps: ${JSON.stringify(end.buffered)}`);
   assert.deepEqual(await inPage('problems', () => players.problems), []);

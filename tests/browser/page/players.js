@@ -5,6 +5,7 @@
 //   select(height)          change rung, as soon as that can be done without a pause
 //   languages(), hear(l)    sound
 //   texts()                 subtitles
+//   ended()                 resolves when the player has come to the end, from now on
 //   problems                errors, fatal or not; nothing belongs there
 const problems = [];
 
@@ -30,6 +31,7 @@ class HlsJs {
   languages() { return this.hls.audioTracks.map(({lang, name, default: first}) => ({language: lang, name, first})); }
   hear(language) { this.hls.audioTrack = this.hls.audioTracks.findIndex(({lang}) => lang === language); }
   texts() { return this.hls.subtitleTracks.map(({lang}) => lang); }
+  ended() { return screenOf.once(this.video, 'ended'); }
 }
 
 class Shaka {
@@ -53,6 +55,7 @@ class Shaka {
   languages() { return this.player.getAudioTracks().map(({language, label, primary}) => ({language, name: label, first: primary})); }
   hear(language) { this.player.selectAudioTrack(this.player.getAudioTracks().find((track) => track.language === language)); }
   texts() { return this.player.getTextTracks().map(({language}) => language); }
+  ended() { return screenOf.once(this.video, 'ended'); }
 }
 
 class DashJs {
@@ -77,6 +80,9 @@ class DashJs {
   languages() { return this.player.getTracksFor('audio').map(({lang, labels, roles}) => ({language: lang, name: labels[0]?.text, first: roles.some(({value}) => value === 'main')})); }
   hear(language) { this.player.setCurrentTrack(this.player.getTracksFor('audio').find(({lang}) => lang === language)); }
   texts() { return this.player.getTracksFor('text').map(({lang}) => lang); }
+  // dash.js looks five times a second whether the time has come to the manifest's end. When it sees that before the browser has said 'ended' (which a busy machine puts off),
+  // it seeks to the end and pauses, so that the browser never says it. Its own event comes either way.
+  ended() { return new Promise((resolve) => { this.player.on('playbackEnded', resolve); }); }
 }
 
 window.players = {HlsJs, Shaka, DashJs, problems};

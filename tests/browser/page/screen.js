@@ -53,9 +53,15 @@ function readPicture(source, clip, area) {
 const nextPicture = (clip) => new Promise((resolve) => video.requestVideoFrameCallback((now, {mediaTime}) =>
   resolve({mediaTime, currentTime: video.currentTime, ...readPicture(video, clip)})));
 
-async function pictures(clip, count) {
+// The next ones: so many, or all until a promise is kept.
+async function pictures(clip, count, until = new Promise(() => {})) {
   const seen = [];
-  while (seen.length < count) seen.push(await nextPicture(clip));
+  const over = until.then(() => null);
+  while (seen.length < count) {
+    const picture = await Promise.race([nextPicture(clip), over]);
+    if (!picture) break;
+    seen.push(picture);
+  }
   return seen;
 }
 
