@@ -39,6 +39,7 @@ extern const mr_verb mr_verb_graph;
 extern const mr_verb mr_verb_ops;
 extern const mr_verb mr_verb_plugins;
 extern const mr_verb mr_verb_schema;
+extern const mr_verb mr_verb_settings;
 extern const mr_verb mr_verb_probe;
 extern const mr_verb mr_verb_help;
 extern const mr_verb mr_verb_completion;

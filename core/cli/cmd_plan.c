@@ -79,7 +79,8 @@ static int plan_job(plan_options *from, mr_session *session)
     mr_engine *engine = NULL;
     mr_autojson json_t *plan = NULL;
     const mr_run_options how = {.inputs = from->job.inputs, .input_count = from->job.input_count, .no_cache = from->job.no_cache};
-    mr_status status = mr_engine_open(&(mr_engine_options){.state_dir = state_dir}, session->diags, &engine);
+    const mr_engine_options engine_options = {.state_dir = state_dir, .settings = &from->job.settings.values, .plugins = session->plugins};
+    mr_status status = mr_engine_open(&engine_options, session->diags, &engine);
     if (status == MR_OK)
         status = mr_engine_plan(engine, &from->job.bound, &how, session->diags, &plan);
     mr_engine_close(engine);

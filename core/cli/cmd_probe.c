@@ -15,9 +15,12 @@ typedef struct probe_options {
     const char *file;
     const char *state;
     bool json;
+    mr_configure configure;
+    mr_loaded_settings settings;
 } probe_options;
 
 static const struct argp_option options[] = {
+    MR_CONFIGURE_OPTIONS,
     {"json", KEY_JSON, NULL, 0, "Print all that is known, as one JSON object", 0},
     {"state", MR_KEY_STATE, "DIR", 0, "Keep results in DIR (default: $XDG_STATE_HOME/millrace or ~/.local/state/millrace)", 0},
     {0},
@@ -44,7 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!to->file)
             argp_error(state, "which file?");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return mr_configure_parse(&to->configure, key, arg, state);
     }
 }
 
@@ -173,12 +176,13 @@ static mr_status build(mr_session *session, mr_bound *ret_bound)
     return status;
 }
 
-static mr_status execute(mr_session *session, const mr_bound *bound, const char *file, const char *state_dir, json_t **ret_outputs)
+static mr_status execute(mr_session *session, const mr_bound *bound, const probe_options *from, const char *state_dir, json_t **ret_outputs)
 {
     mr_engine *engine = NULL;
     mr_run *run = NULL;
-    const mr_run_input input = {"source", file};
-    mr_status status = mr_engine_open(&(mr_engine_options){.state_dir = state_dir, .jobs = 1}, session->diags, &engine);
+    const mr_run_input input = {"source", from->file};
+    const mr_engine_options engine_options = {.state_dir = state_dir, .jobs = 1, .settings = &from->settings.values, .plugins = session->plugins};
+    mr_status status = mr_engine_open(&engine_options, session->diags, &engine);
     if (status == MR_OK)
         status = mr_run_start(engine, bound, &(mr_run_options){.inputs = &input, .input_count = 1}, session->diags, &run);
     if (status == MR_OK)
@@ -199,7 +203,7 @@ static int probe(const probe_options *from, mr_session *session)
         return MR_EXIT_USAGE;
     mr_status status = build(session, &bound);
     if (status == MR_OK)
-        status = execute(session, &bound, from->file, state_dir, &outputs);
+        status = execute(session, &bound, from, state_dir, &outputs);
     mr_bound_clear(&bound);
     mr_session_flush(session);
     if (status != MR_OK)
@@ -223,7 +227,10 @@ static int run(const mr_verb *verb, int argc, char **argv)
     mr_verb_parse(verb, argc, argv, parse, &parsed);
     if (!mr_session_open(&session))
         return MR_EXIT_FAILED;
-    int code = probe(&parsed, &session);
+    int code = mr_configure_load(&parsed.configure, &session, &parsed.settings);
+    if (code == MR_EXIT_DONE)
+        code = probe(&parsed, &session);
+    mr_configure_clear(&parsed.configure);
     mr_session_close(&session);
     return code;
 }

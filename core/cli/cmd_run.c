@@ -159,7 +159,7 @@ static int start(running *of)
     const char *state_dir = mr_job_state_dir(&from->job, session);
     if (!state_dir)
         return MR_EXIT_USAGE;
-    const mr_engine_options engine_options = {.state_dir = state_dir, .jobs = from->job.jobs};
+    const mr_engine_options engine_options = {.state_dir = state_dir, .jobs = from->job.jobs, .settings = &from->job.settings.values, .plugins = session->plugins};
     of->interrupt = mr_interrupt_new(last_words, of); /* before the engine's threads, which inherit the blocked signals */
     of->report = mr_report_new();
     of->progress = mr_progress_new(from->job.bound.pipeline, how_to_show(from), from->verbose && !from->json && !from->quiet);

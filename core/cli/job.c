@@ -44,7 +44,7 @@ static void make_room(mr_job *job, struct argp_state *state)
 error_t mr_job_parse(mr_job *job, int key, char *arg, struct argp_state *state)
 {
     switch (key) {
-    case ARGP_KEY_INIT: make_room(job, state); return 0;
+    case ARGP_KEY_INIT: make_room(job, state); return mr_configure_parse(&job->configure, key, arg, state);
     case 'i': job->input_texts[job->input_count++] = arg; return 0;
     case 'p': add_param(job, arg, state); return 0;
     case MR_KEY_STATE: job->state = arg; return 0;
@@ -58,7 +58,7 @@ error_t mr_job_parse(mr_job *job, int key, char *arg, struct argp_state *state)
         if (!job->pipeline)
             argp_error(state, "which pipeline? Name a file, or one that comes with millrace, as in 'vod'");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return mr_configure_parse(&job->configure, key, arg, state);
     }
 }
 
@@ -161,6 +161,9 @@ static bool match_inputs(mr_job *job, const mr_pipeline *pipeline, mr_diags *dia
 int mr_job_load(mr_job *job, mr_session *session)
 {
     const mr_pipeline *pipeline = NULL;
+    int code = mr_configure_load(&job->configure, session, &job->settings);
+    if (code != MR_EXIT_DONE)
+        return code;
     job->file = mr_find_pipeline(session, job->pipeline);
     mr_status status = mr_pipeline_load(session->arena, job->file, mr_session_ops(session), session->diags, &pipeline);
     if (status == MR_OK)
@@ -184,6 +187,7 @@ void mr_job_clear(mr_job *job)
         free((char *)job->params[i].name);
         free((char *)job->params[i].text);
     }
+    mr_configure_clear(&job->configure);
     mr_bound_clear(&job->bound);
     free(job->params);
     free(job->input_texts);

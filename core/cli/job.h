@@ -4,6 +4,7 @@
 #define MR_CLI_JOB_H
 
 #include "cli/cli.h"
+#include "cli/configure.h"
 #include "cli/session.h"
 #include "runtime/engine.h"
 
@@ -17,18 +18,21 @@ typedef struct mr_job {
     const char *state; /* NULL: the default */
     uint32_t jobs;
     bool no_cache;
+    mr_configure configure;
 
     /* After mr_job_load(): */
     const char *file;
     mr_bound bound;
     mr_run_input *inputs;
+    mr_loaded_settings settings;
 } mr_job;
 
 enum { MR_KEY_NO_CACHE = 0x1000, MR_KEY_STATE };
 
 /* The rows of the option table that describe a job. */
 #define MR_JOB_OPTIONS                                                                                                                               \
-    {"input", 'i', "NAME=PATH", 0, "Use the file PATH as the pipeline's input NAME; only PATH where it has one input. May be repeated", 0},          \
+    MR_CONFIGURE_OPTIONS,                                                                                                                            \
+        {"input", 'i', "NAME=PATH", 0, "Use the file PATH as the pipeline's input NAME; only PATH where it has one input. May be repeated", 0},      \
         {"param", 'p', "NAME=VALUE", 0, "Give the pipeline's param NAME a value, written as in a pipeline. May be repeated", 0},                     \
         {"state", MR_KEY_STATE, "DIR", 0, "Keep results in DIR (default: $XDG_STATE_HOME/millrace or ~/.local/state/millrace)", 0},                  \
     {                                                                                                                                                \
@@ -37,7 +41,7 @@ enum { MR_KEY_NO_CACHE = 0x1000, MR_KEY_STATE };
 
 /* To be called first from a parser for keys of MR_JOB_OPTIONS, the pipeline argument, and the end. ARGP_ERR_UNKNOWN: not one of these. */
 error_t mr_job_parse(mr_job *job, int key, char *arg, struct argp_state *state);
-/* Loads and checks the pipeline, binds the params, matches the inputs. Prints what is wrong; an exit code. */
+/* Reads the settings, loads and checks the pipeline, binds the params, matches the inputs. Prints what is wrong; an exit code. */
 int mr_job_load(mr_job *job, mr_session *session);
 /* The state folder; NULL (and said so) when there is none. */
 const char *mr_job_state_dir(const mr_job *job, mr_session *session);

@@ -13,16 +13,26 @@
 
 enum { ARENA_MAX = 256 << 20, PIPELINE_MAX = 1 << 20 };
 
-bool mr_session_open(mr_session *session)
+static bool open_failed(mr_session *session)
+{
+    mr_complain("out of memory");
+    mr_session_close(session);
+    return false;
+}
+
+bool mr_session_open_bare(mr_session *session)
 {
     *session = (mr_session){.arena = mr_arena_new(ARENA_MAX), .diags = mr_diags_new()};
-    if (session->arena && session->diags)
-        session->plugins = mr_plugins_load(mr_engine_host(), session->diags);
-    if (!session->plugins) {
-        mr_complain("out of memory");
-        mr_session_close(session);
+    return (session->arena && session->diags) || open_failed(session);
+}
+
+bool mr_session_open(mr_session *session)
+{
+    if (!mr_session_open_bare(session))
         return false;
-    }
+    session->plugins = mr_plugins_load(mr_engine_host(), session->diags);
+    if (!session->plugins)
+        return open_failed(session);
     mr_session_flush(session);
     return true;
 }

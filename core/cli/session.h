@@ -16,6 +16,7 @@ typedef struct mr_session {
 
 /* Loads the plugins; what is wrong with some of them goes to stderr. False (and said so) when memory is short. */
 bool mr_session_open(mr_session *session);
+bool mr_session_open_bare(mr_session *session); /* without plugins */
 void mr_session_close(mr_session *session);
 const mr_op_set *mr_session_ops(const mr_session *session);
 

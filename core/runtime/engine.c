@@ -168,12 +168,14 @@ static mr_status start_threads(mr_engine *engine, mr_diags *diags)
 
 mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_engine **ret_engine)
 {
-    mr_engine *engine = calloc(1, sizeof(*engine));
+    const mr_settings *settings = options->settings ? options->settings : mr_settings_default();
+    mr_engine *engine = settings ? calloc(1, sizeof(*engine)) : NULL;
     *ret_engine = NULL;
     if (!engine)
         return MR_ERR_NOMEM;
     init_locks(engine);
     engine->log = options->log;
+    engine->settings = *settings;
     engine->jobs = options->jobs ? options->jobs : usable_processors();
     engine->memory_mb = options->memory_mb ? options->memory_mb : usable_memory_mb();
     mr_status status = mr_dir_make(options->state_dir, 0700, diags);

@@ -7,15 +7,17 @@
 #include "base/log.h"
 #include "graph/pipeline.h"
 #include "runtime/events.h"
+#include "runtime/settings.h"
 
 typedef struct mr_engine mr_engine;
 typedef struct mr_run mr_run;
 
 typedef struct mr_engine_options {
-    const char *state_dir; /* made when missing */
-    uint32_t jobs;         /* CPU slots; 0: as many as this process may use */
-    uint64_t memory_mb;    /* for tasks altogether; 0: three quarters of what the machine (or cgroup) has */
-    mr_log *log;           /* NULL: none */
+    const char *state_dir;       /* made when missing */
+    uint32_t jobs;               /* CPU slots; 0: as many as this process may use */
+    uint64_t memory_mb;          /* for tasks altogether; 0: three quarters of what the machine (or cgroup) has */
+    mr_log *log;                 /* NULL: none */
+    const mr_settings *settings; /* copied; NULL: the defaults */
 } mr_engine_options;
 
 const mr_host *mr_engine_host(void); /* the table that plugins are given */

@@ -258,6 +258,7 @@ struct mr_engine {
     mr_objects *objects;
     mr_store *store;
     mr_log *log;
+    mr_settings settings; /* as given; never changes */
     uint32_t jobs;
     uint64_t memory_mb;
     uint64_t memory_used_mb;
