@@ -17,6 +17,7 @@
 enum { IN_TRACK, IN_SOURCE, IN_PLAN };
 enum { OUT_SEGMENTS };
 enum { MAX_SEGMENTS = 1000000, TIMESCALE = 1000 };
+enum { MAX_REPEATED = 64 << 20 }; /* bytes of cues that go on from the segment before: thousands of cues that never end would fill a disk */
 
 static const mr_port inputs[] = {
     [IN_TRACK] = {"track", MR_TYPE_JSON, 0, "the text track, from probe.media's text_tracks"},
@@ -47,6 +48,7 @@ typedef struct subtitles_task {
     size_t segment_count;
     char folder[MR_TRACK_FOLDER];
     mr_cues cues;
+    size_t repeated; /* bytes, so far */
 } subtitles_task;
 
 static mr_status refuse(const subtitles_task *work, const char *what, const char *why)
@@ -177,8 +179,25 @@ static void write_cue(FILE *out, const mr_cue *cue)
     fprintf(out, "%s%s\n%s\n\n", cue->settings[0] ? " " : "", cue->settings, cue->text);
 }
 
+/* Is it due in a segment that begins at from? Where it was shown in the one before, as long as there is room for repetitions. */
+static bool is_due(subtitles_task *work, const mr_cue *cue, int64_t from)
+{
+    if (cue->end_ms <= from)
+        return false;
+    if (cue->start_ms >= from || from < 0)
+        return true;
+    if (work->repeated > MAX_REPEATED)
+        return false;
+    work->repeated += strlen(cue->text) + strlen(cue->settings) + 32;
+    if (work->repeated > MAX_REPEATED)
+        work->host->report(work->task, MR_SEVERITY_WARNING, NULL, NULL,
+                           "stream %d has too many cues at a time: from %" PRId64 " s on they are only in the segment in which they begin",
+                           work->stream, from / 1000);
+    return true;
+}
+
 /* The cues from `first` on that touch [from, to), after a head. */
-static mr_status emit_text(const subtitles_task *work, json_t *meta, const char *head, size_t first, int64_t from, int64_t to)
+static mr_status emit_text(subtitles_task *work, json_t *meta, const char *head, size_t first, int64_t from, int64_t to)
 {
     char *text = NULL;
     size_t len = 0;
@@ -189,7 +208,7 @@ static mr_status emit_text(const subtitles_task *work, json_t *meta, const char 
     }
     fputs(head, out);
     for (size_t i = first; i < work->cues.count && work->cues.items[i].start_ms < to; i++) {
-        if (work->cues.items[i].end_ms > from)
+        if (is_due(work, &work->cues.items[i], from))
             write_cue(out, &work->cues.items[i]);
     }
     bool written = !ferror(out);
@@ -203,7 +222,7 @@ static mr_status emit_text(const subtitles_task *work, json_t *meta, const char 
     return status;
 }
 
-static mr_status emit_segments(const subtitles_task *work)
+static mr_status emit_segments(subtitles_task *work)
 {
     static const char head[] = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n";
     size_t first = 0;
@@ -254,7 +273,7 @@ static mr_status run(const mr_host *host, const mr_batch *batch)
 
 const mr_op mr_op_transcode_subtitles = {
     .size = sizeof(mr_op),
-    .version = 1,
+    .version = 2,
     .name = "transcode.subtitles",
     .summary = "turns a text subtitle track into segmented WebVTT",
     .help = "SRT, ASS, mov_text, WebVTT and what else is text. Italics, bold, underline and line breaks are kept, of WebVTT also voices, classes and "

@@ -24,9 +24,10 @@ typedef struct writer {
 
 /* ---- writing ---- */
 
+/* With room 0 it is written even when there is no room for more text: it is (a part of) a tag, and room for those was kept. */
 static bool put(writer *w, const char *text, size_t len, size_t room)
 {
-    if (w->full || w->len + len + room >= MR_CUE_TEXT) {
+    if ((w->full && room > 0) || w->len + len + room >= MR_CUE_TEXT) {
         w->full = w->full || room > 0;
         return false;
     }
@@ -35,11 +36,17 @@ static bool put(writer *w, const char *text, size_t len, size_t room)
     return true;
 }
 
-static void put_text(writer *w, const char *text, size_t len)
+/* The break that is due before what comes next. Never a second one: an empty line ends a cue. */
+static void put_break(writer *w)
 {
-    if (w->line_wanted && w->len > 0)
+    if (w->line_wanted && w->len > 0 && w->out[w->len - 1] != '\n')
         put(w, "\n", 1, CLOSE_ROOM);
     w->line_wanted = false;
+}
+
+static void put_text(writer *w, const char *text, size_t len)
+{
+    put_break(w);
     put(w, text, len, CLOSE_ROOM);
 }
 
@@ -92,7 +99,6 @@ static void close_top(writer *w)
 /* Empty lines and blanks at the ends are no text. */
 static size_t finish(writer *w)
 {
-    w->full = false;
     while (w->depth > 0)
         close_top(w);
     while (w->len > 0 && (w->out[w->len - 1] == ' ' || w->out[w->len - 1] == '\n'))
@@ -148,10 +154,7 @@ static void apply_styles(writer *w, const ass_state *state)
         return;
     while (w->depth > 0)
         close_top(w);
-    if (w->line_wanted && w->len > 0) {
-        put(w, "\n", 1, CLOSE_ROOM);
-        w->line_wanted = false;
-    }
+    put_break(w);
     for (int s = 0; s < STYLES; s++) {
         if (state->wanted[s] && put(w, "<", 1, CLOSE_ROOM) && put(w, names[s], 1, 0) && put(w, ">", 1, 0))
             w->open[w->depth++] = names[s];
@@ -242,12 +245,10 @@ static void open_tag(writer *w, const char *tag, size_t len)
     while (name_len < len && tag[name_len] >= 'a' && tag[name_len] <= 'z')
         name_len++;
     const char *name = known_tag(tag, name_len);
-    if (!name || w->depth == MAX_OPEN)
+    bool whole = name_len == len || tag[name_len] == '.' || isspace((unsigned char)tag[name_len]); /* else another name: "i2", "c-x" */
+    if (!name || !whole || w->depth == MAX_OPEN)
         return;
-    if (w->line_wanted && w->len > 0) {
-        put(w, "\n", 1, CLOSE_ROOM);
-        w->line_wanted = false;
-    }
+    put_break(w);
     if (!put(w, "<", 1, CLOSE_ROOM + 2 * MAX_TAG * 5))
         return;
     put(w, name, name_len, 0);
@@ -269,6 +270,8 @@ static void open_tag(writer *w, const char *tag, size_t len)
                 put(w, c, 1, 0);
         }
     }
+    while (w->out[w->len - 1] == '-') /* "-->" would begin another cue */
+        w->len--;
     put(w, ">", 1, 0);
     w->open[w->depth++] = name;
 }

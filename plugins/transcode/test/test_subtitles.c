@@ -193,6 +193,46 @@ static void hostile_text_stays_text(void **state)
     free(text);
 }
 
+/* A few kilobytes that would be gigabytes: cues without an end, in each of very many segments. */
+static void cues_without_an_end_fill_no_disk(void **state)
+{
+    (void)state;
+    enum { CUES = 40, SEGMENTS = 3000, CUE_BYTES = 1000, MOST = 68 << 20 };
+    char *text = NULL;
+    char *plan = NULL;
+    size_t len = 0;
+    size_t sum = 0;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    fputs("WEBVTT\n\n", out);
+    for (int i = 0; i < CUES; i++)
+        fprintf(out, "00:00.000 --> 99:00:00.000\n%0*d\n\n", CUE_BYTES, i);
+    fclose(out);
+    write_text("endless.vtt", text, len);
+    free(text);
+    out = open_memstream(&plan, &len);
+    assert_non_null(out);
+    fprintf(out, "{\"origin_us\":0,\"duration_us\":%d,\"segments\":%d,\"audio\":{\"sample_rate\":1000,\"segments\":[", SEGMENTS * 100000, SEGMENTS);
+    for (int i = 0; i < SEGMENTS; i++)
+        fprintf(out, "%s[%d,%d]", i ? "," : "", i * 100, (i + 1) * 100);
+    fputs("]}}", out);
+    fclose(out);
+    char *path = strdup(clip_path("endless.vtt"));
+    const op_input inputs[] = {{.port = "track", .type = MR_TYPE_JSON, .meta = "{\"stream\":0}"},
+                               {.port = "source", .type = MR_TYPE_MEDIA, .path = path},
+                               {.port = "plan", .type = MR_TYPE_JSON, .meta = plan}};
+    op_result result = op_run(subtitles, NULL, inputs, 3, NULL);
+    assert_int_equal(result.status, MR_OK);
+    assert_int_equal(result.count, SEGMENTS + 2);
+    for (size_t i = 0; i < result.count; i++)
+        sum += result.items[i].size;
+    assert_in_range(sum, MOST / 2, MOST);
+    assert_has(result.messages, "stream 0 has too many cues at a time");
+    op_result_free(&result);
+    free(path);
+    free(plan);
+}
+
 static void real_files_come_through(void **state)
 {
     (void)state;
@@ -260,6 +300,7 @@ int main(void)
         cmocka_unit_test(times_count_from_the_plans_origin),
         cmocka_unit_test(every_format_comes_through),
         cmocka_unit_test(hostile_text_stays_text),
+        cmocka_unit_test(cues_without_an_end_fill_no_disk),
         cmocka_unit_test(real_files_come_through),
         cmocka_unit_test(bad_inputs_are_refused),
     };
