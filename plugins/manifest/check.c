@@ -108,6 +108,9 @@ static mr_status refuse(const mr_model *model, const mr_rendition *rendition, co
 static mr_status check_timeline(const mr_model *model, const mr_rendition *rendition)
 {
     int64_t slack = rendition->kind == KIND_MUXED || rendition->kind == KIND_TEXT ? rendition->timescale / 10 : 0;
+    const mr_piece *last = &rendition->pieces[rendition->count - 1];
+    if (ticks_to_us(last->start + last->duration, rendition->timescale) == TIME_MAX_US)
+        return refuse(model, rendition, "ends later than any video does", rendition->count - 1);
     for (size_t i = 0; i + 1 < rendition->count; i++) {
         int64_t end = rendition->pieces[i].start + rendition->pieces[i].duration;
         int64_t next = rendition->pieces[i + 1].start;

@@ -4,10 +4,12 @@
 
 typedef unsigned __int128 wide;
 
+enum { WINDOW_MAX = 256 }; /* segments that are measured together; more within one target duration are nothing that is played */
+
 int64_t ticks_to_us(int64_t ticks, int64_t timescale)
 {
     wide us = ((wide)ticks * 1000000 + (wide)timescale / 2) / (wide)timescale;
-    return (int64_t)us;
+    return us > TIME_MAX_US ? TIME_MAX_US : (int64_t)us;
 }
 
 /* Media time less priming: what lies before presentation time 0 is not shown, so the first segment is shorter than its media. */
@@ -62,7 +64,7 @@ mr_bitrate rendition_bitrate(const mr_rendition *rendition, size_t n, int64_t ta
         uint64_t bytes = 0;
         int64_t start = piece_start_us(rendition, i);
         all += piece_bytes(rendition, i, iframes);
-        for (size_t k = i; k < n; k++) {
+        for (size_t k = i; k < n && k - i < WINDOW_MAX; k++) {
             int64_t length = piece_end_us(rendition, k) - start;
             bytes += piece_bytes(rendition, k, iframes);
             if (k > i && length * 2 > target * 3000000)

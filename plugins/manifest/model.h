@@ -111,6 +111,8 @@ const char *kind_name(mr_kind kind);
 bool path_is_plain(const char *path);
 
 /* measure.c: numbers that manifests state. */
+#define TIME_MAX_US (INT64_C(1) << 53) /* 285 years: sums and products of a few times stay within 64 bits */
+/* ticks >= 0; later times are TIME_MAX_US, and refused by model_check. */
 int64_t ticks_to_us(int64_t ticks, int64_t timescale);
 /* Presentation time at which piece i begins, and at which piece count ends. */
 int64_t piece_start_us(const mr_rendition *rendition, size_t i);
