@@ -22,6 +22,7 @@ add_custom_command(
 add_custom_target(product DEPENDS millrace ${plugins} ${PROJECT_BINARY_DIR}/pages.stamp)
 
 install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS millrace-task-host RUNTIME DESTINATION libexec/millrace) # where the command looks: ../libexec/millrace
 install(DIRECTORY core/include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ${plugins} LIBRARY DESTINATION lib/millrace/plugins)
 install(DIRECTORY pipelines/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/pipelines)

@@ -13,6 +13,9 @@ LAYERS = ["core/include", "core/base", "core/config", "scripting", "core/graph",
 # Folders of plugins/ that are libraries which plugins share.
 SHARED = {"plugins/media", "plugins/http"}
 ALLOWED = {layer: set(LAYERS[: i + 1]) for i, layer in enumerate(LAYERS)}
+# The program that ops run in stands beside the command, on the runtime.
+LAYERS.append("core/task-host")
+ALLOWED["core/task-host"] = ALLOWED["core/runtime"] | {"core/task-host"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(millrace/[^>]+)>)')
 BANNED = re.compile(r"\b(atoi|atof|atol|strcpy|strcat|sprintf|vsprintf|system|popen|gets|strtok)\s*\(")

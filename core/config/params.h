@@ -24,6 +24,10 @@ mr_status mr_params_bind(const mr_param *table, const mr_value *map, const char 
  * "4000ms" are equal and a default given explicitly is the default. SILENT params are left out, secrets are digests; lists of structs recurse.
  * For identities. New reference; NULL when memory is short. */
 json_t *mr_params_json(const mr_param *table, const void *params);
+/* All of a filled struct, secrets in clear, to be restored elsewhere. New reference; NULL when memory is short. */
+json_t *mr_params_dump(const mr_param *table, const void *params);
+/* Fills out (size bytes, zeroed first) from what mr_params_dump() gave. Texts and lists live in arena. MR_ERR_PARAM: it is not of this table. */
+mr_status mr_params_restore(const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size);
 
 /* The type's name for people: "duration", "list of {height, max_bitrate}". In arena. */
 const char *mr_param_type_text(mr_arena *arena, const mr_param *param);

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "runtime/hosts/serve.h"
 #include "runtime/internal.h"
 
 #include <stdlib.h>
@@ -104,6 +105,7 @@ static void begin(mr_engine *engine, mr_batch_run *batch, mr_task *task)
     task->batch = batch;
     task->identity[0] = '\0';
     task->cpu_us = 0;
+    task->host_lost = false;
     task->started_us = mr_wall_us();
     atomic_store(&task->timed_out, false);
     atomic_store(&task->deadline_us, task->node->node->timeout_us ? mr_now_us() + task->node->node->timeout_us : 0);
@@ -182,19 +184,70 @@ static uint32_t select_tasks(mr_engine *engine, mr_batch_run *batch, mr_expr_vm 
     return count;
 }
 
-static void run_selected(mr_task *const *tasks, uint32_t count)
+/* Which input of the pipeline to name when what is made of it kills its hosts. */
+static const char *source_name(const mr_task *task)
+{
+    const mr_pipeline *pipeline = task->run->bound->pipeline;
+    for (size_t i = 0; i < pipeline->input_count; i++) {
+        const mr_stream *stream = &task->run->inputs[i];
+        if (stream->count > 0 && stream->slots[0]->item && stream->slots[0]->item->pub.name[0])
+            return stream->slots[0]->item->pub.name;
+    }
+    return NULL;
+}
+
+/* A task went alone, and its host was lost: a strike. After the last one the input is set aside. */
+static mr_status count_strike(mr_task *task, const mr_host_outcome *outcome)
+{
+    char item[96];
+    char hint[640];
+    const char *source = source_name(task);
+    const uint32_t most = (uint32_t)task->run->engine->settings.host_strikes;
+    mr_task_item_text(task, item);
+    snprintf(hint, sizeof(hint), "its last words: %s", outcome->words);
+    task->host_lost = ++task->strikes < most;
+    if (task->host_lost) {
+        mr_host_table.report(task, MR_SEVERITY_ERROR, NULL, outcome->words[0] ? hint : NULL, "the task host %s", outcome->why);
+        return MR_ERR_UNAVAILABLE;
+    }
+    mr_host_table.report(task, MR_SEVERITY_ERROR, NULL, outcome->words[0] ? hint : NULL,
+                         "input '%s' is set aside: it cost %u task hosts in node '%s'%s%s; the last one %s", source ? source : "?", task->strikes,
+                         task->node->node->name, item[0] ? ", item " : "", item, outcome->why);
+    return MR_ERR_INPUT;
+}
+
+static void run_in_host(mr_engine *engine, mr_task *const *tasks, const uint32_t *slots, uint32_t count)
+{
+    mr_host_outcome outcome;
+    mr_batch_run *whole = tasks[0]->batch;
+    uint32_t left = 0;
+    mr_host_run_batch(engine->hosts, &engine->settings, tasks, slots, count, &outcome);
+    for (uint32_t i = 0; i < count; i++)
+        left += !whole->concluded[slots[i]];
+    for (uint32_t i = 0; i < count; i++) {
+        mr_task *task = tasks[i];
+        mr_status status = outcome.status;
+        if (whole->concluded[slots[i]])
+            continue;
+        task->cpu_us = outcome.cpu_us / left;
+        if (outcome.lost && atomic_load(&task->cancel))
+            status = MR_ERR_CANCELLED;
+        else if (outcome.lost)
+            status = whole->count == 1 ? count_strike(task, &outcome) : MR_ERR_UNAVAILABLE;
+        mr_task_conclude(task, status);
+    }
+}
+
+static void run_here(mr_task *const *tasks, const uint32_t *slots, uint32_t count)
 {
     mr_batch_task views[MR_MAX_BATCH];
     const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views};
-    uint32_t slots[MR_MAX_BATCH];
-    for (uint32_t i = 0; i < count; i++) {
-        slots[i] = tasks[i]->batch_slot;
-        views[i] = (mr_batch_task){.task = tasks[i], .op = tasks[i]->node->node->op, .params = tasks[i]->params};
-    }
     mr_batch_run *whole = tasks[0]->batch;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++)
+        views[i] = (mr_batch_task){.task = tasks[i], .op = tasks[i]->node->node->op, .params = tasks[i]->params};
     whole->cpu_mark_us = mr_thread_cpu_us();
     mr_status status = views[0].op->run(&mr_host_table, &batch);
-    uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++)
         left += !whole->concluded[slots[i]];
     int64_t cpu = mr_thread_cpu_us() - whole->cpu_mark_us;
@@ -204,6 +257,18 @@ static void run_selected(mr_task *const *tasks, uint32_t count)
             mr_task_conclude(tasks[i], status > 0 && status != MR_NOT_YET ? MR_ERR_INTERNAL : status);
         }
     }
+}
+
+/* Pure ops run in a task host; those that act on the world need it, and run here. */
+static void run_selected(mr_engine *engine, mr_task *const *tasks, uint32_t count)
+{
+    uint32_t slots[MR_MAX_BATCH];
+    for (uint32_t i = 0; i < count; i++)
+        slots[i] = tasks[i]->batch_slot;
+    if (engine->hosts && !(tasks[0]->node->node->op->flags & MR_OP_EFFECT))
+        run_in_host(engine, tasks, slots, count);
+    else
+        run_here(tasks, slots, count);
 }
 
 static void clean_up(mr_engine *engine, mr_batch_run *batch)
@@ -230,6 +295,6 @@ void mr_batch_execute(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm)
     mr_task *selected[MR_MAX_BATCH];
     uint32_t count = select_tasks(engine, batch, vm, selected);
     if (count > 0)
-        run_selected(selected, count);
+        run_selected(engine, selected, count);
     clean_up(engine, batch);
 }

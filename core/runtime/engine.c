@@ -5,6 +5,8 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "runtime/hosts/pool.h"
+#include "runtime/hosts/sandbox.h"
 #include "runtime/internal.h"
 
 #include <sched.h>
@@ -166,6 +168,27 @@ static mr_status start_threads(mr_engine *engine, mr_diags *diags)
     return MR_ERR_LIMIT;
 }
 
+/* Where the kernel lacks something this is said once, or is the end of it. */
+static mr_status start_hosts(mr_engine *engine, const mr_engine_options *options, mr_diags *diags)
+{
+    char text[128];
+    if (engine->settings.sandbox == MR_SANDBOX_OFF || !options->plugins)
+        return MR_OK;
+    const uint32_t missing = mr_sandbox_missing();
+    mr_sandbox_missing_text(missing, text, sizeof(text));
+    if (missing && engine->settings.sandbox == MR_SANDBOX_REQUIRE) {
+        mr_error(diags, "sandbox", (mr_span){0}, "the settings require the sandbox, but this kernel lacks %s", text);
+        mr_hint(diags, "use a kernel with it, or set 'sandbox: auto' to go without what is missing");
+        return MR_ERR_UNSUPPORTED;
+    }
+    if (missing) {
+        mr_warning(diags, "sandbox", (mr_span){0}, "this kernel lacks %s: task hosts are less well contained", text);
+        mr_hint(diags, "see docs/operations/sandbox.md; 'sandbox: require' in the settings refuses to run like this");
+    }
+    const mr_hosts_options hosts = {.plugins = options->plugins, .settings = &engine->settings, .objects = engine->objects, .warm = engine->jobs};
+    return mr_hosts_open(&hosts, diags, &engine->hosts);
+}
+
 mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_engine **ret_engine)
 {
     const mr_settings *settings = options->settings ? options->settings : mr_settings_default();
@@ -183,6 +206,8 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_e
         status = mr_objects_open(options->state_dir, diags, &engine->objects);
     if (status == MR_OK)
         status = mr_store_open(options->state_dir, diags, &engine->store);
+    if (status == MR_OK)
+        status = start_hosts(engine, options, diags);
     if (status == MR_OK)
         status = start_threads(engine, diags);
     if (status != MR_OK) {
@@ -209,6 +234,7 @@ void mr_engine_close(mr_engine *engine)
         pthread_join(engine->workers[i], NULL);
     if (engine->timekeeper_started)
         pthread_join(engine->timekeeper, NULL);
+    mr_hosts_close(engine->hosts);
     mr_store_close(engine->store);
     mr_objects_close(engine->objects);
     pthread_mutex_destroy(&engine->lock);

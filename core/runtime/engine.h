@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "graph/pipeline.h"
 #include "runtime/events.h"
+#include "runtime/plugins.h"
 #include "runtime/settings.h"
 
 typedef struct mr_engine mr_engine;
@@ -18,6 +19,7 @@ typedef struct mr_engine_options {
     uint64_t memory_mb;          /* for tasks altogether; 0: three quarters of what the machine (or cgroup) has */
     mr_log *log;                 /* NULL: none */
     const mr_settings *settings; /* copied; NULL: the defaults */
+    const mr_plugins *plugins;   /* what task hosts load; borrowed until the engine is closed. NULL: ops run in this process, without protection */
 } mr_engine_options;
 
 const mr_host *mr_engine_host(void); /* the table that plugins are given */

@@ -124,6 +124,8 @@ struct mr_task {
     uint32_t attempt;
     bool solo; /* its batch failed: goes alone */
     bool planned_known;
+    uint32_t strikes; /* task hosts that it cost, going alone */
+    bool host_lost;   /* this attempt's: to be tried again whatever the node says */
     struct mr_batch_run *batch;
     mr_task *fusable_next;
     mr_task *delayed_next;
@@ -258,7 +260,8 @@ struct mr_engine {
     mr_objects *objects;
     mr_store *store;
     mr_log *log;
-    mr_settings settings; /* as given; never changes */
+    mr_settings settings;   /* as given; never changes */
+    struct mr_hosts *hosts; /* NULL: ops run in this process */
     uint32_t jobs;
     uint64_t memory_mb;
     uint64_t memory_used_mb;

@@ -314,9 +314,14 @@ static char *own_folder(void)
     return asprintf(&folder, "%s/lib/millrace/plugins", path) < 0 ? NULL : folder;
 }
 
+mr_plugins *mr_plugins_new(void)
+{
+    return calloc(1, sizeof(mr_plugins));
+}
+
 mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags)
 {
-    mr_plugins *plugins = calloc(1, sizeof(*plugins));
+    mr_plugins *plugins = mr_plugins_new();
     if (!plugins)
         return NULL;
     load_named_folders(plugins, secure_getenv("MILLRACE_PLUGIN_PATH"), host, diags);

@@ -22,7 +22,8 @@ typedef struct mr_plugins mr_plugins;
 
 /* Loads everything that is found. host is handed to load(). Never NULL but when memory is short; problems are diagnostics. */
 mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags);
-/* One file only, added to the others: for tests and `millrace plugins FILE`. */
+mr_plugins *mr_plugins_new(void); /* none yet; NULL: memory is short */
+/* One file only, added to the others: for task hosts, tests and `millrace plugins FILE`. */
 mr_status mr_plugins_add(mr_plugins *plugins, const char *path, const mr_host *host, mr_diags *diags);
 void mr_plugins_free(mr_plugins *plugins); /* the shared objects stay loaded */
 const mr_op_set *mr_plugins_ops(const mr_plugins *plugins);

@@ -398,8 +398,12 @@ static mr_status conclude_success(mr_task *task, json_t **ret_outputs)
     return *ret_outputs ? commit(task, "succeeded", *ret_outputs) : MR_ERR_NOMEM;
 }
 
+#define HOST_LOST_DELAY_US (100 * 1000ll)
+
 static bool may_retry(const mr_task *task, mr_status status)
 {
+    if (task->host_lost && status == MR_ERR_UNAVAILABLE)
+        return !atomic_load(&task->cancel);
     return status == MR_ERR_UNAVAILABLE && task->attempt < task->node->node->attempts && !atomic_load(&task->cancel);
 }
 
@@ -419,7 +423,9 @@ static void conclude_failure(mr_task *task, mr_status status)
                                           .attempt = task->attempt,
                                           .reason = error ? error->message : mr_status_text(status)});
         mr_task_clear_attempt(task);
-        delay(task, wait < RETRY_DELAY_MAX_US ? wait : RETRY_DELAY_MAX_US);
+        if (task->host_lost) /* an attempt of the node's own it was not */
+            task->attempt--;
+        delay(task, task->host_lost ? HOST_LOST_DELAY_US : wait < RETRY_DELAY_MAX_US ? wait : RETRY_DELAY_MAX_US);
         return;
     }
     if (node->on_error == MR_ON_ERROR_SKIP) {

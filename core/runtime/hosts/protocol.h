@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine and a task host say to each other. Frames are as in wire.h; the fields of each are given here in their order.
+ *
+ *   engine                                   host
+ *   HELLO  ------------------------------->         loads the plugins, locks itself down
+ *          <-------------------------------  READY
+ *   RUN    ------------------------------->         runs the batch; while it does, it asks
+ *          <-------------------------------  INPUT_COUNT, INPUT, NEXT, OPEN, EMIT, EMIT_FROM, FINISH: each gets one REPLY
+ *          <-------------------------------  WRITE, DROP, PROGRESS, REPORT: no reply
+ *          <-------------------------------  DONE
+ *   RUN …                                           or the engine closes the socket, and the host ends
+ *
+ * The engine believes nothing that a host says: a frame that is not as described here, names what it was not given, comes when it must
+ * not, or goes over a limit, ends the host. Artifacts go by numbers that the engine gave out (from 0, for the length of a batch);
+ * contents by numbers that the host chose below MR_HOST_CONTENTS.
+ */
+#ifndef MR_RUNTIME_HOSTS_PROTOCOL_H
+#define MR_RUNTIME_HOSTS_PROTOCOL_H
+
+#include <stdint.h>
+
+#define MR_HOST_PROTOCOL 1u  /* raise with every change: both ends must be of one build */
+#define MR_HOST_SOCKET   3   /* the descriptor of its end in a host */
+#define MR_HOST_CONTENTS 64u /* contents that a host may have under way */
+#define MR_HOST_NOTHING  UINT32_MAX
+
+enum {
+    /* To the host. HELLO carries the control page: a read-only mr_control. */
+    MR_FRAME_HELLO = 1, /* u32 protocol, text scratch folder, u64 memory, u64 CPU seconds, u64 open files, u64 file size, u32 size of limits, limits
+                           (mr_limits as it is), u32 count, count × text plugin file */
+    MR_FRAME_RUN,       /* u32 count, count × (text op, text params as JSON of mr_params_dump) */
+    MR_FRAME_REPLY,     /* i64 status, then what the request asks for; see there */
+
+    /* To the engine. slot: which task of the batch. */
+    MR_FRAME_READY = 64,  /* u32 protocol, u32 what the kernel lacks (mr_sandbox_missing), text what went wrong ("": nothing) */
+    MR_FRAME_INPUT_COUNT, /* u32 slot, u32 port. REPLY: u64 count */
+    MR_FRAME_INPUT,       /* u32 slot, u32 port, u64 index. REPLY: an artifact; status MR_ERR_NOT_FOUND: none (yet) */
+    MR_FRAME_NEXT,        /* u32 slot. REPLY: u32 port, an artifact */
+    MR_FRAME_OPEN,        /* u32 slot, u32 artifact. REPLY with a descriptor */
+    MR_FRAME_WRITE,       /* u32 slot, u32 content, u64 offset, bytes */
+    MR_FRAME_DROP,        /* u32 content: it will not be emitted */
+    MR_FRAME_EMIT,        /* u32 slot, u32 port, u32 content or MR_HOST_NOTHING, text metadata. REPLY */
+    MR_FRAME_EMIT_FROM,   /* u32 slot, u32 port, u32 artifact, text metadata. REPLY */
+    MR_FRAME_PROGRESS,    /* u32 slot, f64 fraction */
+    MR_FRAME_REPORT,      /* u32 slot, u32 severity, text param, text hint, text message */
+    MR_FRAME_FINISH,      /* u32 slot, i64 status, i64 CPU µs. REPLY */
+    MR_FRAME_DONE,        /* i64 status, i64 CPU µs since the last FINISH */
+};
+/* An artifact: u32 number, u32 type, u32 has_content, u64 index, u64 size, text digest, text name, text metadata. */
+
+/* Shared memory that the engine writes and the host reads: 1 when the task in that slot is to end. */
+#define MR_CONTROL_SLOTS 64u
+typedef struct mr_control {
+    uint32_t cancel[MR_CONTROL_SLOTS]; /* by __atomic builtins */
+} mr_control;
+
+#endif

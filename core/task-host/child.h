@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* A task host from within: one process, one batch at a time. The calls of ops become frames to the engine. */
+#ifndef MR_TASK_HOST_CHILD_H
+#define MR_TASK_HOST_CHILD_H
+
+#include "runtime/hosts/protocol.h"
+#include "runtime/hosts/wire.h"
+#include <millrace/limits.h>
+#include <millrace/plugin.h>
+
+#include <pthread.h>
+
+#define MR_CHILD_PORTS 64u /* of an op */
+#define MR_CHILD_OPEN  16u /* descriptors that a task keeps open */
+
+/* An artifact as the engine described it; lives until the batch has ended. */
+typedef struct mr_known {
+    mr_artifact pub; /* first: an artifact handed to an op is its record */
+    uint32_t number;
+    struct mr_known *next;
+    char texts[]; /* digest, name, meta */
+} mr_known;
+
+typedef struct mr_child_port {
+    uint64_t count;
+    bool counted;
+    mr_known **items; /* by index; NULL: not asked for yet */
+    size_t room;
+} mr_child_port;
+
+typedef struct mr_open_input {
+    const mr_known *artifact;
+    int fd;
+} mr_open_input;
+
+typedef struct mr_child mr_child;
+
+struct mr_task {
+    mr_child *child;
+    uint32_t slot;
+    const mr_op *op;
+    mr_child_port ports[MR_CHILD_PORTS];
+    mr_open_input open[MR_CHILD_OPEN];
+    uint32_t open_next;
+    char *scratch;
+    int64_t progress_us; /* when it was last sent */
+};
+
+struct mr_child {
+    pthread_mutex_t lock; /* the socket: an op may make threads */
+    mr_wire wire;
+    mr_packer packer;
+    const mr_control *control;
+    char *scratch;
+    mr_limits limits;
+    mr_task *tasks;
+    uint32_t task_count;
+    mr_known *known; /* all of this batch */
+    bool content_used[MR_HOST_CONTENTS];
+    int64_t cpu_mark_us;
+};
+
+extern const mr_host mr_child_host;
+
+/* Any of these ends the process when the engine is gone: there is nobody left to work for. */
+void mr_child_send(mr_child *child);                           /* what is in the packer */
+mr_frame mr_child_ask(mr_child *child, mr_status *ret_status); /* sends it, and waits for its REPLY; the socket's lock held */
+
+/* After run(): what the batch held is given back. */
+void mr_child_clear(mr_child *child);
+int64_t mr_child_cpu_us(void);
+
+#endif
