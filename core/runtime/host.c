@@ -484,6 +484,11 @@ static const char *host_run_state(const mr_task *task)
     return mine->run_state;
 }
 
+static const mr_limits *host_limits(const mr_task *task)
+{
+    return &task->run->engine->settings.limits;
+}
+
 const mr_host mr_host_table = {
     .size = sizeof(mr_host),
     .abi_major = MR_ABI_MAJOR,
@@ -507,4 +512,5 @@ const mr_host mr_host_table = {
     .output_dir = host_output_dir,
     .effect_key = host_effect_key,
     .run_state = host_run_state,
+    .limits = host_limits,
 };

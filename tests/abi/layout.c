@@ -11,7 +11,7 @@
 #define VALUE(name, number)    _Static_assert((name) == (number), #name " has another value")
 
 VALUE(MR_ABI_MAJOR, 1);
-VALUE(MR_ABI_MINOR, 0);
+VALUE(MR_ABI_MINOR, 1);
 
 #if __SIZEOF_POINTER__ == 8
 SIZE(mr_artifact, 56);
@@ -30,7 +30,7 @@ AT(mr_port, types, 8);
 AT(mr_port, flags, 12);
 AT(mr_port, help, 16);
 
-SIZE(mr_host, 160);
+SIZE(mr_host, 168);
 AT(mr_host, size, 0);
 AT(mr_host, abi_major, 4);
 AT(mr_host, abi_minor, 6);
@@ -53,6 +53,25 @@ AT(mr_host, report, 128);
 AT(mr_host, output_dir, 136);
 AT(mr_host, effect_key, 144);
 AT(mr_host, run_state, 152);
+AT(mr_host, limits, 160); /* 1.1 */
+
+SIZE(mr_limits, 128);
+AT(mr_limits, size, 0);
+AT(mr_limits, picture_pixels, 8);
+AT(mr_limits, picture_side, 16);
+AT(mr_limits, frame_rate, 24);
+AT(mr_limits, frames, 32);
+AT(mr_limits, duration, 40);
+AT(mr_limits, streams, 48);
+AT(mr_limits, sample_rate, 56);
+AT(mr_limits, channels, 64);
+AT(mr_limits, chapters, 72);
+AT(mr_limits, cues, 80);
+AT(mr_limits, metadata_bytes, 88);
+AT(mr_limits, probe_bytes, 96);
+AT(mr_limits, probe_time, 104);
+AT(mr_limits, decoded_ratio, 112);
+AT(mr_limits, decoded_floor, 120);
 
 SIZE(mr_batch_task, 24);
 AT(mr_batch_task, task, 0);

@@ -258,6 +258,12 @@ static const char *host_run_state(const mr_task *task)
     return task->options->run_state ? task->options->run_state : "{}";
 }
 
+static const mr_limits *host_limits(const mr_task *task)
+{
+    static const mr_limits standard = MR_LIMITS_STANDARD;
+    return task->options->limits ? task->options->limits : &standard;
+}
+
 static const mr_host host = {
     .size = sizeof(mr_host),
     .abi_major = MR_ABI_MAJOR,
@@ -281,6 +287,7 @@ static const mr_host host = {
     .output_dir = host_output_dir,
     .effect_key = host_effect_key,
     .run_state = host_run_state,
+    .limits = host_limits,
 };
 
 const mr_op *op_load(const char *plugin_path, const char *op_name)

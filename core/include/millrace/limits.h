@@ -33,6 +33,13 @@ typedef struct mr_limits {
     int64_t decoded_floor;  /* … which is not asked before so many bytes are decoded */
 } mr_limits;
 
+/* The defaults, for those who stand in for the engine in tests. */
+/* clang-format off */
+#define MR_LIMITS_STANDARD                                                                                                                    \
+    { sizeof(mr_limits), 0, INT64_C(16384) * 8192, 16384, 480, INT64_C(1) << 24, INT64_C(48) * 3600 * 1000000, 128, 384000, 64, 10000, 50000, \
+      INT64_C(64) << 20, INT64_C(16) << 20, INT64_C(15) * 1000000, 1000000, INT64_C(64) << 30 }
+/* clang-format on */
+
 #ifdef __cplusplus
 }
 #endif

@@ -30,6 +30,7 @@
 #ifndef MILLRACE_OP_H
 #define MILLRACE_OP_H
 
+#include "limits.h"
 #include "param.h"
 #include "status.h"
 
@@ -127,6 +128,9 @@ typedef struct mr_host {
     const char *(*effect_key)(const mr_task *task); /* the same over retries and resumed runs: makes the effect idempotent */
     /* How the run stands, a JSON object {run, pipeline, state, reason, failed_node, outputs}: for nodes with a trigger. */
     const char *(*run_state)(const mr_task *task);
+
+    /* Since 1.1. What media may ask for, as the operator set it; never NULL, valid until the task is finished. For ops that read media. */
+    const mr_limits *(*limits)(const mr_task *task);
 } mr_host;
 
 typedef struct mr_batch_task {

@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 #define MR_ABI_MAJOR 1
-#define MR_ABI_MINOR 0
+#define MR_ABI_MINOR 1 /* 1: mr_host.limits */
 
 /* In C++ a const is local to its file unless it is said to be extern; in C an initialised extern is a warning. */
 #ifdef __cplusplus
