@@ -15,6 +15,7 @@ add_custom_command(
   COMMAND millrace completion zsh > ${completion}/_millrace
   COMMAND millrace completion fish > ${completion}/millrace.fish
   COMMAND millrace schema > ${completion}/millrace.schema.json
+  COMMAND millrace settings --schema > ${completion}/config.schema.json
   COMMAND ${CMAKE_COMMAND} -E touch ${PROJECT_BINARY_DIR}/pages.stamp
   DEPENDS millrace ${plugins} VERBATIM
   COMMENT "Man pages and shell completion")
@@ -27,11 +28,12 @@ install(DIRECTORY core/include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ${plugins} LIBRARY DESTINATION lib/millrace/plugins)
 install(DIRECTORY pipelines/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/pipelines)
 install(DIRECTORY ${pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL FILES_MATCHING PATTERN "*.1")
+install(DIRECTORY ${pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 OPTIONAL FILES_MATCHING PATTERN "*.5")
 install(DIRECTORY ${pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man7 OPTIONAL FILES_MATCHING PATTERN "*.7")
 install(FILES ${completion}/millrace DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions OPTIONAL)
 install(FILES ${completion}/_millrace DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions OPTIONAL)
 install(FILES ${completion}/millrace.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d OPTIONAL)
-install(FILES ${completion}/millrace.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace OPTIONAL)
+install(FILES ${completion}/millrace.schema.json ${completion}/config.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace OPTIONAL)
 
 # For plugin authors. Plugins link nothing of Millrace, so this is only where the headers lie and where plugins go.
 include(CMakePackageConfigHelpers)

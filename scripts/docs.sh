@@ -7,5 +7,13 @@ unset MILLRACE_PLUGIN_PATH
 mkdir -p "$dir"
 rm -rf "$dir/ops" "$dir/commands"
 "$millrace" help --markdown --write "$dir"
-"$millrace" schema >"$dir/millrace.schema.json.part"
-mv "$dir/millrace.schema.json.part" "$dir/millrace.schema.json"
+
+# keep FILE COMMAND…: what it prints, there as a whole or not at all
+keep() {
+    local file=$1
+    shift
+    "$@" >"$file.part"
+    mv "$file.part" "$file"
+}
+keep "$dir/millrace.schema.json" "$millrace" schema
+keep "$dir/config.schema.json" "$millrace" settings --schema

@@ -146,6 +146,15 @@ static mr_status write_op_index(const char *dir, const mr_op_set *ops, mr_arena 
     return page_end(&of, mr_arena_printf(arena, "%s/README.md", dir), diags);
 }
 
+static mr_status write_settings(const char *dir, mr_doc_format format, mr_arena *arena, mr_diags *diags)
+{
+    page of;
+    if (!page_begin(&of, format))
+        return MR_ERR_NOMEM;
+    mr_doc_settings(&of.doc, arena);
+    return page_end(&of, mr_arena_printf(arena, format == MR_DOC_MAN ? "%s/millrace-config.5" : "%s/settings.md", dir), diags);
+}
+
 static int write_all(const help_options *from, mr_session *session)
 {
     bool man = from->format == MR_DOC_MAN;
@@ -159,6 +168,8 @@ static int write_all(const help_options *from, mr_session *session)
         status = write_verbs(verbs_dir, from->format, session->arena, session->diags);
     if (status == MR_OK)
         status = write_ops(ops_dir, from->format, ops, session->arena, session->diags);
+    if (status == MR_OK)
+        status = write_settings(from->dir, from->format, session->arena, session->diags);
     if (status == MR_OK && !man)
         status = write_op_index(ops_dir, ops, session->arena, session->diags);
     mr_session_flush(session);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of documentation from the tables of verbs and ops: for the terminal, as Markdown, or as man pages (man(7) macros). */
+/* Pages of documentation from the tables of verbs, ops and settings: for the terminal, as Markdown, or as man pages (man(7) macros). */
 #ifndef MR_CLI_DOC_H
 #define MR_CLI_DOC_H
 
@@ -27,5 +27,8 @@ void mr_doc_item(const mr_doc *doc, unsigned level, const char *term, const char
 void mr_doc_overview(const mr_doc *doc);                  /* millrace(1) */
 void mr_doc_verb(const mr_doc *doc, const mr_verb *verb); /* millrace-run(1) */
 void mr_doc_op(const mr_doc *doc, const mr_op_entry *entry, mr_arena *arena);
+void mr_doc_settings(const mr_doc *doc, mr_arena *arena); /* millrace-config(5) */
+/* An item for each row of a table, its name behind prefix. depth: 0, but for the fields of a list's items. */
+void mr_doc_params(const mr_doc *doc, const mr_param *params, const char *prefix, unsigned depth, mr_arena *arena);
 
 #endif

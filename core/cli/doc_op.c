@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The page of an op, from its tables. */
+/* The page of an op, from its tables; and params for whoever has a table of them. */
 #include "cli/doc.h"
 #include "config/params.h"
 
@@ -50,7 +50,7 @@ static void add_limits(char kind[LINE], const mr_param *param)
         add(kind, ", %sat most %s", of, param->max);
 }
 
-static void write_params(const mr_doc *doc, const mr_param *params, const char *prefix, unsigned depth, mr_arena *arena)
+void mr_doc_params(const mr_doc *doc, const mr_param *params, const char *prefix, unsigned depth, mr_arena *arena)
 {
     for (; params->name && depth < DEPTH; params++) {
         char kind[LINE] = "";
@@ -70,7 +70,7 @@ static void write_params(const mr_doc *doc, const mr_param *params, const char *
         mr_doc_item(doc, depth > 0, term, kind, params->help);
         if (params->fields) {
             add(term, "[].");
-            write_params(doc, params->fields, term, depth + 1, arena);
+            mr_doc_params(doc, params->fields, term, depth + 1, arena);
         }
     }
 }
@@ -110,6 +110,6 @@ void mr_doc_op(const mr_doc *doc, const mr_op_entry *entry, mr_arena *arena)
     write_ports(doc, "Outputs", op->outputs, false);
     if (op->params && op->params->name) {
         mr_doc_heading(doc, "Params");
-        write_params(doc, op->params, "", 0, arena);
+        mr_doc_params(doc, op->params, "", 0, arena);
     }
 }

@@ -8,7 +8,7 @@ import unittest
 from command import MILLRACE, Case
 
 # A value that the parser takes, by how the help calls it.
-SAMPLES = {"NAME=PATH": "a=b", "NAME=VALUE": "a=b", "DIR": "dir", "N": "2"}
+SAMPLES = {"NAME=PATH": "a=b", "NAME=VALUE": "a=b", "DIR": "dir", "FILE": "file", "N": "2"}
 
 
 def sample(option):
@@ -118,7 +118,7 @@ class Tables(Case):
         self.expect(0, "help", "--man", "--write", "man")
         pages = sorted((self.dir / "man").glob("*.1"))
         self.assertEqual({page.name for page in pages}, {"millrace.1"} | {f"millrace-{verb['verb']}.1" for verb in self.verbs})
-        for page in pages + sorted((self.dir / "man").glob("*.7")):
+        for page in pages + sorted((self.dir / "man").glob("*.[57]")):
             done = subprocess.run(["groff", "-K", "utf8", "-man", "-Tutf8", "-ww", "-z", str(page)], capture_output=True, text=True, check=True, timeout=60)
             self.assertEqual(done.stderr, "", page.name)
 

@@ -17,7 +17,7 @@ class Usage(Case):
         for word in ("--help", "-h", "help"):
             done = self.expect(0, word)
             self.assertEqual(done.stderr, "")
-            for verb in ("run", "check", "plan", "graph", "ops", "plugins", "schema", "probe", "help", "completion"):
+            for verb in ("run", "check", "plan", "graph", "ops", "plugins", "schema", "settings", "probe", "help", "completion"):
                 self.assertRegex(done.stdout, rf"(?m)^  {verb}\s")
 
     def test_version(self):
