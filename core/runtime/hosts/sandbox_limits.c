@@ -70,8 +70,8 @@ mr_status mr_sandbox_drop_capabilities(const char *scratch, bool confined, mr_di
     const uint32_t search = 1u << CAP_DAC_READ_SEARCH;
     if (!have_capabilities())
         return MR_OK;
-    for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1; i++) {
-        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) != 0 && errno != EPERM) /* without CAP_SETPCAP: no_new_privs makes it idle */
+    for (int i = 0, held; (held = prctl(PR_CAPBSET_READ, i, 0, 0, 0)) >= 0; i++) {
+        if (held > 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) != 0 && errno != EPERM) /* without CAP_SETPCAP: no_new_privs makes it idle */
             return mr_sandbox_failed(diags, "can't narrow its capabilities", errno);
     }
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define HOSTILE      (MR_SANDBOX_SILENT ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_TRAP)
 #define NAMED_CALLS  1024
 #define FINAL_CALL   "reboot" /* the call that the handler ends in: every architecture has it */
 #define FINAL_NUMBER SYS_reboot
@@ -83,10 +84,6 @@ static const char *const hostile[] = {
 /* New enough for the C library to fall back on an older call when it is told that there is none. */
 static const char *const unknown[] = {"clone3", "openat2", "epoll_pwait2", "map_shadow_stack", "mseal"};
 
-/* Sanitizers' own, and only in their builds: reports, stacks, and threads that are stopped while leaks are looked for. */
-static const char *const sanitizers[] = {"readlink", "readlinkat", "mincore", "mlock",        "munlock", "personality",
-                                         "prctl",    "mprotect",   "mmap",    "rt_sigaction", "ioctl"};
-
 static const char *names[NAMED_CALLS]; /* of hostile calls, by number: written before the filter is entered, only read afterwards */
 
 /* ---- the end of a hostile call ---- */
@@ -130,7 +127,7 @@ static int rule(scmp_filter_ctx filter, uint32_t action, const char *name, const
     int number = seccomp_syscall_resolve_name(name);
     if (number < 0)
         return 0; /* this architecture has none */
-    if (action == SCMP_ACT_TRAP && number < NAMED_CALLS)
+    if (action == HOSTILE && number < NAMED_CALLS)
         names[number] = name;
     return seccomp_rule_add_array(filter, action, number, count, conditions);
 }
@@ -170,7 +167,7 @@ static int process_rules(scmp_filter_ctx filter)
     const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, (scmp_datum_t)(THREAD_FLAGS | FORBIDDEN_FLAGS), THREAD_FLAGS);
     const struct scmp_arg_cmp fork = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0);
     int result = rule(filter, SCMP_ACT_ALLOW, "clone", &thread, 1);
-    return result == 0 ? rule(filter, SCMP_ACT_TRAP, "clone", &fork, 1) : result;
+    return result == 0 ? rule(filter, HOSTILE, "clone", &fork, 1) : result;
 }
 
 /* Signals to itself only, as abort() sends them. */
@@ -178,19 +175,18 @@ static int signal_rules(scmp_filter_ctx filter)
 {
     static const char *const senders[] = {"tgkill", "kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"};
     const scmp_datum_t self = (scmp_datum_t)getpid();
-    int result = rule(filter, SCMP_ACT_TRAP, "tkill", NULL, 0); /* names a thread alone: nobody's in particular */
+    int result = rule(filter, HOSTILE, "tkill", NULL, 0); /* names a thread alone: nobody's in particular */
     for (size_t i = 0; i < COUNT(senders) && result == 0; i++) {
-        const struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, self);
-        const struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, self);
+        const struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, self, 0);
+        const struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, self, 0);
         result = rule(filter, SCMP_ACT_ALLOW, senders[i], &own, 1);
         if (result == 0)
-            result = rule(filter, SCMP_ACT_TRAP, senders[i], &other, 1);
+            result = rule(filter, HOSTILE, senders[i], &other, 1);
     }
-    /* What a handler does with any signal is its own affair, but SIGSYS is ours. */
-    const struct scmp_arg_cmp not_ours = SCMP_A0(SCMP_CMP_NE, SIGSYS);
-    const struct scmp_arg_cmp only_asked = SCMP_A1(SCMP_CMP_EQ, 0);
-    if (result == 0)
-        result = rule(filter, SCMP_ACT_ALLOW, "rt_sigaction", &not_ours, 1);
+    /* What it does with a signal is its own affair, but SIGSYS is ours. Listed, since "all but one" compares 64 bits where the kernel reads 32. */
+    for (uint64_t number = 1; number < NSIG && result == 0; number++)
+        result = number == SIGSYS ? 0 : one_of(filter, "rt_sigaction", 0, &number, 1);
+    const struct scmp_arg_cmp only_asked = SCMP_A1(SCMP_CMP_EQ, 0, 0);
     return result == 0 ? rule(filter, SCMP_ACT_ALLOW, "rt_sigaction", &only_asked, 1) : result;
 }
 
@@ -215,7 +211,7 @@ static int descriptor_rules(scmp_filter_ctx filter)
 static int settings_rules(scmp_filter_ctx filter)
 {
     static const uint64_t options[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS};
-    const struct scmp_arg_cmp asked[] = {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)};
+    const struct scmp_arg_cmp asked[] = {SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0)};
     int result = one_of(filter, "prctl", 0, options, COUNT(options));
     return result == 0 ? rule(filter, SCMP_ACT_ALLOW, "prlimit64", asked, COUNT(asked)) : result;
 }
@@ -224,13 +220,11 @@ static int all_rules(scmp_filter_ctx filter)
 {
     int result = rules(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
     if (result == 0)
-        result = rules(filter, SCMP_ACT_TRAP, hostile, COUNT(hostile));
+        result = rules(filter, HOSTILE, hostile, COUNT(hostile));
     if (result == 0)
         result = rules(filter, SCMP_ACT_ERRNO(ENOSYS), unknown, COUNT(unknown));
     if (result == 0)
         result = rule(filter, SCMP_ACT_KILL_PROCESS, FINAL_CALL, NULL, 0);
-    if (result == 0 && MR_SANITIZED)
-        result = rules(filter, SCMP_ACT_ALLOW, sanitizers, COUNT(sanitizers));
     if (result == 0)
         result = memory_rules(filter);
     if (result == 0)

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sandbox from inside: what a task host needs works, and what it must not do fails or ends it. All of it twice where we are root: as root, and as
+ * nobody. Each forbidden act is tried without the sandbox too, and must succeed there.
+ */
+#include "base/file.h"
+#include "cage.h"
+#include "runtime/hosts/sandbox_internal.h" /* MR_SANITIZED */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <seccomp.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NOBODY 65534
+
+typedef struct world {
+    char root[64];
+    char scratch[96];
+    char outside[96];
+    cage cage;
+} world;
+
+static int set_up(void **context)
+{
+    char path[128];
+    world *it = calloc(1, sizeof(*it));
+    assert_non_null(it);
+    snprintf(it->root, sizeof(it->root), "/tmp/millrace-test-XXXXXX");
+    assert_non_null(mkdtemp(it->root));
+    snprintf(it->scratch, sizeof(it->scratch), "%s/scratch", it->root);
+    snprintf(it->outside, sizeof(it->outside), "%s/outside", it->root);
+    assert_int_equal(mkdir(it->scratch, 0700), 0);
+    assert_int_equal(mkdir(it->outside, 0700), 0);
+    snprintf(path, sizeof(path), "%s/theirs", it->outside);
+    assert_int_equal(mr_file_write_atomic(path, "theirs", 6, 0644, NULL), MR_OK);
+    it->cage = (cage){.scratch = it->scratch, .outside = it->outside};
+    *context = it;
+    return 0;
+}
+
+static int tear_down(void **context)
+{
+    world *it = *context;
+    mr_dir_remove(it->root, NULL);
+    free(it);
+    return 0;
+}
+
+/* ---- what is forbidden ---- */
+
+static void check_act(const world *it, const act *act)
+{
+    cage_end end = cage_try(&it->cage, act->run);
+    char expected[128];
+    print_message("%-20s %s %d, error %d, %s\n", act->name, end.signal ? "signal" : "ended", end.signal, end.error, end.words);
+    if (act->call) {
+        snprintf(expected, sizeof(expected), "a forbidden system call was made: %s\n", act->call);
+        assert_int_equal(end.signal, SIGSYS);
+        assert_true(act->unsaid || MR_SANDBOX_SILENT ? end.words[0] == '\0' : strstr(end.words, expected) != NULL);
+        return;
+    }
+    assert_int_equal(end.signal, 0);
+    assert_int_equal(end.entered, MR_OK);
+    assert_int_equal(end.error, act->error);
+}
+
+static void test_forbidden_acts(void **context)
+{
+    world *it = *context;
+    for (size_t i = 0; i < act_count; i++)
+        check_act(it, &acts[i]);
+}
+
+/* Else the test above would prove nothing. */
+static void test_acts_succeed_without_it(void **context)
+{
+    for (size_t i = 0; i < act_count; i++) {
+        tear_down(context); /* what one act leaves must not be in the way of the next */
+        set_up(context);
+        world *it = *context;
+        it->cage.open = true;
+        cage_end end = cage_try(&it->cage, acts[i].run);
+        if (acts[i].alone_may_fail && end.error != 0) {
+            print_message("%s is forbidden on this machine even without the sandbox: %s\n", acts[i].name, strerror(end.error));
+            continue;
+        }
+        if (end.signal != 0 || end.error != 0)
+            fail_msg("%s: signal %d, error %d", acts[i].name, end.signal, end.error);
+    }
+}
+
+static void *open_socket(void *context)
+{
+    (void)context;
+    return (void *)(intptr_t)socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int socket_in_a_thread(const act_place *place)
+{
+    (void)place;
+    pthread_t thread;
+    return pthread_create(&thread, NULL, open_socket, NULL) || pthread_join(thread, NULL);
+}
+
+static int socket_while_blocked(const act_place *place)
+{
+    (void)place;
+    sigset_t all;
+    sigfillset(&all);
+    return sigprocmask(SIG_BLOCK, &all, NULL) || socket(AF_INET, SOCK_STREAM, 0) < 0;
+}
+
+static void test_no_way_around_the_end(void **context)
+{
+    world *it = *context;
+    assert_int_equal(cage_try(&it->cage, socket_in_a_thread).signal, SIGSYS);
+    assert_int_equal(cage_try(&it->cage, socket_while_blocked).signal, SIGSYS);
+}
+
+#if defined(__x86_64__)
+static int call_as_32_bit(const act_place *place)
+{
+    (void)place;
+    long result = 20; /* getpid there, writev here */
+    __asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
+    return result > 0 ? 0 : EPERM;
+}
+
+static int call_as_x32(const act_place *place)
+{
+    (void)place;
+    return syscall(0x40000000 + SYS_getpid) > 0 ? 0 : EPERM;
+}
+
+static void test_other_abis(void **context)
+{
+    world *it = *context;
+    cage_end end = cage_try(&it->cage, call_as_32_bit);
+    assert_true(end.signal == SIGSYS || end.signal == SIGSEGV); /* SIGSEGV: this kernel has no 32-bit calls */
+    assert_int_equal(cage_try(&it->cage, call_as_x32).signal, SIGSYS);
+}
+#endif
+
+/* Tricks with the upper halves of arguments, which the kernel ignores and a filter might not. */
+static int upper_halves(const act_place *place)
+{
+    const unsigned long upper = 1ul << 32;
+    unsigned char unused[256] = {0}; /* at least as long as the kernel's struct */
+    if (syscall(SYS_rt_sigaction, upper + SIGSYS, unused, NULL, 8L) == 0)
+        return 1;
+    if (syscall(SYS_fcntl, place->input, upper + 4 /* F_SETFL */, 0L) == 0)
+        return 2;
+    return syscall(SYS_prctl, upper + PR_SET_DUMPABLE, 1L, 0L, 0L, 0L) == 0 ? 3 : 0;
+}
+
+static void test_upper_halves(void **context)
+{
+    world *it = *context;
+    assert_int_equal(cage_try(&it->cage, upper_halves).error, 0);
+}
+
+/* ---- what is needed ---- */
+
+static int use_scratch(const act_place *place)
+{
+    char byte = 'x';
+    struct stat info;
+    mr_autoclose int file = open("a", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* it is the current folder */
+    if (file < 0 || write(file, &byte, 1) != 1 || pread(file, &byte, 1, 0) != 1 || ftruncate(file, 100) != 0 || fstat(file, &info) != 0)
+        return errno;
+    if (info.st_size != 100 || rename("a", "b") != 0 || mkdir("folder", 0700) != 0 || rmdir("folder") != 0 || unlink("b") != 0)
+        return errno;
+    return pread(place->input, &byte, 1, 0) == 1 && byte == 't' ? 0 : EIO;
+}
+
+static void *give_back(void *context)
+{
+    prctl(PR_SET_NAME, "worker", 0, 0, 0);
+    return context;
+}
+
+static int use_threads(const act_place *place)
+{
+    pthread_t threads[8];
+    void *back = NULL;
+    size_t count = 0;
+    int error = 0;
+    for (; count < 8 && error == 0; count += error == 0)
+        error = pthread_create(&threads[count], NULL, give_back, (void *)place);
+    for (size_t i = 0; i < count; i++) {
+        if (pthread_join(threads[i], &back) != 0 || back != place)
+            error = EINVAL;
+    }
+    return error;
+}
+
+static int use_memory_and_time(const act_place *place)
+{
+    (void)place;
+    struct timespec now;
+    struct timespec little = {.tv_nsec = 1000};
+    unsigned char random[16];
+    void *memory = malloc(64u << 20);
+    if (!memory)
+        return ENOMEM;
+    memset(memory, 1, 64u << 20);
+    free(memory);
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0 || clock_nanosleep(CLOCK_MONOTONIC, 0, &little, NULL) != 0)
+        return errno;
+    return getrandom(random, sizeof(random), 0) == sizeof(random) ? 0 : errno;
+}
+
+/* The engine's socket, and no other. */
+static int use_socket(const act_place *place)
+{
+    (void)place;
+    char byte = 'm';
+    if (send(MR_SANDBOX_SOCKET, &byte, 1, MSG_NOSIGNAL) != 1 || read(MR_SANDBOX_SOCKET + 1, &byte, 1) != 1 || byte != 'm')
+        return errno ? errno : EIO;
+    if (send(MR_SANDBOX_SOCKET + 1, &byte, 1, MSG_NOSIGNAL) == 1)
+        return EEXIST;
+    return errno == EPERM ? 0 : errno;
+}
+
+static void test_what_is_needed_works(void **context)
+{
+    world *it = *context;
+    int (*const needed[])(const act_place *) = {use_scratch, use_threads, use_memory_and_time, use_socket};
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        cage_end end = cage_try(&it->cage, needed[i]);
+        if (end.signal || end.error)
+            fail_msg("need %zu: signal %d, error %d, %s", i, end.signal, end.error, end.words);
+    }
+}
+
+static int call_abort(const act_place *place)
+{
+    (void)place;
+    abort();
+}
+
+static int crash(const act_place *place)
+{
+    (void)place;
+    return kill(getpid(), SIGSEGV);
+}
+
+static void test_crashes_keep_their_name(void **context)
+{
+    world *it = *context;
+    assert_int_equal(cage_try(&it->cage, call_abort).signal, SIGABRT);
+    assert_int_equal(cage_try(&it->cage, crash).signal, SIGSEGV);
+}
+
+/* ---- limits ---- */
+
+static int fill_a_file(const act_place *place)
+{
+    (void)place;
+    mr_autoclose int file = open("large", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return file >= 0 && ftruncate(file, (1 << 20) + 1) == 0 ? 0 : errno;
+}
+
+static int take_memory(const act_place *place)
+{
+    (void)place;
+    void *much = mmap(NULL, 1u << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return much == MAP_FAILED ? errno : 0;
+}
+
+static int take_descriptors(const act_place *place)
+{
+    int fd = 0;
+    for (int i = 0; i < 1000 && fd >= 0; i++)
+        fd = fcntl(place->input, F_DUPFD_CLOEXEC, 0);
+    return fd < 0 ? errno : 0;
+}
+
+static int take_the_processor(const act_place *place)
+{
+    struct rusage used;
+    do {
+        getrusage(RUSAGE_SELF, &used);
+    } while (used.ru_utime.tv_sec + used.ru_stime.tv_sec < 30);
+    (void)place;
+    return 0;
+}
+
+static void test_limits(void **context)
+{
+    world *it = *context;
+    assert_int_equal(cage_try(&it->cage, fill_a_file).signal, SIGXFSZ);
+    assert_int_equal(cage_try(&it->cage, take_descriptors).error, EMFILE);
+    assert_int_equal(cage_try(&it->cage, take_memory).error, MR_SANITIZED ? 0 : ENOMEM);
+    const mr_sandbox_limits short_of_time = {.cpu_seconds = 1};
+    it->cage.limits = &short_of_time;
+    assert_int_equal(cage_try(&it->cage, take_the_processor).signal, SIGXCPU);
+    it->cage.open = true;
+    it->cage.limits = NULL;
+    assert_int_equal(cage_try(&it->cage, fill_a_file).error, 0);
+    assert_int_equal(cage_try(&it->cage, take_descriptors).error, 0);
+    assert_int_equal(cage_try(&it->cage, take_memory).error, 0);
+}
+
+/* ---- privileges ---- */
+
+static int status_fd = -1;
+
+/* An open descriptor stays one: what it tells of is the process as it is when it is read. */
+static int open_status(void)
+{
+    status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    return status_fd < 0;
+}
+
+static int check_status(const act_place *place)
+{
+    static const char *const lines[] = {"\nNoNewPrivs:\t1\n",
+                                        "\nSeccomp:\t2\n",
+                                        "\nCapInh:\t0000000000000000\n",
+                                        "\nCapPrm:\t0000000000000000\n",
+                                        "\nCapEff:\t0000000000000000\n",
+                                        "\nCapAmb:\t0000000000000000\n"};
+    char text[4096];
+    (void)place;
+    ssize_t len = pread(status_fd, text, sizeof(text) - 1, 0);
+    if (len <= 0)
+        return 100;
+    text[len] = '\0';
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (!strstr(text, lines[i]))
+            return 101 + (int)i;
+    }
+    return getuid() != 0 || strstr(text, "\nCapBnd:\t0000000000000000\n") ? 0 : 110;
+}
+
+static void test_no_privileges(void **context)
+{
+    world *it = *context;
+    it->cage.before = open_status;
+    assert_int_equal(cage_try(&it->cage, check_status).error, 0);
+    it->cage.open = true;
+    assert_int_not_equal(cage_try(&it->cage, check_status).error, 0);
+}
+
+static int write_by_path(const act_place *place)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/by-path", place->scratch);
+    mr_autoclose int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return file < 0 ? errno : 0;
+}
+
+/* Root may work below a folder that only someone else may enter; without capabilities it would not get there any more. */
+static void test_scratch_below_a_private_folder(void **context)
+{
+    world *it = *context;
+    if (getuid() != 0) {
+        assert_int_equal(cage_try(&it->cage, write_by_path).error, 0);
+        return;
+    }
+    assert_int_equal(chown(it->root, NOBODY, NOBODY), 0);
+    cage_end end = cage_try(&it->cage, write_by_path);
+    assert_int_equal(end.entered, MR_OK);
+    assert_int_equal(end.error, 0);
+    assert_int_equal(cage_try(&it->cage, act_find("read-passwd")->run).error, EACCES);
+    assert_int_equal(cage_try(&it->cage, act_find("read-outside")->run).error, EACCES);
+}
+
+/* ---- what can't be had ---- */
+
+/* From now on the kernel does not know the call. */
+static int forget_call(const char *name)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name(name), 0);
+    if (result == 0)
+        result = seccomp_load(filter);
+    seccomp_release(filter);
+    return result;
+}
+
+static int forget_landlock(void)
+{
+    return forget_call("landlock_create_ruleset");
+}
+static int forget_seccomp(void)
+{
+    return forget_call("seccomp");
+}
+
+static int say_missing(const act_place *place)
+{
+    (void)place;
+    return (int)mr_sandbox_missing();
+}
+
+static void test_kernel_without_landlock(void **context)
+{
+    world *it = *context;
+    it->cage.before = forget_landlock;
+    cage_end end = cage_try(&it->cage, act_find("read-passwd")->run);
+    assert_int_equal(end.entered, MR_OK);
+    assert_int_equal(end.missing, MR_SANDBOX_LANDLOCK);
+    assert_int_equal(end.error, 0);
+    assert_int_equal(cage_try(&it->cage, act_find("tcp")->run).signal, SIGSYS);
+    it->cage.open = true;
+    assert_int_equal(cage_try(&it->cage, say_missing).error, MR_SANDBOX_LANDLOCK);
+}
+
+static void test_kernel_without_seccomp(void **context)
+{
+    world *it = *context;
+    it->cage.before = forget_seccomp;
+    cage_end end = cage_try(&it->cage, act_find("read-passwd")->run);
+    assert_int_equal(end.entered, MR_OK);
+    assert_int_equal(end.missing, MR_SANDBOX_SECCOMP);
+    assert_int_equal(end.error, EACCES);
+    assert_int_equal(cage_try(&it->cage, act_find("tcp")->run).error, 0);
+    it->cage.open = true;
+    assert_int_equal(cage_try(&it->cage, say_missing).error, MR_SANDBOX_SECCOMP);
+}
+
+static void test_this_kernel(void **context)
+{
+    char text[64];
+    (void)context;
+    assert_string_equal(mr_sandbox_missing_text(0, text, sizeof(text)), "nothing");
+    assert_string_equal(mr_sandbox_missing_text(MR_SANDBOX_LANDLOCK | MR_SANDBOX_SECCOMP, text, sizeof(text)), "Landlock, seccomp");
+    assert_string_equal(mr_sandbox_missing_text(~0u, text, sizeof(text)), "Landlock, seccomp, no_new_privs");
+    assert_string_equal(mr_sandbox_missing_text(~0u, text, 8), "Landloc");
+    assert_string_equal(mr_sandbox_missing_text(mr_sandbox_missing(), text, sizeof(text)), "nothing");
+}
+
+static void *stay(void *context)
+{
+    (void)context;
+    pause();
+    return NULL;
+}
+
+static int start_thread(void)
+{
+    pthread_t thread;
+    return pthread_create(&thread, NULL, stay, NULL);
+}
+
+static void test_refusals(void **context)
+{
+    world *it = *context;
+    if (!MR_SANITIZED) { /* they have threads of their own */
+        it->cage.before = start_thread;
+        cage_end end = cage_try(&it->cage, use_scratch);
+        assert_int_equal(end.entered, MR_ERR_UNSUPPORTED);
+        assert_non_null(strstr(end.words, "2 threads run already"));
+        it->cage.before = NULL;
+    }
+    it->cage.scratch = "/nonexistent/scratch";
+    cage_end end = cage_try(&it->cage, use_scratch);
+    assert_int_equal(end.entered, MR_ERR_INTERNAL);
+    assert_non_null(strstr(end.words, "can't enter its scratch folder: No such file or directory"));
+}
+
+static int no_folder_at_all(const act_place *place)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/theirs", place->outside);
+    mr_autoclose int file = open(path, O_RDONLY | O_CLOEXEC);
+    return file < 0 ? errno : 0;
+}
+
+static void test_without_scratch(void **context)
+{
+    world *it = *context;
+    it->cage.scratch = NULL;
+    assert_int_equal(cage_try(&it->cage, no_folder_at_all).error, EACCES);
+}
+
+static int run_all(const char *who)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_this_kernel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_forbidden_acts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_acts_succeed_without_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_way_around_the_end, set_up, tear_down),
+#if defined(__x86_64__)
+        cmocka_unit_test_setup_teardown(test_other_abis, set_up, tear_down),
+#endif
+        cmocka_unit_test_setup_teardown(test_upper_halves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_needed_works, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crashes_keep_their_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_privileges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scratch_below_a_private_folder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_kernel_without_landlock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_kernel_without_seccomp, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_scratch, set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name(who, tests, NULL, NULL);
+}
+
+/* The same as an ordinary user, who can't undo it; dumpable again, since changing users is what made it not so. */
+static int run_as_nobody(void)
+{
+    int status;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child < 0)
+        return 1;
+    if (child > 0)
+        return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0 || prctl(PR_SET_DUMPABLE, 1) != 0)
+        _exit(1);
+    status = run_all("as nobody");
+    fflush(NULL);
+    _exit(status ? 1 : 0);
+}
+
+int main(void)
+{
+    int failed = run_all(getuid() == 0 ? "as root" : "as this user");
+    if (getuid() != 0) {
+        puts("not root: what root is left with is not tested here");
+        return failed;
+    }
+    return run_as_nobody() || failed;
+}
