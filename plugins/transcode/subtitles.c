@@ -76,19 +76,21 @@ static mr_status parse_track(subtitles_task *work)
     return MR_OK;
 }
 
-/* Segments of frames: [first frame, frames]. */
-static mr_status video_edges(subtitles_task *work, json_t *video)
+/* Segments of frames: [first frame, frames]. *ret_count: how many there are; the sound may have more. */
+static mr_status video_edges(subtitles_task *work, json_t *video, size_t *ret_count)
 {
     json_int_t timescale, ticks;
     json_t *segments;
     json_error_t error;
     if (json_unpack_ex(video, &error, 0, "{s:I,s:I,s:o}", "timescale", &timescale, "frame_ticks", &ticks, "segments", &segments) != 0)
         return refuse(work, "plan", error.text);
-    if (timescale <= 0 || ticks <= 0 || json_array_size(segments) != work->segment_count)
+    *ret_count = json_array_size(segments);
+    if (timescale <= 0 || timescale > INT32_MAX || ticks <= 0 || ticks > INT32_MAX || *ret_count > work->segment_count)
         return refuse(work, "plan", "its picture segments make no sense");
-    for (size_t i = 0; i < work->segment_count; i++) {
+    for (size_t i = 0; i < *ret_count; i++) {
         json_int_t first, frames;
-        if (json_unpack(json_array_get(segments, i), "[I,I]", &first, &frames) != 0 || first < 0 || frames < 0 || first > INT32_MAX * INT64_C(64))
+        if (json_unpack(json_array_get(segments, i), "[I,I]", &first, &frames) != 0 || first < 0 || frames < 0 || first > INT32_MAX ||
+            frames > INT32_MAX)
             return refuse(work, "plan", "its picture segments make no sense");
         work->edges_ms[i] = av_rescale(first * ticks, TIMESCALE, timescale);
         work->edges_ms[i + 1] = av_rescale((first + frames) * ticks, TIMESCALE, timescale);
@@ -96,21 +98,22 @@ static mr_status video_edges(subtitles_task *work, json_t *video)
     return MR_OK;
 }
 
-/* Segments of samples: [first sample, end sample). */
-static mr_status audio_edges(subtitles_task *work, json_t *audio)
+/* Segments of samples: [first sample, end sample). From segment 'done' on: those before follow the picture. */
+static mr_status audio_edges(subtitles_task *work, json_t *audio, size_t done)
 {
     json_int_t rate;
     json_t *segments;
     json_error_t error;
     if (json_unpack_ex(audio, &error, 0, "{s:I,s:o}", "sample_rate", &rate, "segments", &segments) != 0)
         return refuse(work, "plan", error.text);
-    if (rate <= 0 || json_array_size(segments) != work->segment_count)
+    if (rate <= 0 || rate > INT32_MAX || json_array_size(segments) != work->segment_count)
         return refuse(work, "plan", "its sound segments make no sense");
-    for (size_t i = 0; i < work->segment_count; i++) {
+    for (size_t i = done; i < work->segment_count; i++) {
         json_int_t start, end;
-        if (json_unpack(json_array_get(segments, i), "[I,I]", &start, &end) != 0 || start < 0)
+        if (json_unpack(json_array_get(segments, i), "[I,I]", &start, &end) != 0 || start < 0 || end < 0)
             return refuse(work, "plan", "its sound segments make no sense");
-        work->edges_ms[i] = av_rescale(start, TIMESCALE, rate);
+        if (i == 0)
+            work->edges_ms[0] = av_rescale(start, TIMESCALE, rate);
         work->edges_ms[i + 1] = av_rescale(end, TIMESCALE, rate);
     }
     return MR_OK;
@@ -134,7 +137,10 @@ static mr_status parse_plan(subtitles_task *work)
     work->edges_ms = calloc(work->segment_count + 1, sizeof(*work->edges_ms));
     if (!work->edges_ms)
         return MR_ERR_NOMEM;
-    mr_status status = video ? video_edges(work, video) : audio_edges(work, audio);
+    size_t done = 0;
+    mr_status status = video ? video_edges(work, video, &done) : MR_OK;
+    if (status == MR_OK && done < work->segment_count) /* sound that goes on after the picture, or sound alone */
+        status = audio ? audio_edges(work, audio, done) : refuse(work, "plan", "it has fewer segments than it says");
     for (size_t i = 0; status == MR_OK && i < work->segment_count; i++) {
         if (work->edges_ms[i + 1] < work->edges_ms[i])
             status = refuse(work, "plan", "its segments run backwards");

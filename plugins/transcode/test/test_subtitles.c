@@ -193,6 +193,28 @@ static void hostile_text_stays_text(void **state)
     free(text);
 }
 
+static void sound_may_go_on_after_the_picture(void **state)
+{
+    (void)state;
+    static const char plan[] =
+        "{\"origin_us\":0,\"duration_us\":9000000,\"segments\":3,\"video\":{\"timescale\":12800,\"frame_ticks\":512,\"segments\":"
+        "[[0,100]]},\"audio\":{\"sample_rate\":48000,\"segments\":[[0,192512],[192512,384000],[384000,432000]]}}";
+    char *path = strdup(clip_path("a.mkv"));
+    const op_input inputs[] = {{.port = "track", .type = MR_TYPE_JSON, .meta = "{\"stream\":0}"},
+                               {.port = "source", .type = MR_TYPE_MEDIA, .path = path},
+                               {.port = "plan", .type = MR_TYPE_JSON, .meta = plan}};
+    op_result result = op_run(subtitles, NULL, inputs, 3, NULL);
+    assert_int_equal(result.status, MR_OK);
+    assert_int_equal(result.count, 5);
+    assert_has(result.items[1].meta, "\"duration\":4000");
+    assert_has(result.items[2].meta, "\"start\":4000");
+    assert_has(result.items[2].meta, "\"duration\":4000");
+    assert_has(result.items[3].meta, "\"start\":8000");
+    assert_has(result.items[3].meta, "\"duration\":1000");
+    op_result_free(&result);
+    free(path);
+}
+
 /* A few kilobytes that would be gigabytes: cues without an end, in each of very many segments. */
 static void cues_without_an_end_fill_no_disk(void **state)
 {
@@ -300,6 +322,7 @@ int main(void)
         cmocka_unit_test(times_count_from_the_plans_origin),
         cmocka_unit_test(every_format_comes_through),
         cmocka_unit_test(hostile_text_stays_text),
+        cmocka_unit_test(sound_may_go_on_after_the_picture),
         cmocka_unit_test(cues_without_an_end_fill_no_disk),
         cmocka_unit_test(real_files_come_through),
         cmocka_unit_test(bad_inputs_are_refused),
