@@ -215,7 +215,7 @@ static mr_status feed(mr_decoder *decoder)
     decoder->draining = status == MR_END;
     int ret = avcodec_send_packet(decoder->codec, decoder->draining ? NULL : decoder->packet);
     av_packet_unref(decoder->packet);
-    if (ret == AVERROR(ENOMEM))
+    if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short())
         return mr_media_error(decoder->host, decoder->task, ret, "decoding");
     if (ret < 0 && ret != AVERROR_EOF)
         decoder->damaged++;
@@ -269,7 +269,7 @@ mr_status mr_decoder_next(mr_decoder *decoder, AVFrame *frame, int64_t *ret_us)
             status = feed(decoder);
         } else if (ret == AVERROR_EOF) {
             return MR_END;
-        } else if (ret == AVERROR(ENOMEM)) {
+        } else if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short()) {
             status = mr_media_error(decoder->host, decoder->task, ret, "decoding");
         } else {
             decoder->damaged++;

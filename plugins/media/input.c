@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <libavutil/avstring.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define READ_BUFFER    262144            /* one read of a file that is read on and on */
@@ -20,6 +21,7 @@
 #define MAX_PIXELS     (16384LL * 8192)
 #define MAX_BAD_READS  64 /* errors in a row before a file counts as ended */
 #define TEXT_SNIFF     4096
+#define ORDINARY_BYTES ((size_t)64 << 20) /* what can be had while memory is not short */
 #define ERROR_NOT_YET  FFERRTAG('M', 'R', 'N', 'Y')
 #define DEFAULT_SOURCE "the source"
 
@@ -81,6 +83,14 @@ mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const 
     host->report(task, MR_SEVERITY_ERROR, NULL, averror == AVERROR(ENOSPC) ? "free some space on the disk of the state folder" : NULL, "%s: %s", what,
                  words);
     return status;
+}
+
+bool mr_media_memory_is_short(void)
+{
+    void *some = malloc(ORDINARY_BYTES);
+    bool is_short = !some;
+    free(some);
+    return is_short;
 }
 
 /* The sticky status as a libav error, for callbacks. */
@@ -267,8 +277,8 @@ static mr_status find_container(AVIOContext *bytes, const AVInputFormat **ret_fo
     }
     if (source->status != MR_OK)
         return source->status;
-    if (ret == AVERROR(ENOMEM))
-        return MR_ERR_NOMEM;
+    if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short())
+        return mr_media_error(source->host, source->task, ret, name_of(source->artifact));
     if (ret < 0 || !format)
         return refuse_unknown(source, head, len);
     if (av_match_list(format->name, allowed_demuxers, ',') <= 0)
@@ -284,8 +294,10 @@ static mr_status open_failed(const media_source *source, int averror, const AVIn
         return source->status;
     if (averror == AVERROR_EXIT)
         return MR_ERR_CANCELLED;
-    if (averror == AVERROR(ENOMEM))
+    if (averror == AVERROR(ENOMEM) && mr_media_memory_is_short())
         return mr_media_error(source->host, source->task, averror, name_of(source->artifact));
+    if (averror == AVERROR(ENOMEM))
+        return refuse(source, "copy or upload it again", "is damaged: one of its parts says that it is larger than memory");
     av_strerror(averror, words, sizeof(words));
     if (strncmp(container->name, "mov", 3) == 0)
         return refuse(source, "copy or upload it again, whole: the index often is the last part of the file",
@@ -376,8 +388,10 @@ mr_status mr_media_read(AVFormatContext *format, AVPacket *packet)
             return MR_OK;
         if (ret == AVERROR_EXIT)
             return MR_ERR_CANCELLED;
-        if (ret == AVERROR(ENOMEM))
-            return MR_ERR_NOMEM;
+        if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short()) {
+            const media_source *source = format->pb->opaque;
+            return mr_media_error(source->host, source->task, ret, name_of(source->artifact));
+        }
         if (ret == AVERROR_EOF)
             break;
     }

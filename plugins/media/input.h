@@ -9,6 +9,7 @@
 
 #include <libavformat/avformat.h>
 #include <millrace/op.h>
+#include <stdbool.h>
 
 /* Opens and finds the streams. MR_ERR_INPUT: not media, or broken beyond use. *ret_format is closed with mr_media_close. */
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
@@ -22,6 +23,8 @@ mr_status mr_media_source_status(const AVFormatContext *format);
 
 /* A libav error as a status, reported to the task: "what: <libav's words>". AVERROR_EXIT after a cancel gives MR_ERR_CANCELLED, quietly. */
 mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const char *what);
+/* After libav said ENOMEM. Not short: more was asked for than anybody has, by what the source says of itself; it is damaged or hostile. */
+bool mr_media_memory_is_short(void);
 /* Quiets libav's own log once (process-wide, that is how libav has it); its last lines go nowhere. Called by mr_media_open. */
 void mr_media_quiet(void);
 

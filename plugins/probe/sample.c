@@ -131,7 +131,7 @@ static mr_status decode(probe_state *probe, const AVStream *stream, const AVPack
     track_sample *sampler = &probe->samplers[stream->index];
     int ret = avcodec_send_packet(sampler->codec, packet);
     sampler->packets++;
-    if (ret == AVERROR(ENOMEM))
+    if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short())
         return mr_media_error(probe->host, probe->task, ret, "decoding");
     while (avcodec_receive_frame(sampler->codec, probe->frame) >= 0) {
         look(probe, stream, sampler);

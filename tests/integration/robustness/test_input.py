@@ -114,6 +114,13 @@ class Input(Case):
             self.assertGreater((self.dir / "out" / "video" / "180p" / name).stat().st_size, 0)
         self.expect_no_leftovers()
 
+    def test_a_table_larger_than_memory(self):
+        """It is the file that is wrong, not the machine: exit code 3, not 1."""
+        whole = self.clip.read_bytes()
+        source = self.file("huge.mp4", whole.replace(b"stts\0\0\0\0\0\0", b"stts\0\0\0\0\x1f\xff"))
+        self.assertNotEqual(source.read_bytes(), whole)
+        self.refused(source, "huge.mp4", "larger than memory")
+
     def test_every_beginning_of_a_file(self):
         """Wherever it is cut, it is a stream or a sentence, never anything else."""
         whole = make_clip(self.dir / "front.mp4", seconds=1, extra=["-movflags", "+faststart"]).read_bytes()
