@@ -63,23 +63,27 @@ void mr_hash_add_text(mr_hash *hash, const char *text)
         mr_hash_add(hash, text, (size_t)len);
 }
 
-void mr_hash_finish(mr_hash *hash, char ret_digest[MR_DIGEST_TEXT])
+void mr_hash_text(const unsigned char sum[32], char ret_digest[MR_DIGEST_TEXT])
 {
     static const char digits[] = "0123456789abcdef";
     static const char prefix[] = "sha256:";
+    char *at = ret_digest;
+    memcpy(at, prefix, sizeof(prefix) - 1);
+    at += sizeof(prefix) - 1;
+    for (unsigned i = 0; i < 32; i++) {
+        *at++ = digits[sum[i] >> 4];
+        *at++ = digits[sum[i] & 15];
+    }
+    *at = '\0';
+}
+
+void mr_hash_finish(mr_hash *hash, char ret_digest[MR_DIGEST_TEXT])
+{
     unsigned char sum[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     ret_digest[0] = '\0';
-    if (EVP_DigestFinal_ex(hash->context, sum, &len) == 1 && !hash->failed && len == 32) {
-        char *at = ret_digest;
-        memcpy(at, prefix, sizeof(prefix) - 1);
-        at += sizeof(prefix) - 1;
-        for (unsigned i = 0; i < len; i++) {
-            *at++ = digits[sum[i] >> 4];
-            *at++ = digits[sum[i] & 15];
-        }
-        *at = '\0';
-    }
+    if (EVP_DigestFinal_ex(hash->context, sum, &len) == 1 && !hash->failed && len == 32)
+        mr_hash_text(sum, ret_digest);
     begin(hash);
 }
 

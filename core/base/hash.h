@@ -17,6 +17,9 @@ void mr_hash_add(mr_hash *hash, const void *data, size_t len);
 void mr_hash_add_text(mr_hash *hash, const char *text);
 void mr_hash_finish(mr_hash *hash, char ret_digest[MR_DIGEST_TEXT]); /* and starts anew */
 
+/* The text of the 32 bytes of a SHA-256. */
+void mr_hash_text(const unsigned char sum[32], char ret_digest[MR_DIGEST_TEXT]);
+
 void mr_digest(const void *data, size_t len, char ret_digest[MR_DIGEST_TEXT]);
 /* Of an open file, from its start, without moving its offset. */
 mr_status mr_digest_fd(int fd, char ret_digest[MR_DIGEST_TEXT]);
