@@ -333,9 +333,37 @@ static void no_memory_is_told(void **state)
     assert_int_equal(succeeded, 3);
 }
 
+static void a_dump_restores_to_the_same(void **state)
+{
+    (void)state;
+    struct all copy;
+    mr_diags *diags = mr_diags_new();
+    const mr_value *map =
+        read_yaml("{flag: false, share: -0.3, text: \"a\", speed: fast, length: 1500ms, bitrate: 2.5M, ratio: 30000/1001, any: {b: [1, 2.5], a: x},"
+                  " words: [x], numbers: [16:9, 2], rungs: [{height: 480, name: n}], key: s3cret}",
+                  diags);
+    assert_int_equal(mr_params_bind(table, map, "op", (mr_span){0}, arena, &all, sizeof(all), NULL, diags), MR_OK);
+    json_t *dump = mr_params_dump(table, &all);
+    assert_non_null(dump);
+    assert_string_equal(json_string_value(json_object_get(dump, "key")), "s3cret");
+    assert_int_equal(mr_params_restore(table, dump, arena, &copy, sizeof(copy)), MR_OK);
+    json_t *again = mr_params_dump(table, &copy);
+    assert_true(json_equal(dump, again));
+    assert_string_equal(copy.any, all.any);
+    assert_int_equal(copy.speed, all.speed);
+    json_object_set_new(dump, "speed", json_string("warp"));
+    assert_int_equal(mr_params_restore(table, dump, arena, &copy, sizeof(copy)), MR_ERR_PARAM);
+    json_object_del(dump, "speed");
+    assert_int_equal(mr_params_restore(table, dump, arena, &copy, sizeof(copy)), MR_ERR_PARAM);
+    json_decref(dump);
+    json_decref(again);
+    mr_diags_free(diags);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_dump_restores_to_the_same, begin, end),
         cmocka_unit_test_setup_teardown(defaults, begin, end),
         cmocka_unit_test_setup_teardown(values_as_people_write_them, begin, end),
         cmocka_unit_test_setup_teardown(quotes_and_other_spellings, begin, end),
