@@ -51,7 +51,7 @@ static const char *const allowed[] = {
     "nanosleep", "clock_nanosleep", "clock_nanosleep_time64", "clock_gettime", "clock_gettime64", "clock_getres", "clock_getres_time64",
     "gettimeofday", "time", "times", "getrusage",
     /* signals of its own */
-    "rt_sigreturn", "rt_sigprocmask", "sigaltstack", "restart_syscall",
+    "rt_sigreturn", "rt_sigprocmask", "sigaltstack", "restart_syscall", "pause", "rt_sigsuspend", "rt_sigtimedwait",
     /* who and where it is */
     "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "uname", "sysinfo", "getrlimit", "ugetrlimit", "getrandom",
     /* what it has open */
@@ -210,7 +210,7 @@ static int descriptor_rules(scmp_filter_ctx filter)
 /* Names of threads, and limits as they are. */
 static int settings_rules(scmp_filter_ctx filter)
 {
-    static const uint64_t options[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS};
+    static const uint64_t options[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG};
     const struct scmp_arg_cmp asked[] = {SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0)};
     int result = one_of(filter, "prctl", 0, options, COUNT(options));
     return result == 0 ? rule(filter, SCMP_ACT_ALLOW, "prlimit64", asked, COUNT(asked)) : result;

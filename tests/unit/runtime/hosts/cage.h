@@ -19,7 +19,7 @@ typedef struct cage_end {
     int error;        /* what the act returned */
     int entered;      /* what mr_sandbox_enter() returned */
     uint32_t missing; /* layers that were left out */
-    char words[1024]; /* what came on stderr, and why the sandbox was not entered */
+    char words[8192]; /* what came on stderr, and why the sandbox was not entered */
 } cage_end;
 
 /* The act has a socket at MR_SANDBOX_SOCKET, whose other end is MR_SANDBOX_SOCKET + 1. */

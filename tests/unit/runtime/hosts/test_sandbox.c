@@ -353,11 +353,20 @@ static int check_status(const act_place *place)
     return getuid() != 0 || strstr(text, "\nCapBnd:\t0000000000000000\n") ? 0 : 110;
 }
 
+/* What the caller set before (see cage.c) is still there: giving up privileges can undo it. */
+static int dies_with_parent(const act_place *place)
+{
+    int number = 0;
+    (void)place;
+    return prctl(PR_GET_PDEATHSIG, &number) == 0 && number == SIGKILL ? 0 : 1;
+}
+
 static void test_no_privileges(void **context)
 {
     world *it = *context;
     it->cage.before = open_status;
     assert_int_equal(cage_try(&it->cage, check_status).error, 0);
+    assert_int_equal(cage_try(&it->cage, dies_with_parent).error, 0);
     it->cage.open = true;
     assert_int_not_equal(cage_try(&it->cage, check_status).error, 0);
 }
