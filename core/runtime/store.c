@@ -23,8 +23,9 @@
 enum { PUT_RESULT, PUT_TASK, PUT_RUN, END_RUN, PUT_EVENT, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
-    [PUT_RESULT] = "INSERT INTO results (identity, op, outputs, made_us) VALUES (?1, ?2, ?3, ?4)"
-                   " ON CONFLICT (identity) DO UPDATE SET op = ?2, outputs = ?3, made_us = ?4",
+    [PUT_RESULT] = "INSERT INTO results (identity, op, outputs, made_us, facts, pattern)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, json_extract(?5, '$.pattern'))"
+                   " ON CONFLICT (identity) DO UPDATE SET op = ?2, outputs = ?3, made_us = ?4, facts = ?5, pattern = excluded.pattern",
     [PUT_TASK] = "INSERT OR REPLACE INTO run_tasks (run, node, item, identity, state, reason, started_us, ended_us, cpu_us, attempt)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [PUT_RUN] = "INSERT INTO runs (run, pipeline, given, state, started_us) VALUES (?1, ?2, ?3, 'running', ?4)",
@@ -46,6 +47,7 @@ typedef struct change {
     const char *reason;   /* CHANGE_RUN_END */
     char *json;           /* the result's outputs, or what the run was given */
     size_t json_len;
+    char *facts; /* the result's; NULL: none */
     int64_t now_us;
     int code;         /* SQLite's */
     char detail[128]; /* its words */
@@ -141,6 +143,7 @@ static int put_result(mr_store *store, const change *it)
     bind_text(put, 2, it->result->op);
     sqlite3_bind_text64(put, 3, it->json, it->json_len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_int64(put, 4, it->now_us);
+    bind_text(put, 5, it->facts);
     return run_statement(put);
 }
 
@@ -265,6 +268,8 @@ static mr_status submit(mr_store *store, change *it, mr_diags *diags)
     pthread_cond_destroy(&it->ended);
     free(it->json);
     it->json = NULL;
+    free(it->facts);
+    it->facts = NULL;
     if (it->code == SQLITE_OK)
         return MR_OK;
     if (it->code == SQLITE_NOTFOUND) {
@@ -392,6 +397,10 @@ mr_status mr_store_task_done(mr_store *store, const mr_task_record *record, cons
 {
     change it = {.kind = CHANGE_TASK, .task = record, .result = result, .run = record->run};
     mr_status status = result ? add_json(&it, result->outputs, diags) : MR_OK;
+    if (status == MR_OK && result && result->facts && !(it.facts = mr_json_text(result->facts))) {
+        free(it.json);
+        return no_memory(diags);
+    }
     return status == MR_OK ? submit(store, &it, diags) : status;
 }
 

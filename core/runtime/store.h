@@ -21,6 +21,7 @@ typedef struct mr_result {
     const char *identity; /* "sha256:…" */
     const char *op;
     const json_t *outputs;
+    const json_t *facts; /* what it was made from (identity.c); NULL: not known */
 } mr_result;
 /* NULL with MR_ERR_NOT_FOUND when there is none. *ret_outputs: new reference. */
 mr_status mr_store_find_result(mr_store *store, const char *identity, mr_diags *diags, json_t **ret_outputs);

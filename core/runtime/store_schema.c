@@ -56,6 +56,34 @@ static const char *const migrations[] = {
     "  attempt INTEGER,"
     "  PRIMARY KEY (run, seq)"
     ") STRICT, WITHOUT ROWID;",
+    /* What a result was made from, for "why would it run" and for reuse by the blocks that were read (identity.c writes it: JSON). */
+    "ALTER TABLE results ADD COLUMN facts TEXT;"
+    "ALTER TABLE results ADD COLUMN pattern TEXT;" /* facts.pattern, to be found by */
+    "CREATE INDEX results_by_pattern ON results (pattern, made_us) WHERE pattern IS NOT NULL;"
+    "CREATE TABLE recipes (" /* op, versions, toolchain and params of tasks, by their digest */
+    "  recipe TEXT PRIMARY KEY,"
+    "  facts TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    /* What stands for a file in identities, by what is cheap to know of it: the last content that was seen under an inode. */
+    "CREATE TABLE sources ("
+    "  device INTEGER NOT NULL,"
+    "  inode INTEGER NOT NULL,"
+    "  size INTEGER NOT NULL,"
+    "  mtime_ns INTEGER NOT NULL,"
+    "  ctime_ns INTEGER NOT NULL,"
+    "  key TEXT NOT NULL,"
+    "  trusted INTEGER NOT NULL," /* 0: seen too soon after its last change for times to tell the next one */
+    "  PRIMARY KEY (device, inode)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE contents (" /* what was read whole */
+    "  key TEXT PRIMARY KEY,"
+    "  digest TEXT NOT NULL,"
+    "  size INTEGER NOT NULL,"
+    "  made_us INTEGER NOT NULL,"
+    "  leaves BLOB" /* mr_block_tree_export; NULL: dropped for its age */
+    ") STRICT;"
+    "CREATE INDEX contents_by_digest ON contents (digest);"
+    "CREATE INDEX contents_by_size ON contents (size);",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -193,7 +193,7 @@ static void test_a_result_that_can_not_be_read_is_as_if_it_were_not_there(void *
 {
     world *it = *context;
     json_t *outputs = NULL;
-    execute(it->path, "INSERT INTO results VALUES ('sha256:1', 'test.op', '[{', 1)");
+    execute(it->path, "INSERT INTO results (identity, op, outputs, made_us) VALUES ('sha256:1', 'test.op', '[{', 1)");
     assert_int_equal(mr_store_find_result(it->store, "sha256:1", it->diags, &outputs), MR_ERR_NOT_FOUND);
     assert_null(outputs);
     assert_int_equal(mr_diags_warnings(it->diags), 1);
