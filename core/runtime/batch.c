@@ -106,6 +106,9 @@ static void begin(mr_engine *engine, mr_batch_run *batch, mr_task *task)
     task->identity[0] = '\0';
     task->cpu_us = 0;
     task->host_lost = false;
+    task->cursor_last = 0;
+    if (task->cursors) /* from the beginning: what an earlier attempt took is gone with it */
+        memset(task->cursors, 0, task->cursor_count * sizeof(*task->cursors));
     task->started_us = mr_wall_us();
     atomic_store(&task->timed_out, false);
     atomic_store(&task->deadline_us, task->node->node->timeout_us ? mr_now_us() + task->node->node->timeout_us : 0);

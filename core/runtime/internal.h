@@ -153,6 +153,7 @@ struct mr_task {
     /* Streaming tasks. */
     pthread_cond_t *wake;
     size_t *cursors; /* one per streaming source, in binding order */
+    size_t cursor_count;
     size_t cursor_last;
 
     /* Set by others while it runs. */

@@ -170,6 +170,7 @@ static bool make_streaming(mr_task *task)
     size_t sources = 0;
     for (size_t b = 0; b < task->node->node->binding_count; b++)
         sources += task->node->ports[b].streaming ? task->node->ports[b].binding->source_count : 0;
+    task->cursor_count = sources;
     task->cursors = mr_arena_take_array(task->run->arena, sources + 1, sizeof(*task->cursors));
     task->wake = mr_arena_take(task->run->arena, sizeof(*task->wake));
     return task->cursors && task->wake && pthread_cond_init(task->wake, NULL) == 0;
@@ -404,7 +405,8 @@ static bool may_retry(const mr_task *task, mr_status status)
 {
     if (task->host_lost && status == MR_ERR_UNAVAILABLE)
         return !atomic_load(&task->cancel);
-    return status == MR_ERR_UNAVAILABLE && task->attempt < task->node->node->attempts && !atomic_load(&task->cancel);
+    /* What cost a host was no attempt of the node's own. */
+    return status == MR_ERR_UNAVAILABLE && task->attempt - task->strikes < task->node->node->attempts && !atomic_load(&task->cancel);
 }
 
 /* Lock held. The failure that decides what the run does. */
@@ -423,8 +425,6 @@ static void conclude_failure(mr_task *task, mr_status status)
                                           .attempt = task->attempt,
                                           .reason = error ? error->message : mr_status_text(status)});
         mr_task_clear_attempt(task);
-        if (task->host_lost) /* an attempt of the node's own it was not */
-            task->attempt--;
         delay(task, task->host_lost ? HOST_LOST_DELAY_US : wait < RETRY_DELAY_MAX_US ? wait : RETRY_DELAY_MAX_US);
         return;
     }
