@@ -24,7 +24,7 @@ make "${picture[@]}" "${tone[@]}" "${h264[@]}" -c:a libmp3lame -b:a 16k "${plain
 make "${picture[@]}" -i words.srt "${h264[@]}" -c:s ass "${plain[@]}" ass.mkv
 make "${picture[@]}" "${tone[@]}" -c:v libvpx -deadline realtime -b:v 20k -c:a libopus -b:a 8k "${plain[@]}" vp8-opus.webm
 make "${picture[@]}" -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 20k "${plain[@]}" vp9.webm
-make "${picture[@]}" "${h264[@]}" "${plain[@]}" h264.ts
+make "${picture[@]}" "${h264[@]}" "${plain[@]}" -f mpegts h264.mpegts
 make "${picture[@]}" "${tone[@]}" -c:v mpeg2video -q:v 31 -c:a mp2 -b:a 32k "${plain[@]}" -r 25 mpeg2.mpg
 make "${picture[@]}" -c:v mjpeg -q:v 31 -t 0.2 "${plain[@]}" mjpeg.avi
 make "${picture[@]}" -c:v flv1 -q:v 31 "${plain[@]}" flv1.flv
