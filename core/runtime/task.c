@@ -46,9 +46,20 @@ const char *mr_task_item_text(const mr_task *task, char buf[96])
 
 /* ---- messages ---- */
 
+static void drop_last_report(mr_task *task)
+{
+    mr_report *last = &task->reports[--task->report_count];
+    free(last->param);
+    free(last->hint);
+    free(last->message);
+}
+
+/* An error always finds room: whoever floods a task with messages must not hide why it failed. */
 void mr_report_add(mr_task *task, mr_severity severity, const char *param, const char *hint, char *take_message)
 {
     mr_report *grown = NULL;
+    if (take_message && task->report_count == MR_MAX_REPORTS && severity == MR_SEVERITY_ERROR)
+        drop_last_report(task);
     if (take_message && task->report_count < MR_MAX_REPORTS)
         grown = realloc(task->reports, (task->report_count + 1) * sizeof(*grown));
     if (!grown) {
@@ -62,14 +73,10 @@ void mr_report_add(mr_task *task, mr_severity severity, const char *param, const
 
 static void free_reports(mr_task *task)
 {
-    for (size_t i = 0; i < task->report_count; i++) {
-        free(task->reports[i].param);
-        free(task->reports[i].hint);
-        free(task->reports[i].message);
-    }
+    while (task->report_count > 0)
+        drop_last_report(task);
     free(task->reports);
     task->reports = NULL;
-    task->report_count = 0;
 }
 
 /* The last error that the op reported: the nearest to the cause of the end. */
@@ -379,12 +386,14 @@ static mr_status commit(mr_task *task, const char *state, const json_t *outputs)
                                    .ended_us = mr_wall_us(),
                                    .cpu_us = task->cpu_us,
                                    .attempt = task->attempt};
-    const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs};
+    json_t *facts = outputs ? mr_task_facts(task) : NULL;
+    const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs, .facts = facts};
     mr_status status = mr_store_task_done(task->run->engine->store, &record, outputs && task->identity[0] ? &result : NULL, diags);
     const mr_diag *first = mr_diags_first(diags);
     if (status != MR_OK && outputs) /* that a failure is not in the journal is no second failure */
         mr_report_add(task, MR_SEVERITY_ERROR, NULL, first ? first->hint : NULL, strdup(first ? first->message : "the task store refused"));
     mr_diags_free(diags);
+    json_decref(facts);
     return status;
 }
 
@@ -460,7 +469,7 @@ void mr_task_conclude(mr_task *task, mr_status status)
     mr_engine *engine = task->run->engine;
     json_t *outputs = NULL;
     task->batch->concluded[task->batch_slot] = true;
-    status = name_timeout(task, status);
+    status = mr_task_check_sources(task, name_timeout(task, status));
     if (status == MR_OK)
         status = conclude_success(task, &outputs);
     const bool alone = !task->batch || task->batch->count == 1;

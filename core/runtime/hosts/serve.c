@@ -499,11 +499,11 @@ void mr_host_run_batch(mr_hosts *hosts, const mr_settings *settings, mr_task *co
     }
     mr_diags_free(diags);
     const bool good = mr_host_serve(host, settings, tasks, slots, count, ret_outcome);
-    if (!good) {
+    if (!good && !ret_outcome->why[0]) {
         mr_host_autopsy(host, settings, how, sizeof(how));
-        mr_host_last_words(host, ret_outcome->words, sizeof(ret_outcome->words));
-        if (!ret_outcome->why[0])
-            snprintf(ret_outcome->why, sizeof(ret_outcome->why), "%s", how);
+        snprintf(ret_outcome->why, sizeof(ret_outcome->why), "%s", how);
     }
+    if (!good) /* one that is to be ended is not waited for: it may be anything but about to die */
+        mr_host_last_words(host, ret_outcome->words, sizeof(ret_outcome->words));
     mr_hosts_give(hosts, host, good, count);
 }

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Ops that do what hostile media would make a codec do: each is stopped and reported, nothing is left of it, and the engine goes on. With
+'sandbox: off' the same acts succeed, so that their failing means something."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+MILLRACE = os.environ["MILLRACE"]
+HERE = Path(__file__).resolve().parent
+TIMEOUT = 120
+
+ONCE = ("--set", "host.strikes=1")
+SMALL = (*ONCE, "--set", "host.memory=1GiB", "--set", "host.file_size=1MiB", "--set", "host.cpu=1s", "--set", "host.hang=1s")
+KILLED = 3   # the input is set aside
+REFUSED = 1  # the act failed, and the op said so
+
+# name, how much of it, exit code, and what the one error says
+OWN_ACTS = [
+    ("crash", 0, KILLED, "was killed by SIGSEGV"),
+    ("abort", 0, KILLED, "was killed by SIGABRT"),
+    ("hang", 3000, KILLED, "made no progress for 1.0s (host.hang)"),
+    ("spin", 1500, KILLED, "was killed by SIGXCPU: it used more CPU time than host.cpu allows"),
+    ("memory", 4096, REFUSED, "act 'memory' was stopped: Cannot allocate memory"),
+    ("thread-bomb", 400, REFUSED, "act 'thread-bomb' was stopped: Resource temporarily unavailable"),
+    ("large-file", 2, KILLED, "was killed by SIGXFSZ"),
+    ("large-content", 2, REFUSED, "made more bytes than host.file_size allows (1048576)"),
+    ("reports", 20000, KILLED, "it flooded the engine with messages"),
+]
+# These have no meaning without a host.
+AGAINST_THE_ENGINE = [
+    ("progress-flood", 20000, KILLED, "it flooded the engine with messages"),
+    ("garbage", 20, KILLED, "it sent a frame over the limit"),
+]
+# Sanitizers leave the limit of memory out, have their own ends for a crash, and one of them can't bear the handler that names a forbidden call.
+BINARY = Path(MILLRACE).read_bytes()
+SILENT = b"__tsan_init" in BINARY
+SANITIZED = SILENT or b"__asan_init" in BINARY
+NOT_SANITIZED = {"memory", "thread-bomb", "crash", "abort"}
+
+
+class Hostile(unittest.TestCase):
+    maxDiff = 4000
+
+    def setUp(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="millrace-hostile-"))
+        self.addCleanup(shutil.rmtree, self.dir, True)
+        self.outside = self.dir / "outside"
+        self.outside.mkdir()
+        self.theirs = self.outside / "theirs"
+        self.theirs.write_text("theirs")
+        self.theirs.chmod(0o644)
+        # someone of the same user, to be tampered with; ends with its input
+        self.victim = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.addCleanup(self.end_victim)
+
+    def end_victim(self):
+        self.victim.stdin.close()
+        self.victim.wait(TIMEOUT)
+
+    def run_it(self, pipeline, *args):
+        words = [MILLRACE, "run", str(HERE / pipeline), "--input", str(self.theirs), "--output", str(self.dir / "out"), "--state", str(self.dir / "state"),
+                 "--param", f"outside={self.outside}", *args]
+        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=self.dir)
+
+    def run_one(self, act, amount, *args):
+        return self.run_it("one.yaml", "-q", "--param", f"act={act}", "--param", f"amount={amount}", *args)
+
+    def run_each(self, *args):
+        """What became of each act: (what is to be expected in the sandbox, state, reason)."""
+        done = self.run_it("each.yaml", "--json", "--param", f"victim={self.victim.pid}", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        known = [event["detail"]["meta"] for event in events if event["event"] == "output" and event["node"] == "list"]
+        ended = {int(event["item"]): event for event in events if event["event"] == "task.done" and event["node"] == "act"}
+        self.assertGreater(len(known), 40)
+        self.assertEqual(len(known), len(ended))
+        return [(act, ended[number]["state"], ended[number].get("reason", "")) for number, act in enumerate(known)]
+
+    def expect_nothing_happened(self):
+        self.assertEqual([path.name for path in self.outside.iterdir()], ["theirs"])
+        self.assertEqual(self.theirs.read_text(), "theirs")
+        self.assertEqual(self.theirs.stat().st_mode & 0o777, 0o644)
+        self.assertIsNone(self.victim.poll())
+        self.expect_nothing_left()
+
+    def expect_nothing_left(self):
+        self.assertEqual([path.name for path in (self.dir / "state" / "tmp").iterdir()], ["lock"])
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+                self.assertFalse(words[0] == b"millrace-task-host" and str(self.dir).encode() in os.readlink(path.parent / "cwd").encode(), path)
+            except OSError:
+                continue  # it ended meanwhile, or is someone else's
+
+    def test_each_act_is_stopped_and_reported(self):
+        for act, state, reason in self.run_each(*ONCE):
+            with self.subTest(act=act["act"]):
+                self.assertEqual(state, "skipped", reason)
+                if "call" in act:
+                    self.assertIn("was killed by SIGSYS", reason)
+                else:
+                    self.assertIn(f"act '{act['act']}' was stopped: {act['error']}", reason)
+        self.expect_nothing_happened()
+
+    def test_each_act_succeeds_without_the_sandbox(self):
+        for act, state, reason in self.run_each("--set", "sandbox=off"):
+            if act["alone_may_fail"] and state != "succeeded":
+                print(f"{act['act']} is forbidden on this machine even without the sandbox: {reason}")
+                continue
+            with self.subTest(act=act["act"]):
+                self.assertEqual(state, "succeeded", reason)
+        self.assertIn("planted", [path.name for path in self.outside.iterdir()])
+        self.assertEqual(self.theirs.stat().st_mode & 0o777, 0o640)
+
+    def expect_one_error(self, done, code, *says):
+        errors = [line for line in done.stderr.splitlines() if "error: " in line]
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertTrue(any(all(word in error for word in (*says, "'act'")) for error in errors), done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_a_forbidden_call_is_named(self):
+        """Exit code, signal, node, input, and the last words of the host."""
+        for act, call in (("tcp", "socket"), ("fork-bomb", "clone"), ("exec", "execve"), ("trace-parent", "ptrace"), ("signal-parent", "kill")):
+            with self.subTest(act=act):
+                done = self.run_one(act, 0, *ONCE)
+                self.expect_one_error(done, KILLED, "input 'theirs' is set aside", "was killed by SIGSYS")
+                if not SILENT:
+                    self.assertIn(f"sandbox: a forbidden system call was made: {call}\n", done.stderr)
+                self.expect_nothing_happened()
+
+    def test_limits(self):
+        for act, amount, code, says in OWN_ACTS + AGAINST_THE_ENGINE:
+            if SANITIZED and act in NOT_SANITIZED:
+                continue
+            with self.subTest(act=act):
+                self.expect_one_error(self.run_one(act, amount, *SMALL), code, says)
+                self.expect_nothing_happened()
+
+    def test_no_limits_without_the_sandbox(self):
+        for act, amount, _, _ in OWN_ACTS:
+            if act in ("crash", "abort"):
+                continue
+            with self.subTest(act=act):
+                done = self.run_one(act, amount, "--set", "sandbox=off", *SMALL)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(f'"done":"{act}"', done.stdout)
+
+    def test_a_crash_takes_the_engine_along_without_the_sandbox(self):
+        self.assertEqual(self.run_one("crash", 0, "--set", "sandbox=off").returncode, 1 if SANITIZED else -signal.SIGSEGV)
+
+    def test_an_input_has_three_strikes(self):
+        done = self.run_one("crash", 0)
+        self.expect_one_error(done, KILLED, "input 'theirs' is set aside: it cost 3 task hosts in node 'act'")
+
+    def test_the_engine_goes_on(self):
+        """The same state folder, right after."""
+        self.assertEqual(self.run_one("crash", 0, *ONCE).returncode, KILLED)
+        done = self.run_one("emits", 100)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('"done":"emits"', done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
