@@ -2,7 +2,7 @@
 /*
  * Binds any values to the params of every op of every plugin: a map from an op's name to its params, as YAML and, where it is JSON, as a script would
  * hand it over. What binds must bind again when it went through JSON, give the same canonical JSON each time, and say nothing; what does not bind
- * must say why.
+ * must say why. And on its way to a task host (mr_params_dump, mr_params_restore) nothing changes; what is not such a dump is refused or harmless.
  */
 #include "config/params.h"
 #include "config/yaml.h"
@@ -50,6 +50,30 @@ static const mr_op *find_op(const char *name)
     return NULL;
 }
 
+/* As an engine tells a task host. */
+static void check_journey(mr_arena *arena, const mr_op *op, const void *params)
+{
+    char *there = calloc(1, op->params_size + 1);
+    json_t *dump = mr_params_dump(op->params, params);
+    require(there != NULL && dump != NULL);
+    require(mr_params_restore(op->params, dump, arena, there, op->params_size) == MR_OK);
+    json_t *again = mr_params_dump(op->params, there);
+    require(json_equal(dump, again));
+    json_decref(again);
+    json_decref(dump);
+    free(there);
+}
+
+/* Any JSON as a dump: refused, or params that can be told of. */
+static void check_restore(mr_arena *arena, const mr_op *op, const json_t *json)
+{
+    char *params = calloc(1, op->params_size + 1);
+    require(params != NULL);
+    if (mr_params_restore(op->params, json, arena, params, op->params_size) == MR_OK)
+        check_journey(arena, op, params);
+    free(params);
+}
+
 /* The canonical JSON of the params, or NULL when they don't bind. */
 static char *bind(mr_arena *arena, const mr_op *op, const mr_value *map)
 {
@@ -64,6 +88,7 @@ static char *bind(mr_arena *arena, const mr_op *op, const mr_value *map)
         text = mr_json_text(json);
         require(text != NULL);
         json_decref(json);
+        check_journey(arena, op, params);
     }
     char *said = mr_diags_json(diags);
     require(said != NULL);
@@ -122,6 +147,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *json = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
     if (json)
         check_all(arena, mr_value_from_json(arena, json, (mr_span){"fuzz", 1, 1, 1}));
+    const char *name;
+    json_t *value;
+    json_object_foreach(json, name, value)
+    {
+        const mr_op *op = find_op(name);
+        if (op && op->params)
+            check_restore(arena, op, value);
+    }
     json_decref(json);
     mr_diags_free(diags);
     mr_arena_free(arena);
