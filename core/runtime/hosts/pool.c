@@ -29,8 +29,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DYING_MS 2000  /* from the end of its socket to the end of a process, which may have much memory to give back */
-#define START_MS 20000 /* for a host to load its plugins, on a machine that has much else to do */
+#define DYING_MS    2000  /* from the end of its socket to the end of a process, which may have much memory to give back */
+#define START_TRIES 3     /* hosts that end before they are ready, one after the other */
+#define START_MS    20000 /* for a host to load its plugins, on a machine that has much else to do */
 
 struct mr_hosts {
     mr_hosts_options options;
@@ -188,53 +189,68 @@ static void free_host(mr_task_host *host)
     free(host);
 }
 
+/* The ends of a host that is about to start; ours are in it then. */
+typedef struct ends {
+    int control;
+    int socket;
+    int words;
+} ends;
+
+static void close_ends(ends *it)
+{
+    mr_cleanup_fd(&it->control);
+    mr_cleanup_fd(&it->socket);
+    mr_cleanup_fd(&it->words);
+}
+
+/* 0, or an errno. */
+static int make_ends(mr_task_host *host, ends *ret_ends)
+{
+    int sockets[2];
+    int words[2];
+    errno = 0;
+    host->control = make_control(&ret_ends->control);
+    if (!host->control || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+        return errno ? errno : ENOMEM;
+    ret_ends->socket = sockets[1];
+    if (mr_wire_open(&host->wire, sockets[0], false) != MR_OK)
+        return ENOMEM;
+    if (pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0)
+        return errno;
+    host->words_fd = words[0];
+    ret_ends->words = words[1];
+    return 0;
+}
+
 /* NULL: why says what went wrong. */
 static mr_task_host *start_host(mr_hosts *hosts, char *why, size_t why_size)
 {
-    mr_autoclose int control_fd = -1;
-    mr_autoclose int socket_fd = -1;
-    mr_autoclose int words_fd = -1;
-    int sockets[2] = {-1, -1};
-    int words[2] = {-1, -1};
+    ends its = {-1, -1, -1};
     mr_diags *diags = mr_diags_new();
     mr_task_host *host = calloc(1, sizeof(*host));
+    bool started = false;
     int error = ENOMEM;
     if (!host || !diags)
-        goto failed;
+        goto end;
     host->words_fd = -1;
     host->wire = (mr_wire){.fd = -1, .fd_in = -1};
-    if (mr_objects_scratch(hosts->options.objects, diags, &host->scratch) != MR_OK) {
-        snprintf(why, why_size, "%s", mr_diags_first(diags) ? mr_diags_first(diags)->message : "no scratch folder");
-        goto failed_with_words;
+    mr_status status = mr_objects_scratch(hosts->options.objects, diags, &host->scratch);
+    error = status != MR_OK ? EIO : make_ends(host, &its);
+    if (error == 0)
+        error = spawn(hosts->program, its.socket, its.words, &host->pid);
+    if (error == 0 && say_hello(hosts, host, its.control) != MR_OK)
+        error = EPIPE;
+    started = error == 0;
+end:
+    if (!started) {
+        const mr_diag *diag = diags ? mr_diags_first(diags) : NULL;
+        snprintf(why, why_size, "%s", diag ? diag->message : strerrordesc_np(error));
+        free_host(host);
+        host = NULL;
     }
-    errno = 0;
-    host->control = make_control(&control_fd);
-    if (!host->control || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0) {
-        error = errno;
-        if (sockets[0] >= 0)
-            close(sockets[0]);
-        socket_fd = sockets[1];
-        goto failed;
-    }
-    host->words_fd = words[0];
-    words_fd = words[1];
-    socket_fd = sockets[1];
-    if (mr_wire_open(&host->wire, sockets[0], false) != MR_OK)
-        goto failed;
-    error = spawn(hosts->program, socket_fd, words_fd, &host->pid);
-    if (error != 0)
-        goto failed;
-    if (say_hello(hosts, host, control_fd) == MR_OK) {
-        mr_diags_free(diags);
-        return host;
-    }
-    error = EPIPE;
-failed:
-    snprintf(why, why_size, "%s", strerrordesc_np(error));
-failed_with_words:
+    close_ends(&its);
     mr_diags_free(diags);
-    free_host(host);
-    return NULL;
+    return host;
 }
 
 static bool more_wanted(const mr_hosts *hosts)
@@ -407,19 +423,19 @@ static bool hear_ready(mr_task_host *host, const mr_settings *settings, mr_diags
 
 mr_task_host *mr_hosts_take(mr_hosts *hosts, mr_diags *diags)
 {
-    for (;;) {
+    for (int failed = 0; failed < START_TRIES;) {
         mr_task_host *host = wait_for_host(hosts, diags);
         if (!host)
             return NULL;
-        if (host->ready ? is_alive(host) : hear_ready(host, hosts->options.settings, diags)) {
+        const bool was_ready = host->ready;
+        if (was_ready ? is_alive(host) : hear_ready(host, hosts->options.settings, diags)) {
             memset(host->control, 0, sizeof(*host->control));
             return host;
         }
-        const bool was_ready = host->ready;
+        failed += !was_ready; /* one that ended while it was idle says nothing about the next */
         mr_hosts_give(hosts, host, false, 0);
-        if (!was_ready)
-            return NULL; /* the next would fare no better */
     }
+    return NULL;
 }
 
 static uint64_t resident_bytes(pid_t pid)
