@@ -56,7 +56,8 @@ static void end_locked(mr_task *task, mr_task_state state, const char *reason)
     pthread_mutex_unlock(&task->run->engine->lock);
 }
 
-static void end_cached(mr_task *task, const json_t *outputs)
+/* facts: NULL, or it is found under another identity, and from now on under its own. */
+static void end_cached(mr_task *task, const json_t *outputs, const json_t *facts)
 {
     mr_engine *engine = task->run->engine;
     char item[96];
@@ -68,8 +69,9 @@ static void end_cached(mr_task *task, const json_t *outputs)
                                    .started_us = task->started_us,
                                    .ended_us = mr_wall_us(),
                                    .attempt = task->attempt};
+    const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs, .facts = facts};
     if (!task->run->planning)
-        mr_store_task_done(engine->store, &record, NULL, NULL); /* a lost line of the journal costs nothing: the result is there */
+        mr_store_task_done(engine->store, &record, facts ? &result : NULL, NULL); /* a lost line of the journal costs nothing: the result is there */
     pthread_mutex_lock(&engine->lock);
     size_t i;
     json_t *one;
@@ -86,13 +88,15 @@ static void end_cached(mr_task *task, const json_t *outputs)
 static bool reuse(mr_task *task)
 {
     json_t *outputs = NULL;
+    json_t *facts = NULL;
     if (mr_task_identity(task) != MR_OK || !task->identity[0] || task->run->no_cache)
         return false;
     if (mr_store_find_result(task->run->engine->store, task->identity, NULL, &outputs) != MR_OK)
-        return false;
-    bool whole = mr_outputs_load(task, outputs) == MR_OK;
+        outputs = mr_task_find_trace(task, &facts);
+    bool whole = outputs && mr_outputs_load(task, outputs) == MR_OK;
     if (whole)
-        end_cached(task, outputs);
+        end_cached(task, outputs, facts);
+    json_decref(facts);
     json_decref(outputs);
     return whole;
 }
@@ -282,6 +286,7 @@ static void clean_up(mr_engine *engine, mr_batch_run *batch)
         free(batch->scratch[i]);
     }
     mr_arena_free(batch->arena);
+    mr_reads_free(batch);
     pthread_mutex_lock(&engine->lock);
     for (uint32_t i = 0; i < batch->count; i++) {
         mr_task *task = batch->tasks[i];

@@ -198,6 +198,7 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_e
         return MR_ERR_NOMEM;
     init_locks(engine);
     engine->log = options->log;
+    engine->plugins = options->plugins;
     engine->settings = *settings;
     engine->jobs = options->jobs ? options->jobs : usable_processors();
     engine->memory_mb = options->memory_mb ? options->memory_mb : usable_memory_mb();
@@ -206,6 +207,8 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_e
         status = mr_objects_open(options->state_dir, diags, &engine->objects);
     if (status == MR_OK)
         status = mr_store_open(options->state_dir, diags, &engine->store);
+    if (status == MR_OK)
+        status = mr_catalogue_open(options->state_dir, diags, &engine->catalogue);
     if (status == MR_OK)
         status = start_hosts(engine, options, diags);
     if (status == MR_OK)
@@ -235,6 +238,7 @@ void mr_engine_close(mr_engine *engine)
     if (engine->timekeeper_started)
         pthread_join(engine->timekeeper, NULL);
     mr_hosts_close(engine->hosts);
+    mr_catalogue_close(engine->catalogue);
     mr_store_close(engine->store);
     mr_objects_close(engine->objects);
     pthread_mutex_destroy(&engine->lock);

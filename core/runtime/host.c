@@ -192,6 +192,7 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
     int fd = open_content(task, item_of(artifact));
     if (fd < 0)
         return MR_ERR_IO;
+    mr_reads_add(task, item_of(artifact), offset, len);
     while (*ret_len < len) {
         ssize_t got = pread(fd, (char *)buf + *ret_len, len - *ret_len, (off_t)(offset + *ret_len));
         if (got < 0 && errno == EINTR)
@@ -209,9 +210,15 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
     return MR_OK;
 }
 
-static int host_content_fd(mr_task *task, const mr_artifact *artifact)
+int mr_task_open_content(mr_task *task, const mr_artifact *artifact)
 {
     return artifact->has_content ? open_content(task, item_of(artifact)) : -1;
+}
+
+static int host_content_fd(mr_task *task, const mr_artifact *artifact)
+{
+    mr_reads_add(task, item_of(artifact), 0, artifact->size); /* what is read of it, nobody sees */
+    return mr_task_open_content(task, artifact);
 }
 
 static void report_first(mr_task *task, const mr_diags *diags)

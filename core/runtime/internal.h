@@ -23,6 +23,7 @@
 #include "base/hash.h"
 #include "runtime/engine.h"
 #include "runtime/objects.h"
+#include "runtime/source.h"
 #include "runtime/store.h"
 
 #include <pthread.h>
@@ -50,6 +51,7 @@ struct mr_item {
     char *meta;
     char *name;
     int fd;                /* sources: open for reading; else -1 */
+    mr_source *source;     /* sources: what is known of its bytes; else NULL */
     mr_task *fusable_head; /* tasks that have it on their batch_by port, oldest first; those at the front that ended are dropped */
     mr_task *fusable_last;
     mr_item *next_owned;
@@ -168,6 +170,8 @@ typedef struct mr_bound_port {
     bool streaming;
     mr_item **items; /* 'in', not streaming: what the complete sources held; filled when the node expands */
     size_t item_count;
+    char key[MR_DIGEST_TEXT]; /* of all its items; "": not computed yet */
+    size_t source_count;      /* of its items; with key */
 } mr_bound_port;
 
 struct mr_node_run {
@@ -182,9 +186,10 @@ struct mr_node_run {
     mr_stream *outputs;
     uint32_t output_count;
     bool streaming;
-    const mr_expr *when; /* NULL: nothing to ask per task */
-    bool open_params;    /* 'with' holds expressions that read inputs */
-    void *params;        /* else: the same for all tasks */
+    const mr_expr *when;         /* NULL: nothing to ask per task */
+    bool open_params;            /* 'with' holds expressions that read inputs */
+    void *params;                /* else: the same for all tasks */
+    char recipe[MR_DIGEST_TEXT]; /* else: what their identities share; "": not computed yet */
     mr_task **tasks;
     size_t task_count;
     size_t task_room;
@@ -243,6 +248,8 @@ typedef struct mr_heap_entry {
     uint32_t stamp;
 } mr_heap_entry;
 
+typedef struct mr_reads mr_reads;
+
 typedef struct mr_batch_run {
     mr_task *tasks[MR_MAX_BATCH];
     uint32_t count;
@@ -251,6 +258,8 @@ typedef struct mr_batch_run {
     bool concluded[MR_MAX_BATCH]; /* by task: reported. A concluded task may be another worker's already */
     mr_arena *arena;              /* params of the tasks: until run() has returned */
     char *scratch[MR_MAX_BATCH];  /* folders, by task: until run() has returned */
+    mr_reads *reads;              /* blocks read of sources; reads.c */
+    bool reads_lost;              /* not all of them are in reads: memory was short */
 } mr_batch_run;
 
 struct mr_engine {
@@ -260,6 +269,8 @@ struct mr_engine {
     pthread_cond_t tick; /* wakes the timekeeper early */
     mr_objects *objects;
     mr_store *store;
+    mr_catalogue *catalogue;
+    const mr_plugins *plugins; /* NULL: none are known */
     mr_log *log;
     mr_settings settings;   /* as given; never changes */
     struct mr_hosts *hosts; /* NULL: ops run in this process */
@@ -294,9 +305,22 @@ mr_status mr_task_add_output(mr_task *task, uint32_t port, mr_item *item);
 void mr_items_free(mr_run *run);
 
 /* identity.c */
-mr_status mr_task_identity(mr_task *task);  /* fills task->identity; inputs must be complete */
+mr_status mr_task_identity(mr_task *task); /* fills task->identity; inputs must be complete */
+/* What its result was made from, to be kept with it (mr_result.facts). NULL: no memory, or no identity. New reference. */
+json_t *mr_task_facts(mr_task *task);
+/* What another content gave whose blocks are the same as far as it was read. NULL: nothing. New references; *ret_facts: of this task. */
+json_t *mr_task_find_trace(mr_task *task, json_t **ret_facts);
+/* A task has read: are its sources what they were? If not, the run fails, and the status is MR_ERR_CANCELLED; else status. Without the lock. */
+mr_status mr_task_check_sources(mr_task *task, mr_status status);
 json_t *mr_task_scope(const mr_task *task); /* params and inputs by port name, for expressions; lock held */
 bool mr_value_is_open(const mr_value *value);
+
+/* reads.c: without the lock, any thread */
+void mr_reads_add(mr_task *task, const mr_item *item, uint64_t offset, uint64_t len);
+/* Bits of blocks from byte first of the bitmap on, as a task host counted them. False: that can't be. */
+bool mr_reads_merge(mr_task *task, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len);
+char *mr_reads_text(const mr_batch_run *batch, const mr_item *item); /* "0-3,7"; NULL: nothing, another source too, or not known. The caller frees */
+void mr_reads_free(mr_batch_run *batch);
 
 /* A change is followed by mr_run_settle() before the lock is let go. */
 /* stream.c: lock held */
@@ -340,5 +364,6 @@ mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_o
 #include <millrace/plugin.h>
 extern const mr_host mr_host_table;
 void mr_task_close_contents(mr_task *task);
+int mr_task_open_content(mr_task *task, const mr_artifact *artifact); /* as content_fd, for one who counts what is read */
 
 #endif

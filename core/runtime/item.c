@@ -87,15 +87,20 @@ static mr_status open_regular(const char *input, const char *path, mr_diags *dia
     return MR_OK;
 }
 
-/* A json input is its value; anything else is bytes. */
-static mr_status json_source_meta(const char *input, const char *path, mr_diags *diags, char **ret_meta)
+/* A json input is its value; anything else is bytes. Read after the source was looked at, so that the value is that of its key. */
+static mr_status json_source_meta(const char *input, const char *path, int fd, mr_source *source, mr_diags *diags, char **ret_meta)
 {
     char why[160] = "";
+    char same[64];
     char *text = NULL;
+    mr_autofree char *changed = NULL;
     size_t len = 0;
-    mr_status status = mr_file_read(path, MR_MAX_META, &text, &len, diags);
+    snprintf(same, sizeof(same), "/proc/self/fd/%d", fd); /* not path: that may be another file by now */
+    mr_status status = mr_file_read(same, MR_MAX_META, &text, &len, NULL);
+    if (status == MR_ERR_LIMIT)
+        return source_error(diags, input, path, "is larger than a JSON input may be", "16 MiB at most");
     if (status != MR_OK)
-        return MR_ERR_INPUT;
+        return status == MR_ERR_NOMEM ? status : source_error(diags, input, path, "can't be read", NULL);
     json_t *value = mr_json_read(text, len, MR_MAX_META, why);
     free(text);
     if (!json_is_object(value)) {
@@ -104,42 +109,63 @@ static mr_status json_source_meta(const char *input, const char *path, mr_diags 
     }
     *ret_meta = mr_json_text(value);
     json_decref(value);
+    if (*ret_meta && mr_source_check(source, &changed) != MR_OK)
+        return source_error(diags, input, path, "changes while it is read", "run again when nothing writes to it any more");
     return *ret_meta ? MR_OK : MR_ERR_NOMEM;
+}
+
+static mr_status make_source_item(mr_run *run, uint32_t type, const char *path, const char *meta, int take_fd, mr_source *take_source,
+                                  mr_item **ret_item)
+{
+    const char *slash = strrchr(path, '/');
+    mr_item *item = mr_item_new(run, type, meta);
+    if (!item) {
+        mr_source_close(take_source, false);
+        close(take_fd);
+        return MR_ERR_NOMEM;
+    }
+    item->fd = take_fd;
+    item->source = take_source;
+    item->name = strdup(slash ? slash + 1 : path);
+    if (!item->name)
+        return MR_ERR_NOMEM;
+    item->pub.name = item->name;
+    item->pub.size = mr_source_size(take_source);
+    item->pub.has_content = 1;
+    if (mr_source_key(take_source)[0]) { /* stands for its content, whose digest need not be known yet */
+        snprintf(item->digest, sizeof(item->digest), "%s", mr_source_key(take_source));
+        mr_item_seal(item);
+    }
+    item->pub.digest = "";
+    *ret_item = item;
+    return MR_OK;
 }
 
 mr_status mr_item_open_source(mr_run *run, const mr_pipeline_input *input, const char *path, mr_diags *diags, mr_item **ret_item)
 {
     struct stat info;
     int fd = -1;
-    char *meta = NULL;
-    char text[160];
+    mr_source *source = NULL;
+    mr_autofree char *meta = NULL;
+    const mr_source_options options = {.catalogue = run->engine->catalogue,
+                                       .input = input->name,
+                                       .path = path,
+                                       .jobs = run->engine->jobs,
+                                       .first = input->type == MR_TYPE_JSON,
+                                       .planning = run->planning};
     mr_status status = open_regular(input->name, path, diags, &fd, &info);
+    if (status == MR_OK && input->type == MR_TYPE_JSON && info.st_size > (off_t)MR_MAX_META)
+        status = source_error(diags, input->name, path, "is larger than a JSON input may be", "16 MiB at most");
+    if (status == MR_OK)
+        status = mr_source_open(&options, fd, diags, &source);
     if (status == MR_OK && input->type == MR_TYPE_JSON)
-        status = json_source_meta(input->name, path, diags, &meta);
-    mr_item *item = status == MR_OK ? mr_item_new(run, input->type, meta) : NULL;
-    free(meta);
-    if (!item) {
-        if (fd >= 0)
-            close(fd);
-        return status != MR_OK ? status : MR_ERR_NOMEM;
-    }
-    item->fd = fd;
-    const char *slash = strrchr(path, '/');
-    item->name = strdup(slash ? slash + 1 : path);
-    if (!item->name)
-        return MR_ERR_NOMEM;
-    item->pub.name = item->name;
-    /* What is cheap and changes whenever the bytes do: the content's digest would need a whole read before anything starts. */
-    int len =
-        snprintf(text, sizeof(text), "%llx:%llx:%lld:%lld.%09ld:%lld.%09ld", (unsigned long long)info.st_dev, (unsigned long long)info.st_ino,
-                 (long long)info.st_size, (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec, (long long)info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
-    mr_digest(text, (size_t)len, item->digest);
-    item->pub.size = (uint64_t)info.st_size;
-    item->pub.has_content = 1;
-    mr_item_seal(item);
-    item->pub.digest = ""; /* of the content: not known */
-    *ret_item = item;
-    return MR_OK;
+        status = json_source_meta(input->name, path, fd, source, diags, &meta);
+    if (status == MR_OK)
+        return make_source_item(run, input->type, path, meta, fd, source, ret_item);
+    mr_source_close(source, false);
+    if (fd >= 0)
+        close(fd);
+    return status;
 }
 
 void mr_items_free(mr_run *run)
@@ -147,6 +173,7 @@ void mr_items_free(mr_run *run)
     while (run->items) {
         mr_item *item = run->items;
         run->items = item->next_owned;
+        mr_source_close(item->source, run->over && !run->stopping && !run->planning);
         if (item->fd >= 0)
             close(item->fd);
         free(item->meta);

@@ -386,12 +386,14 @@ static mr_status commit(mr_task *task, const char *state, const json_t *outputs)
                                    .ended_us = mr_wall_us(),
                                    .cpu_us = task->cpu_us,
                                    .attempt = task->attempt};
-    const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs};
+    json_t *facts = outputs ? mr_task_facts(task) : NULL;
+    const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs, .facts = facts};
     mr_status status = mr_store_task_done(task->run->engine->store, &record, outputs && task->identity[0] ? &result : NULL, diags);
     const mr_diag *first = mr_diags_first(diags);
     if (status != MR_OK && outputs) /* that a failure is not in the journal is no second failure */
         mr_report_add(task, MR_SEVERITY_ERROR, NULL, first ? first->hint : NULL, strdup(first ? first->message : "the task store refused"));
     mr_diags_free(diags);
+    json_decref(facts);
     return status;
 }
 
@@ -467,7 +469,7 @@ void mr_task_conclude(mr_task *task, mr_status status)
     mr_engine *engine = task->run->engine;
     json_t *outputs = NULL;
     task->batch->concluded[task->batch_slot] = true;
-    status = name_timeout(task, status);
+    status = mr_task_check_sources(task, name_timeout(task, status));
     if (status == MR_OK)
         status = conclude_success(task, &outputs);
     const bool alone = !task->batch || task->batch->count == 1;

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening, hashing and watching sources.
+ *
+ * How far times can be trusted: a change sets ctime, which nobody can put back; but two changes within one tick of the file system's clock leave the
+ * same time. So a file that was changed less than a tick before it is looked at is waited for (a tick is some milliseconds where times have
+ * nanoseconds), or, where ticks are long or the clock is another machine's, not trusted by its times ("racily clean", as in git).
+ *
+ * Invariant: a digest is recorded only when the file had the same times before its first and after its last byte was read.
+ */
+#include "runtime/source.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_NS      50000000ll        /* local file systems: the kernel's tick is at most 10 ms */
+#define LONG_TICK_NS 5000000000ll      /* those with whole seconds, and those of other machines, whose clock may be off a little */
+#define NICE         10                /* of the thread that hashes alongside */
+#define IO_LOW       ((2u << 13) | 7u) /* best effort, the last of its levels: linux/ioprio.h */
+#define IO_THREAD    1                 /* IOPRIO_WHO_PROCESS */
+#define OTHERS       4u                /* other contents whose leaves are kept at hand */
+
+typedef struct other {
+    char key[MR_DIGEST_TEXT];
+    mr_block_tree *tree; /* NULL: not known */
+} other;
+
+struct mr_source {
+    mr_catalogue *catalogue;
+    int fd;
+    bool planning;
+    char key[MR_DIGEST_TEXT];
+    char *input;
+    uint64_t size;
+    pthread_mutex_t lock; /* what follows */
+    mr_file_state state;
+    mr_block_tree *tree; /* NULL: not known (yet) */
+    bool changed;
+    other others[OTHERS];
+    uint32_t other_next;
+
+    pthread_t thread;
+    bool behind; /* the thread was started */
+    atomic_bool cancel;
+    atomic_bool over;
+    atomic_ullong done; /* bytes hashed */
+    int64_t began_us;
+};
+
+static atomic_uint hashing; /* threads of this process */
+
+/* ---- what is cheap to know ---- */
+
+static int64_t nanoseconds(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static bool look(int fd, mr_file_state *ret_state)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return false;
+    *ret_state = (mr_file_state){.device = info.st_dev,
+                                 .inode = info.st_ino,
+                                 .size = (uint64_t)info.st_size,
+                                 .mtime_ns = nanoseconds(info.st_mtim),
+                                 .ctime_ns = nanoseconds(info.st_ctim)};
+    return true;
+}
+
+static bool same_state(const mr_file_state *a, const mr_file_state *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* File systems of other machines, or of programs: linux/magic.h. */
+static bool is_remote(int fd)
+{
+    static const uint32_t kinds[] = {0x6969 /* NFS */,      0x517b /* SMB */,    0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */,
+                                     0x65735546 /* FUSE */, 0x01021997 /* 9P */, 0x00c36400 /* Ceph */, 0x6b414653 /* AFS */};
+    struct statfs info;
+    if (fstatfs(fd, &info) != 0)
+        return true;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if ((uint32_t)info.f_type == kinds[i])
+            return true;
+    }
+    return false;
+}
+
+static int64_t age_ns(const mr_file_state *state)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return nanoseconds(now) - state->ctime_ns;
+}
+
+/* Looks at the file at a moment when its next change will show, if such a moment is near. False: it can't be read. */
+static bool look_when_settled(int fd, mr_file_state *ret_state, bool *ret_trusted)
+{
+    if (!look(fd, ret_state))
+        return false;
+    const bool long_ticks = ret_state->ctime_ns % 1000000000 == 0 || is_remote(fd);
+    for (int i = 0; i < 2 && !long_ticks; i++) {
+        const int64_t age = age_ns(ret_state);
+        if (age < 0 || age >= TICK_NS)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = (long)(TICK_NS - age)}, NULL);
+        if (!look(fd, ret_state))
+            return false;
+    }
+    *ret_trusted = age_ns(ret_state) >= (long_ticks ? LONG_TICK_NS : TICK_NS);
+    return true;
+}
+
+/* ---- hashing ---- */
+
+/* The whole file, as long as it stays as it is. */
+static mr_status hash_whole(mr_source *source, uint32_t threads, mr_block_tree **ret_tree)
+{
+    mr_file_state after;
+    mr_status status = mr_block_tree_of_fd(source->fd, source->state.size, threads, &source->cancel, &source->done, ret_tree);
+    if (status == MR_OK && (!look(source->fd, &after) || !same_state(&source->state, &after))) {
+        mr_block_tree_free(*ret_tree);
+        *ret_tree = NULL;
+        return MR_ERR_CONFLICT;
+    }
+    return status;
+}
+
+static void *hash_behind(void *context)
+{
+    mr_source *source = context;
+    mr_block_tree *tree = NULL;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* as far as it is allowed */
+    syscall(SYS_ioprio_set, IO_THREAD, 0, IO_LOW);
+    if (hash_whole(source, 1, &tree) == MR_OK) {
+        mr_catalogue_add_content(source->catalogue, source->key, tree);
+        pthread_mutex_lock(&source->lock);
+        source->tree = tree;
+        pthread_mutex_unlock(&source->lock);
+    }
+    atomic_store(&source->over, true);
+    atomic_fetch_sub(&hashing, 1);
+    return NULL;
+}
+
+static void start_behind(mr_source *source)
+{
+    if (source->planning || source->state.size > MR_TREE_MAX)
+        return;
+    if (atomic_fetch_add(&hashing, 1) < MR_SOURCE_BEHIND) {
+        source->began_us = mr_now_us();
+        source->behind = pthread_create(&source->thread, NULL, hash_behind, source) == 0;
+    }
+    if (!source->behind)
+        atomic_fetch_sub(&hashing, 1);
+}
+
+/* ---- opening ---- */
+
+static void fresh_key(char key[MR_DIGEST_TEXT])
+{
+    unsigned char noise[16];
+    if (getrandom(noise, sizeof(noise), 0) != (ssize_t)sizeof(noise)) {
+        key[0] = '\0'; /* no identity: nothing is reused */
+        return;
+    }
+    size_t used = (size_t)snprintf(key, MR_DIGEST_TEXT, "source:");
+    for (size_t i = 0; i < sizeof(noise); i++)
+        used += (size_t)snprintf(key + used, MR_DIGEST_TEXT - used, "%02x", noise[i]);
+}
+
+static mr_status open_failed(const mr_source_options *options, mr_status status, mr_diags *diags)
+{
+    if (status == MR_ERR_NOMEM)
+        return status;
+    if (status == MR_ERR_CONFLICT) {
+        mr_error(diags, "input", (mr_span){0}, "input '%s': '%s' changes while it is read", options->input, options->path);
+        mr_hint(diags, "run again when nothing writes to it any more");
+    } else {
+        mr_error(diags, "input", (mr_span){0}, "input '%s': '%s' can't be read: %s", options->input, options->path, strerrordesc_np(errno));
+    }
+    return MR_ERR_INPUT;
+}
+
+static mr_status open_by_digest(mr_source *source, const mr_source_options *options, bool trusted, mr_diags *diags)
+{
+    mr_status status = hash_whole(source, options->jobs, &source->tree);
+    if (status != MR_OK)
+        return open_failed(options, status, diags);
+    const char *digest = mr_block_tree_digest(source->tree);
+    if (!mr_catalogue_find_content(source->catalogue, digest, source->key))
+        memcpy(source->key, digest, strlen(digest) + 1);
+    mr_catalogue_add_content(source->catalogue, source->key, source->tree);
+    if (!source->planning)
+        mr_catalogue_set_source(source->catalogue, &source->state, trusted, source->key);
+    return MR_OK;
+}
+
+static mr_status find_key(mr_source *source, const mr_source_options *options, bool trusted, mr_diags *diags)
+{
+    char fresh[MR_DIGEST_TEXT];
+    const uint64_t size = source->state.size;
+    if (trusted && mr_catalogue_find_source(source->catalogue, &source->state, source->key)) {
+        source->tree = mr_catalogue_tree(source->catalogue, source->key);
+        if (!source->tree)
+            start_behind(source);
+        return MR_OK;
+    }
+    if (size <= MR_TREE_MAX && (options->first || size <= MR_SOURCE_FIRST || mr_catalogue_knows_size(source->catalogue, size)))
+        return open_by_digest(source, options, trusted, diags);
+    fresh_key(fresh);
+    if (source->planning || !fresh[0])
+        memcpy(source->key, fresh, sizeof(fresh));
+    else
+        mr_catalogue_claim_source(source->catalogue, &source->state, trusted, fresh, source->key);
+    start_behind(source);
+    return MR_OK;
+}
+
+mr_status mr_source_open(const mr_source_options *options, int fd, mr_diags *diags, mr_source **ret_source)
+{
+    bool trusted = false;
+    mr_source *source = calloc(1, sizeof(*source));
+    *ret_source = NULL;
+    if (!source)
+        return MR_ERR_NOMEM;
+    pthread_mutex_init(&source->lock, NULL);
+    source->catalogue = options->catalogue;
+    source->fd = fd;
+    source->planning = options->planning;
+    source->input = strdup(options->input);
+    mr_status status = source->input ? MR_OK : MR_ERR_NOMEM;
+    if (status == MR_OK && !look_when_settled(fd, &source->state, &trusted))
+        status = open_failed(options, MR_ERR_IO, diags);
+    source->size = source->state.size;
+    if (status == MR_OK)
+        status = find_key(source, options, trusted, diags);
+    if (status != MR_OK) {
+        mr_source_close(source, false);
+        return status;
+    }
+    *ret_source = source;
+    return MR_OK;
+}
+
+/* At the pace so far. */
+static bool nearly_done(const mr_source *source)
+{
+    const unsigned long long done = atomic_load(&source->done);
+    const int64_t took = mr_now_us() - source->began_us;
+    return done > 0 && (double)took * (double)(source->size - done) / (double)done < (double)MR_SOURCE_LAST;
+}
+
+void mr_source_close(mr_source *source, bool finish)
+{
+    if (!source)
+        return;
+    if (source->behind) {
+        if (!finish || (!atomic_load(&source->over) && !nearly_done(source)))
+            atomic_store(&source->cancel, true);
+        pthread_join(source->thread, NULL);
+    }
+    for (uint32_t i = 0; i < OTHERS; i++)
+        mr_block_tree_free(source->others[i].tree);
+    mr_block_tree_free(source->tree);
+    pthread_mutex_destroy(&source->lock);
+    free(source->input);
+    free(source);
+}
+
+const char *mr_source_key(const mr_source *source)
+{
+    return source->key;
+}
+
+uint64_t mr_source_size(const mr_source *source)
+{
+    return source->size;
+}
+
+/* ---- watching ---- */
+
+/* Only its times changed. Lock held. */
+static bool is_the_same(mr_source *source, const mr_file_state *now)
+{
+    mr_block_tree *again = NULL;
+    mr_file_state after;
+    if (!source->tree || mr_block_tree_of_fd(source->fd, now->size, 2, &source->cancel, NULL, &again) != MR_OK)
+        return false;
+    bool same = strcmp(mr_block_tree_digest(again), mr_block_tree_digest(source->tree)) == 0 && look(source->fd, &after) && same_state(now, &after);
+    mr_block_tree_free(again);
+    if (same) {
+        mr_catalogue_set_source(source->catalogue, now, age_ns(now) >= LONG_TICK_NS, source->key);
+        source->state = *now;
+    }
+    return same;
+}
+
+static void describe_change(const mr_source *source, const mr_file_state *now, char **ret_why)
+{
+    int len = now->size != source->state.size
+                  ? asprintf(ret_why, "input '%s' changed while it was read: it had %llu bytes, and has %llu now", source->input,
+                             (unsigned long long)source->state.size, (unsigned long long)now->size)
+                  : asprintf(ret_why, "input '%s' changed while it was read: its size is the same, its times are not", source->input);
+    if (len < 0)
+        *ret_why = NULL;
+}
+
+mr_status mr_source_check(mr_source *source, char **ret_why)
+{
+    mr_file_state now;
+    *ret_why = NULL;
+    pthread_mutex_lock(&source->lock);
+    const bool there = look(source->fd, &now);
+    if (!there)
+        now = (mr_file_state){0};
+    const bool changed =
+        source->changed || !there || (!same_state(&source->state, &now) && (now.size != source->state.size || !is_the_same(source, &now)));
+    if (changed)
+        describe_change(source, &now, ret_why);
+    if (changed && !source->changed && !source->planning)
+        mr_catalogue_forget_source(source->catalogue, &source->state);
+    source->changed = changed;
+    pthread_mutex_unlock(&source->lock);
+    return changed ? MR_ERR_CONFLICT : MR_OK;
+}
+
+/* ---- comparing ---- */
+
+/* Lock held. NULL: not known. */
+static const mr_block_tree *tree_of(mr_source *source, const char *key)
+{
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        if (strcmp(source->others[i].key, key) == 0)
+            return source->others[i].tree;
+    }
+    other *place = &source->others[source->other_next++ % OTHERS];
+    mr_block_tree_free(place->tree);
+    snprintf(place->key, sizeof(place->key), "%s", key);
+    place->tree = mr_catalogue_tree(source->catalogue, key);
+    return place->tree;
+}
+
+static bool same_range(const mr_block_tree *a, const mr_block_tree *b, unsigned long first, unsigned long last)
+{
+    for (unsigned long i = first; i <= last; i++) {
+        const unsigned char *x = i < MR_BLOCKS_MAX ? mr_block_tree_leaf(a, (uint32_t)i) : NULL;
+        const unsigned char *y = x ? mr_block_tree_leaf(b, (uint32_t)i) : NULL;
+        if (!y || memcmp(x, y, MR_BLOCK_LEAF) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool mr_source_same_blocks(mr_source *source, const char *key, const char *blocks)
+{
+    bool same = false;
+    pthread_mutex_lock(&source->lock);
+    const mr_block_tree *theirs = source->tree ? tree_of(source, key) : NULL;
+    const char *at = blocks;
+    same = theirs != NULL && mr_block_tree_length(theirs) == mr_block_tree_length(source->tree) && *at != '\0';
+    while (same && *at) {
+        char *rest = NULL;
+        const unsigned long first = strtoul(at, &rest, 10);
+        unsigned long last = first;
+        same = rest != at;
+        if (*rest == '-') {
+            at = rest + 1;
+            last = strtoul(at, &rest, 10);
+            same = same && rest != at && last >= first;
+        }
+        same = same && (*rest == ',' || *rest == '\0') && same_range(source->tree, theirs, first, last);
+        at = *rest == ',' ? rest + 1 : rest;
+        if (*rest != ',' && *rest != '\0')
+            same = false;
+    }
+    pthread_mutex_unlock(&source->lock);
+    return same;
+}
