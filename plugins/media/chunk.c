@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_MAX = 1 << 20, SEGMENTS_MAX = 1 << 16, SIDE_MAX = 16384, RATE_MAX = 1000 };
+enum { FRAMES_MAX = 1 << 20, SEGMENTS_MAX = 1 << 16, SIDE_MAX = 32768 /* the most that limits.picture_side can be set to */, RATE_MAX = 1000 };
 
 static int64_t integer(const json_t *object, const char *key, int64_t absent)
 {

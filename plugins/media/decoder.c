@@ -6,12 +6,12 @@
  * decoder is fed nothing before a keyframe.
  */
 #include "media/decoder.h"
+#include "media/limits.h"
 
 #include <libavutil/avstring.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_PIXELS          (16384LL * 8192)
 #define MAX_KEYLESS_PACKETS 1000 /* after a seek: streams without marked keyframes are decoded from wherever we are */
 #define MAX_DRAIN_ERRORS    64
 #define EARLY_S             86400
@@ -23,6 +23,7 @@ struct mr_decoder {
     AVStream *stream;
     AVCodecContext *codec;
     AVPacket *packet;
+    mr_decode_guard guard;
     uint64_t damaged;
     int64_t last_us;   /* of the frame before; AV_NOPTS_VALUE after a seek */
     int64_t step_us;   /* a frame's length, where the frame does not say */
@@ -54,7 +55,7 @@ static mr_status open_codec(mr_decoder *decoder, const mr_decoder_options *optio
         return mr_media_error(decoder->host, decoder->task, ret, what);
     decoder->codec->pkt_timebase = decoder->stream->time_base;
     decoder->codec->thread_count = options && options->threads > 1 ? options->threads : 1;
-    decoder->codec->max_pixels = MAX_PIXELS;
+    mr_guard_init(&decoder->guard, decoder->host, decoder->task, decoder->format, decoder->stream, decoder->codec);
     decoder->codec->flags |= AV_CODEC_FLAG_BITEXACT;
     if (options && options->keyframes_only) {
         decoder->codec->skip_frame = AVDISCARD_NONKEY;
@@ -214,12 +215,13 @@ static mr_status feed(mr_decoder *decoder)
     decoder->wait_key = false;
     decoder->draining = status == MR_END;
     int ret = avcodec_send_packet(decoder->codec, decoder->draining ? NULL : decoder->packet);
+    status = mr_guard_packet(&decoder->guard, decoder->codec, decoder->packet, ret);
     av_packet_unref(decoder->packet);
     if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short())
         return mr_media_error(decoder->host, decoder->task, ret, "decoding");
     if (ret < 0 && ret != AVERROR_EOF)
         decoder->damaged++;
-    return MR_OK;
+    return status;
 }
 
 /* Where there are no presentation times (AVI has none; libav makes some up for some packets), a frame has the time of the packet with which it came
@@ -263,16 +265,19 @@ mr_status mr_decoder_next(mr_decoder *decoder, AVFrame *frame, int64_t *ret_us)
         int ret = avcodec_receive_frame(decoder->codec, frame);
         if (ret == 0) {
             *ret_us = decoder->last_us = timestamp(decoder, frame);
-            return MR_OK;
-        }
-        if (ret == AVERROR(EAGAIN)) {
+            status = mr_guard_frame(&decoder->guard, frame, *ret_us);
+            if (status == MR_OK)
+                return MR_OK;
+        } else if (ret == AVERROR(EAGAIN)) {
             status = feed(decoder);
         } else if (ret == AVERROR_EOF) {
-            return MR_END;
+            status = mr_guard_end(&decoder->guard);
+            return status == MR_OK ? MR_END : status;
         } else if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short()) {
             status = mr_media_error(decoder->host, decoder->task, ret, "decoding");
         } else {
             decoder->damaged++;
+            status = mr_guard_packet(&decoder->guard, decoder->codec, NULL, ret);
             if (decoder->draining && ++drain_errors > MAX_DRAIN_ERRORS)
                 return MR_END;
         }

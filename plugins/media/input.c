@@ -5,21 +5,23 @@
  * Why a read stopped (not there yet, cancelled, disk) is kept beside the AVIOContext, because demuxers often turn it into "end of file".
  */
 #include "media/input.h"
+#include "media/limits.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <libavutil/avstring.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_BUFFER    262144            /* one read of a file that is read on and on */
-#define READ_FIRST     32768             /* the first read after a jump: grows to READ_BUFFER while reading goes straight on */
-#define PROBE_BYTES    INT64_C(16777216) /* what finding the streams may read */
-#define PROBE_US       INT64_C(15000000) /* … and how much media time */
-#define FORMAT_BYTES   (1024 * 1024)     /* what recognising the container may read */
-#define MAX_STREAMS    128
-#define MAX_PIXELS     (16384LL * 8192)
-#define MAX_BAD_READS  64 /* errors in a row before a file counts as ended */
+#define READ_BUFFER    262144               /* one read of a file that is read on and on */
+#define READ_FIRST     32768                /* the first read after a jump: grows to READ_BUFFER while reading goes straight on */
+#define FORMAT_BYTES   INT64_C(1048576)     /* what recognising the container may read */
+#define HOLD_STREAMS   4096                 /* so many are let in, to say how many there are where that is too many */
+#define HOLD_LEAST     (INT64_C(256) << 20) /* one allocation of libav: room for an index and a picture at their limits, and at least this */
+#define INDEX_ENTRY    24                   /* bytes that libav keeps for a packet in an index */
+#define PIXEL_BYTES    8                    /* of the widest pixel format */
+#define MAX_BAD_READS  64                   /* errors in a row before a file counts as ended */
 #define TEXT_SNIFF     4096
 #define ORDINARY_BYTES ((size_t)64 << 20) /* what can be had while memory is not short */
 #define ERROR_NOT_YET  FFERRTAG('M', 'R', 'N', 'Y')
@@ -200,6 +202,16 @@ static const char *name_of(const mr_artifact *artifact)
     return artifact->name && artifact->name[0] ? artifact->name : DEFAULT_SOURCE;
 }
 
+const char *mr_media_name(const AVFormatContext *format)
+{
+    return name_of(((const media_source *)format->pb->opaque)->artifact);
+}
+
+uint64_t mr_media_size(const AVFormatContext *format)
+{
+    return ((const media_source *)format->pb->opaque)->artifact->size;
+}
+
 static mr_status refuse(const media_source *source, const char *hint, const char *what)
 {
     source->host->report(source->task, MR_SEVERITY_ERROR, NULL, hint, "'%s' %s", name_of(source->artifact), what);
@@ -269,11 +281,13 @@ static mr_status find_container(AVIOContext *bytes, const AVInputFormat **ret_fo
     if (list)
         return refuse(source, "give the media file itself", list);
     const AVInputFormat *format = NULL;
-    int ret = av_probe_input_buffer2(bytes, &format, NULL, NULL, 0, FORMAT_BYTES);
+    int64_t probe_bytes = mr_limits_of(source->host, source->task)->probe_bytes;
+    unsigned int most = (unsigned int)(probe_bytes < FORMAT_BYTES ? probe_bytes : FORMAT_BYTES);
+    int ret = av_probe_input_buffer2(bytes, &format, NULL, NULL, 0, most);
     if ((ret < 0 || !format) && source->status == MR_OK && !is_text(head, len)) {
         avio_seek(bytes, 0, SEEK_SET);
         format = NULL;
-        ret = av_probe_input_buffer2(bytes, &format, source->artifact->name, NULL, 0, FORMAT_BYTES);
+        ret = av_probe_input_buffer2(bytes, &format, source->artifact->name, NULL, 0, most);
     }
     if (source->status != MR_OK)
         return source->status;
@@ -297,7 +311,8 @@ static mr_status open_failed(const media_source *source, int averror, const AVIn
     if (averror == AVERROR(ENOMEM) && mr_media_memory_is_short())
         return mr_media_error(source->host, source->task, averror, name_of(source->artifact));
     if (averror == AVERROR(ENOMEM))
-        return refuse(source, "copy or upload it again", "is damaged: one of its parts says that it is larger than memory");
+        return refuse(source, "copy or upload it again",
+                      "is damaged: one of its parts says that it is larger than memory, or that it has thousands of streams");
     av_strerror(averror, words, sizeof(words));
     if (strncmp(container->name, "mov", 3) == 0)
         return refuse(source, "copy or upload it again, whole: the index often is the last part of the file",
@@ -307,59 +322,101 @@ static mr_status open_failed(const media_source *source, int averror, const AVIn
     return MR_ERR_INPUT;
 }
 
-/* find_stream_info opens decoders of its own: they get the same limit on picture sizes as ours. */
-static int find_streams(AVFormatContext *format)
+typedef struct picture_size {
+    int width, height;
+} picture_size;
+
+/*
+ * find_stream_info opens decoders of its own: they get the same limit on picture sizes as ours. A decoder that refuses a picture for its size forgets
+ * what the container said; that is put back, as it is by what it is told from damage when the stream is decoded (limits_decode.c).
+ */
+static int find_streams(AVFormatContext *format, const mr_limits *limits)
 {
     unsigned int count = format->nb_streams;
     AVDictionary **options = av_calloc(count + 1, sizeof(AVDictionary *));
-    int ret = options ? 0 : AVERROR(ENOMEM);
-    for (unsigned int i = 0; i < count && ret >= 0; i++)
-        ret = av_dict_set_int(&options[i], "max_pixels", MAX_PIXELS, 0);
+    picture_size *sizes = av_calloc(count + 1, sizeof(*sizes));
+    int ret = options && sizes ? 0 : AVERROR(ENOMEM);
+    for (unsigned int i = 0; i < count && ret >= 0; i++) {
+        sizes[i] = (picture_size){format->streams[i]->codecpar->width, format->streams[i]->codecpar->height};
+        ret = av_dict_set_int(&options[i], "max_pixels", limits->picture_pixels, 0);
+    }
     if (ret >= 0)
         ret = avformat_find_stream_info(format, count ? options : NULL);
+    for (unsigned int i = 0; ret >= 0 && i < count; i++) {
+        AVCodecParameters *codec = format->streams[i]->codecpar;
+        if (codec->codec_type == AVMEDIA_TYPE_VIDEO && codec->width == 0) {
+            codec->width = sizes[i].width;
+            codec->height = sizes[i].height;
+        }
+    }
     for (unsigned int i = 0; options && i < count; i++)
         av_dict_free(&options[i]);
     av_free((void *)options);
+    av_free(sizes);
+    return ret;
+}
+
+/* libav's largest single allocation, for the whole process: as hosts have one set of limits, it is set to the same value again and again. */
+static void limit_memory(const mr_limits *limits)
+{
+    int64_t most = HOLD_LEAST;
+    if (limits->packets * INDEX_ENTRY + READ_BUFFER > most)
+        most = limits->packets * INDEX_ENTRY + READ_BUFFER;
+    if (limits->picture_pixels * PIXEL_BYTES + READ_BUFFER > most)
+        most = limits->picture_pixels * PIXEL_BYTES + READ_BUFFER;
+    av_max_alloc((size_t)(most < INT_MAX ? most : INT_MAX));
+}
+
+/* Opens the container with what it may take; then its streams. */
+static int open_container(AVFormatContext **format, const AVInputFormat *container, const mr_limits *limits, mr_status *ret_status)
+{
+    const media_source *source = (*format)->pb->opaque;
+    const char *name = name_of(source->artifact);
+    (*format)->io_open = refuse_open;
+    (*format)->interrupt_callback = (AVIOInterruptCB){.callback = interrupted, .opaque = (*format)->pb->opaque};
+    (*format)->probesize = limits->probe_bytes;
+    (*format)->max_analyze_duration = limits->probe_time;
+    (*format)->max_streams = HOLD_STREAMS;
+    (*format)->format_whitelist = av_strdup(allowed_demuxers);
+    (*format)->protocol_whitelist = av_strdup("none");
+    int ret = avformat_open_input(format, "", container, NULL); /* frees it when it fails */
+    if (ret >= 0)
+        *ret_status = mr_limits_check_headers(source->host, source->task, name, *format);
+    if (ret >= 0 && *ret_status == MR_OK)
+        ret = find_streams(*format, limits);
+    if (ret >= 0 && *ret_status == MR_OK)
+        *ret_status = mr_limits_check_headers(source->host, source->task, name, *format);
     return ret;
 }
 
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format)
 {
+    const mr_limits *limits = mr_limits_of(host, task);
     const AVInputFormat *container = NULL;
     AVFormatContext *format = NULL;
     mr_status status;
-    int ret = AVERROR(ENOMEM);
 
     *ret_format = NULL;
     mr_media_quiet();
+    limit_memory(limits);
     AVIOContext *bytes = open_bytes(host, task, source);
     if (!bytes)
-        return mr_media_error(host, task, ret, name_of(source));
+        return mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
     status = find_container(bytes, &container);
-    if (status != MR_OK || !container)
-        goto failed;
-    format = avformat_alloc_context();
-    if (!format) {
-        status = mr_media_error(host, task, ret, name_of(source));
-        goto failed;
+    if (status == MR_OK && strncmp(container->name, "mov", 3) == 0)
+        status = mr_limits_check_mp4(host, task, source, name_of(source));
+    if (status == MR_OK && !(format = avformat_alloc_context()))
+        status = mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
+    if (status == MR_OK) {
+        format->pb = bytes;
+        int ret = open_container(&format, container, limits, &status);
+        if (status == MR_OK && (ret < 0 || mr_media_source_status(format) != MR_OK))
+            status = open_failed(bytes->opaque, ret, container);
     }
-    format->pb = bytes;
-    format->io_open = refuse_open;
-    format->interrupt_callback = (AVIOInterruptCB){.callback = interrupted, .opaque = bytes->opaque};
-    format->probesize = PROBE_BYTES;
-    format->max_analyze_duration = PROBE_US;
-    format->max_streams = MAX_STREAMS;
-    format->format_whitelist = av_strdup(allowed_demuxers);
-    format->protocol_whitelist = av_strdup("none");
-    ret = avformat_open_input(&format, "", container, NULL); /* frees format when it fails */
-    if (ret >= 0)
-        ret = find_streams(format);
-    if (ret >= 0 && mr_media_source_status(format) == MR_OK) {
+    if (status == MR_OK) {
         *ret_format = format;
         return MR_OK;
     }
-    status = open_failed(bytes->opaque, ret, container);
-failed:
     avformat_close_input(&format);
     close_bytes(&bytes);
     return status;
@@ -374,6 +431,18 @@ void mr_media_close(AVFormatContext **format)
     close_bytes(&bytes);
 }
 
+/* Fragments and clusters add to the index while they are read. */
+static mr_status check_index(const AVFormatContext *format, const AVPacket *packet)
+{
+    const media_source *source = format->pb->opaque;
+    bool known = packet->stream_index >= 0 && (unsigned int)packet->stream_index < format->nb_streams;
+    int count = known ? avformat_index_get_entries_count(format->streams[packet->stream_index]) : 0;
+    if (count <= mr_limits_of(source->host, source->task)->packets)
+        return MR_OK;
+    return mr_limit_exceeded(source->host, source->task, MR_LIMIT_PACKETS, "the index of '%s' lists %d packets of one stream",
+                             name_of(source->artifact), count);
+}
+
 mr_status mr_media_read(AVFormatContext *format, AVPacket *packet)
 {
     for (int bad = 0; bad < MAX_BAD_READS; bad++) {
@@ -385,7 +454,7 @@ mr_status mr_media_read(AVFormatContext *format, AVPacket *packet)
             return status;
         }
         if (ret >= 0)
-            return MR_OK;
+            return check_index(format, packet);
         if (ret == AVERROR_EXIT)
             return MR_ERR_CANCELLED;
         if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short()) {

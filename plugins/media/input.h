@@ -11,7 +11,8 @@
 #include <millrace/op.h>
 #include <stdbool.h>
 
-/* Opens and finds the streams. MR_ERR_INPUT: not media, or broken beyond use. *ret_format is closed with mr_media_close. */
+/* Opens and finds the streams. MR_ERR_INPUT: not media, broken beyond use, or asking for more than limits.* allow (limits.h). *ret_format is closed
+ * with mr_media_close. */
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
 void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
 
@@ -20,6 +21,10 @@ void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
 mr_status mr_media_read(AVFormatContext *format, AVPacket *packet);
 /* What the byte source answered last, where libav only says "error" or "end": MR_OK, or the status that read_at gave. */
 mr_status mr_media_source_status(const AVFormatContext *format);
+
+/* The source's name for messages, and its size in bytes. */
+const char *mr_media_name(const AVFormatContext *format);
+uint64_t mr_media_size(const AVFormatContext *format);
 
 /* A libav error as a status, reported to the task: "what: <libav's words>". AVERROR_EXIT after a cancel gives MR_ERR_CANCELLED, quietly. */
 mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const char *what);

@@ -4,23 +4,26 @@
  * H.264 in transport streams has a packet per field, VP8 has packets that are never shown.
  */
 #include "media/scan.h"
+#include "media/limits.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/intreadwrite.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FRAMES      (UINT64_C(32) * 1024 * 1024) /* of the picture: three days at 120 a second */
-#define MAX_TICKS       (INT64_C(1) << 60)           /* timestamps beyond are noise */
-#define RESTART_US      2000000                      /* so far back … */
-#define RESTART_PACKETS 25                           /* … for so many packets */
-#define PROGRESS_EVERY  512                          /* packets */
+#define MAX_TICKS       (INT64_C(1) << 60) /* timestamps beyond are noise */
+#define SECOND_US       1000000
+#define RESTART_US      2000000 /* so far back … */
+#define RESTART_PACKETS 25      /* … for so many packets */
+#define PROGRESS_EVERY  512     /* packets */
 
 /* Decoding times of one track. */
 typedef struct track_clock {
     bool begun;
     int64_t latest_us;
-    int behind; /* packets in a row far behind it */
+    int behind;        /* packets in a row far behind it */
+    int64_t second_us; /* begin of the second that is counted */
+    int64_t in_second; /* packets that lie in it, one after the other */
 } track_clock;
 
 typedef struct scan_state {
@@ -112,12 +115,9 @@ static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AV
 {
     mr_scan *scan = scanner->scan;
     if (scan->frame_count == scanner->capacity) {
+        size_t most = (size_t)mr_limits_of(scanner->host, scanner->task)->packets; /* which read_all() keeps */
         size_t capacity = scanner->capacity ? scanner->capacity * 2 : 1024;
-        if (capacity > MAX_FRAMES) {
-            scanner->host->report(scanner->task, MR_SEVERITY_ERROR, NULL, NULL, "the source has more than %llu pictures",
-                                  (unsigned long long)MAX_FRAMES);
-            return MR_ERR_LIMIT;
-        }
+        capacity = capacity < most ? capacity : most;
         mr_scan_frame *frames = av_realloc_array(scan->frames, capacity, sizeof(*frames));
         if (!frames)
             return mr_media_error(scanner->host, scanner->task, AVERROR(ENOMEM), "the list of pictures");
@@ -167,6 +167,11 @@ static void watch_clock(scan_state *scanner, const AVStream *stream, const AVPac
         return;
     int64_t us = av_rescale_q(packet->dts, stream->time_base, AV_TIME_BASE_Q);
     if (!clock->begun || us > clock->latest_us) {
+        if (!clock->begun || us - clock->second_us >= SECOND_US) {
+            clock->second_us = us;
+            clock->in_second = 0;
+        }
+        clock->in_second++;
         clock->begun = true;
         clock->latest_us = us;
         clock->behind = 0;
@@ -176,6 +181,13 @@ static void watch_clock(scan_state *scanner, const AVStream *stream, const AVPac
         scanner->scan->restarts = true;
         scanner->scan->restart_us = clock->latest_us;
     }
+}
+
+static mr_status check_rate(const scan_state *scanner)
+{
+    const track_clock *clock = &scanner->clocks[scanner->scan->video];
+    double seconds = (double)(clock->latest_us - clock->second_us) / SECOND_US;
+    return mr_limits_check_rate(scanner->host, scanner->task, mr_media_name(scanner->format), clock->in_second, seconds);
 }
 
 static void count_packet(scan_state *scanner, const AVStream *stream, const AVPacket *packet)
@@ -211,6 +223,7 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
 {
     AVFormatContext *format = scanner->format;
     int64_t size = avio_size(format->pb);
+    uint64_t most = (uint64_t)mr_limits_of(scanner->host, scanner->task)->packets;
     mr_status status = MR_OK;
     for (uint64_t n = 0; status == MR_OK; n++) {
         if (scanner->host->cancelled(scanner->task))
@@ -218,6 +231,9 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
         status = mr_media_read(format, packet);
         if (status != MR_OK)
             break;
+        if (n >= most)
+            return mr_limit_exceeded(scanner->host, scanner->task, MR_LIMIT_PACKETS, "'%s' has %llu packets and more", mr_media_name(format),
+                                     (unsigned long long)n + 1);
         int64_t at = avio_tell(format->pb);
         if (n % PROGRESS_EVERY == 0 && size > 0 && at >= 0)
             scanner->host->progress(scanner->task, at >= size ? 1.0 : (double)at / (double)size);
@@ -237,6 +253,8 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
         if (status == MR_OK)
             count_packet(scanner, stream, packet);
         watch_clock(scanner, stream, packet);
+        if (status == MR_OK && packet->stream_index == options->video)
+            status = check_rate(scanner);
     }
     return status == MR_END ? MR_OK : status;
 }

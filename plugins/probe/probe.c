@@ -2,6 +2,7 @@
 /* probe.media: what is in a source, measured rather than believed. The order of work is that of probe_source(), below. */
 #include "probe.h"
 
+#include <libavutil/imgutils.h>
 #include <millrace/plugin.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,23 +44,6 @@ static int choose_video(const AVFormatContext *format, const bool *tried)
             best = (int)i;
     }
     return best;
-}
-
-static mr_status check_limits(const probe_state *probe)
-{
-    const AVFormatContext *format = probe->format;
-    if (format->nb_streams > (uint64_t)probe->params->max_streams) {
-        probe->host->report(probe->task, MR_SEVERITY_ERROR, "max_streams", NULL, "'%s' has %u tracks; the limit is %lld", NAME(probe),
-                            format->nb_streams, (long long)probe->params->max_streams);
-        return MR_ERR_INPUT;
-    }
-    if (probe->video >= 0 && pixels(format->streams[probe->video]) > probe->params->max_pixels) {
-        const AVCodecParameters *codec = format->streams[probe->video]->codecpar;
-        probe->host->report(probe->task, MR_SEVERITY_ERROR, "max_pixels", NULL, "the picture of '%s' is %dx%d; the limit is %lld pixels", NAME(probe),
-                            codec->width, codec->height, (long long)probe->params->max_pixels);
-        return MR_ERR_INPUT;
-    }
-    return MR_OK;
 }
 
 /* One pass over the packets, with probe->video as the picture track. */
@@ -114,9 +98,7 @@ static mr_status find_picture(probe_state *probe)
         if (status != MR_OK)
             break;
         probe->video = choose_video(probe->format, tried);
-        status = check_limits(probe);
-        if (status == MR_OK)
-            status = pass(probe);
+        status = pass(probe);
         if (status != MR_OK || probe->video < 0)
             break;
         if (decoded(probe, probe->video) && probe->scan.frame_count > 0)
@@ -212,11 +194,9 @@ static void set_extent(json_t *info, const json_t *video, const json_t *audio)
 static mr_status check_duration(const probe_state *probe, json_t *info, const json_t *video)
 {
     int64_t duration_us = json_integer_value(json_object_get(info, "duration_us"));
-    if (duration_us > probe->params->max_duration) {
-        probe->host->report(probe->task, MR_SEVERITY_ERROR, "max_duration", NULL, "'%s' is %.0f s long; the limit is %.0f s", NAME(probe),
-                            (double)duration_us / 1e6, (double)probe->params->max_duration / 1e6);
-        return MR_ERR_INPUT;
-    }
+    mr_status status = mr_limits_check_duration(probe->host, probe->task, NAME(probe), duration_us);
+    if (status != MR_OK)
+        return status;
     if (duration_us <= 0 && !video) {
         probe->host->report(probe->task, MR_SEVERITY_ERROR, NULL, NULL, "the sound of '%s' is empty", NAME(probe));
         return MR_ERR_INPUT;
@@ -224,6 +204,24 @@ static mr_status check_duration(const probe_state *probe, json_t *info, const js
     if (duration_us > 0)
         json_object_set_new(info, "bit_rate", json_integer(av_rescale((int64_t)probe->source->size, 8000000, duration_us)));
     return MR_OK;
+}
+
+/* What the packets that were read will decode to: told now, not by a task that has decoded terabytes. */
+static mr_status check_decoded(const probe_state *probe)
+{
+    uint64_t bytes = 0;
+    for (unsigned int i = 0; i < probe->stream_count; i++) {
+        const track_sample *sample = &probe->samplers[i];
+        const mr_scan_track *track = &probe->scan.tracks[i];
+        if ((int)i == probe->video) {
+            int picture = av_image_get_buffer_size(sample->pixel_format, sample->width, sample->height, 1);
+            bytes += picture > 0 ? probe->scan.frame_count * (uint64_t)picture : 0;
+        } else if (sample->decoded && track->end_us > track->first_us) {
+            double samples = (double)(track->end_us - track->first_us) / 1e6 * sample->sample_rate * sample->layout.nb_channels;
+            bytes += (uint64_t)(samples * sizeof(float));
+        }
+    }
+    return mr_limits_check_decoded(probe->host, probe->task, NAME(probe), probe->source->size, bytes);
 }
 
 /* Nothing to make a stream of: one sentence that says why. */
@@ -288,6 +286,8 @@ static mr_status describe(probe_state *probe, json_t *info)
     }
     set_extent(info, video, audio);
     mr_status status = check_duration(probe, info, video);
+    if (status == MR_OK)
+        status = check_decoded(probe);
     json_object_set_new(info, "container", json_string(probe->format->iformat->name));
     json_object_set_new(info, "size", json_integer((json_int_t)probe->source->size));
     if (video)
@@ -346,10 +346,6 @@ static const mr_port outputs[] = {
 static const mr_param params[] = {
     MR_BOOL(probe_params, loudness, .standard = "false",
             .help = "measure each track's integrated loudness and true peak (EBU R 128): decodes all sound"),
-    MR_INT(probe_params, max_streams, .standard = "64", .min = "1", .max = "128", .help = "most tracks that a source may have"),
-    MR_INT(probe_params, max_pixels, .standard = "67108864", .min = "1", .max = "134217728",
-           .help = "most pixels that a picture may have (8192x8192)"),
-    MR_DURATION(probe_params, max_duration, .standard = "48h", .min = "1s", .max = "1000h", .help = "longest source"),
     MR_SIZE(probe_params, scan_limit, .standard = "256MiB", .min = "1MiB",
             .help = "how far into a source packets are read; beyond, the header is believed where it says how long the source is"),
     MR_PARAM_END,

@@ -9,21 +9,20 @@
 #include <jansson.h>
 #include <libavcodec/avcodec.h>
 #include "media/input.h"
+#include "media/limits.h"
 #include "media/scan.h"
 #include "loudness.h"
 
 typedef struct probe_params {
     bool loudness;
-    int64_t max_streams;
-    int64_t max_pixels;
-    int64_t max_duration;
     int64_t scan_limit;
 } probe_params;
 
 /* What decoding the beginning of one track told. */
 typedef struct track_sample {
     AVCodecContext *codec; /* NULL: not sampled, or no longer */
-    bool decoded;          /* at least one frame came out */
+    mr_decode_guard guard;
+    bool decoded; /* at least one frame came out */
     uint32_t packets, frames;
     int64_t first_us; /* timestamp of the first frame, after priming was cut */
     /* picture */

@@ -28,7 +28,7 @@ static mr_status open_sampler(probe_state *probe, const AVStream *stream, track_
         return mr_media_error(probe->host, probe->task, AVERROR(ENOMEM), "decoder");
     sampler->codec->pkt_timebase = stream->time_base;
     sampler->codec->thread_count = 1;
-    sampler->codec->max_pixels = probe->params->max_pixels;
+    mr_guard_init(&sampler->guard, probe->host, probe->task, probe->format, stream, sampler->codec);
     if (avcodec_parameters_to_context(sampler->codec, stream->codecpar) < 0 || avcodec_open2(sampler->codec, codec, NULL) < 0)
         stop(sampler);
     return MR_OK;
@@ -133,13 +133,18 @@ static mr_status decode(probe_state *probe, const AVStream *stream, const AVPack
     sampler->packets++;
     if (ret == AVERROR(ENOMEM) && mr_media_memory_is_short())
         return mr_media_error(probe->host, probe->task, ret, "decoding");
-    while (avcodec_receive_frame(sampler->codec, probe->frame) >= 0) {
-        look(probe, stream, sampler);
+    mr_status status = mr_guard_packet(&sampler->guard, sampler->codec, packet, ret);
+    while (status == MR_OK && avcodec_receive_frame(sampler->codec, probe->frame) >= 0) {
+        status = mr_guard_frame(&sampler->guard, probe->frame, AV_NOPTS_VALUE);
+        if (status == MR_OK)
+            look(probe, stream, sampler);
         av_frame_unref(probe->frame);
     }
+    if (status == MR_OK && !packet)
+        status = mr_guard_end(&sampler->guard);
     if (is_done(probe, stream, sampler) || !packet)
         stop(sampler);
-    return MR_OK;
+    return status;
 }
 
 mr_status probe_sample(void *opaque, AVPacket *packet)

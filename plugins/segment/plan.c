@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include "grid.h"
 #include "media/decoder.h"
+#include "media/limits.h"
 
-#define SOUND_RATE      48000
-#define SOUND_GRID      1024
-#define FIRST_CHUNKS    2 /* of one segment each: something is playable soon */
-#define MAX_SEGMENTS    250000
-#define MAX_TRACKS      128
-#define MAX_HEAD        2000 /* frames decoded to learn which of the first can be */
-#define MAX_DURATION_US (INT64_C(1000) * 3600 * 1000000)
+#define SOUND_RATE   48000
+#define SOUND_GRID   1024
+#define FIRST_CHUNKS 2 /* of one segment each: something is playable soon */
+#define MAX_SEGMENTS 250000
+#define MAX_TRACKS   128
+#define MAX_HEAD     2000 /* frames decoded to learn which of the first can be */
 
 enum { IN_SOURCE, IN_INFO };
 enum { OUT_PLAN, OUT_CHUNKS, OUT_AUDIO_CHUNKS };
@@ -364,7 +364,10 @@ static mr_status check_length(const plan_state *plan)
     int64_t sound_end = plan->origin_us + av_rescale(plan->samples, 1000000, SOUND_RATE);
     int64_t end = plan->video >= 0 && plan->grid.end_us > sound_end ? plan->grid.end_us : sound_end;
     int64_t length = end - plan->origin_us;
-    if (length <= MAX_DURATION_US && length / plan->params->segment_duration < MAX_SEGMENTS && plan->video_segments < MAX_SEGMENTS)
+    mr_status status = mr_limits_check_duration(plan->host, plan->task, mr_media_name(plan->format), length);
+    if (status != MR_OK)
+        return status;
+    if (length / plan->params->segment_duration < MAX_SEGMENTS && plan->video_segments < MAX_SEGMENTS)
         return MR_OK;
     plan->host->report(plan->task, MR_SEVERITY_ERROR, "segment_duration", "a larger segment_duration gives fewer segments",
                        "the source is %.0f s long: that is more than %d segments", (double)length / 1e6, MAX_SEGMENTS);

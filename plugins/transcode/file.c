@@ -22,7 +22,7 @@ enum { IN_SOURCE, IN_INFO, IN_LOUDNESS };
 enum { OUT_FILE };
 enum { AUDIO_RATE = 48000, MAX_CHANNELS = 64, MAX_FRAMES = 1 << 20, GOP_SECONDS = 4 };
 
-#define MAX_DURATION_US INT64_C(172800000000)
+#define MAX_DURATION_US INT64_C(604800000000) /* the most that limits.duration can be set to */
 
 struct file_params {
     int64_t width;

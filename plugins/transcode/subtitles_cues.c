@@ -5,13 +5,14 @@
  */
 #include "subtitles_cues.h"
 #include "media/input.h"
+#include "media/limits.h"
 #include "subtitles_text.h"
 
 #include <libavcodec/avcodec.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CUES = 50000, LONGEST_MS = 30000, UNTIMED_MS = 4000, ADDITION_ID = 8 };
+enum { LONGEST_MS = 30000, UNTIMED_MS = 4000, ADDITION_ID = 8 };
 
 typedef struct cue_reader {
     const mr_host *host;
@@ -22,6 +23,7 @@ typedef struct cue_reader {
     AVPacket *packet;
     int64_t origin_us;
     int64_t duration_ms;
+    size_t most; /* limits.cues */
     mr_cues *cues;
 } cue_reader;
 
@@ -41,7 +43,7 @@ void mr_cues_free(mr_cues *cues)
 static mr_status add_cue(cue_reader *reader, int64_t start_ms, int64_t end_ms, const char *settings, const char *text)
 {
     mr_cues *cues = reader->cues;
-    if (cues->count == MAX_CUES)
+    if (cues->count == reader->most)
         return MR_END;
     if (!*text || start_ms >= reader->duration_ms || (end_ms >= 0 && (end_ms <= 0 || end_ms <= start_ms)))
         return MR_OK;
@@ -168,9 +170,9 @@ static mr_status read_all(cue_reader *reader)
         if (status == MR_OK && reader->packet->stream_index == reader->stream->index)
             status = take_packet(reader);
     }
-    if (status == MR_END && reader->cues->count == MAX_CUES)
-        reader->host->report(reader->task, MR_SEVERITY_WARNING, NULL, NULL, "stream %d has more than %d cues: the rest is left out",
-                             reader->stream->index, MAX_CUES);
+    if (status == MR_END && reader->cues->count == reader->most)
+        reader->host->report(reader->task, MR_SEVERITY_WARNING, NULL, "limits.cues in config.yaml says how many are taken",
+                             "stream %d has more than %zu cues: the rest is left out", reader->stream->index, reader->most);
     return status == MR_END ? MR_OK : status;
 }
 
@@ -221,6 +223,7 @@ mr_status mr_cues_read(const mr_host *host, mr_task *task, const mr_artifact *so
 {
     cue_reader reader = {.host = host, .task = task, .origin_us = origin_us, .duration_ms = (duration_us + 999) / 1000, .cues = ret_cues};
     *ret_cues = (mr_cues){0};
+    reader.most = (size_t)mr_limits_of(host, task)->cues;
     mr_status status = mr_media_open(host, task, source, &reader.format);
     if (status != MR_OK)
         return status;

@@ -60,7 +60,7 @@ AT(mr_limits, size, 0);
 AT(mr_limits, picture_pixels, 8);
 AT(mr_limits, picture_side, 16);
 AT(mr_limits, frame_rate, 24);
-AT(mr_limits, frames, 32);
+AT(mr_limits, packets, 32);
 AT(mr_limits, duration, 40);
 AT(mr_limits, streams, 48);
 AT(mr_limits, sample_rate, 56);

@@ -19,7 +19,7 @@ typedef struct mr_limits {
     int64_t picture_pixels; /* of one picture: width times height, as coded */
     int64_t picture_side;   /* of its width and its height, each */
     int64_t frame_rate;     /* pictures per second */
-    int64_t frames;         /* pictures of one track */
+    int64_t packets;        /* of all streams together: pictures, pieces of sound, subtitles */
     int64_t duration;       /* of the whole, microseconds */
     int64_t streams;        /* of all kinds */
     int64_t sample_rate;    /* of sound, per second */
@@ -36,7 +36,7 @@ typedef struct mr_limits {
 /* The defaults, for those who stand in for the engine in tests. */
 /* clang-format off */
 #define MR_LIMITS_STANDARD                                                                                                                    \
-    { sizeof(mr_limits), 0, INT64_C(16384) * 8192, 16384, 480, INT64_C(1) << 24, INT64_C(48) * 3600 * 1000000, 128, 384000, 64, 10000, 50000, \
+    { sizeof(mr_limits), 0, INT64_C(8192) * 8192, 16384, 480, INT64_C(1) << 25, INT64_C(48) * 3600 * 1000000, 128, 384000, 64, 10000, 50000, \
       INT64_C(64) << 20, INT64_C(16) << 20, INT64_C(15) * 1000000, 1000000, INT64_C(64) << 30 }
 /* clang-format on */
 

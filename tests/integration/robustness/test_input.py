@@ -114,12 +114,12 @@ class Input(Case):
             self.assertGreater((self.dir / "out" / "video" / "180p" / name).stat().st_size, 0)
         self.expect_no_leftovers()
 
-    def test_a_table_larger_than_memory(self):
+    def test_a_table_larger_than_the_file(self):
         """It is the file that is wrong, not the machine: exit code 3, not 1."""
         whole = self.clip.read_bytes()
         source = self.file("huge.mp4", whole.replace(b"stts\0\0\0\0\0\0", b"stts\0\0\0\0\x1f\xff"))
         self.assertNotEqual(source.read_bytes(), whole)
-        self.refused(source, "huge.mp4", "larger than memory")
+        self.refused(source, "huge.mp4", "'stts'", "no room")
 
     def test_every_beginning_of_a_file(self):
         """Wherever it is cut, it is a stream or a sentence, never anything else."""
