@@ -318,7 +318,7 @@ bool mr_value_is_open(const mr_value *value);
 /* reads.c: without the lock, any thread */
 void mr_reads_add(mr_task *task, const mr_item *item, uint64_t offset, uint64_t len);
 /* Bits of blocks from byte first of the bitmap on, as a task host counted them. False: that can't be. */
-bool mr_reads_merge(mr_task *task, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len);
+bool mr_reads_merge(mr_batch_run *batch, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len);
 char *mr_reads_text(const mr_batch_run *batch, const mr_item *item); /* "0-3,7"; NULL: nothing, another source too, or not known. The caller frees */
 void mr_reads_free(mr_batch_run *batch);
 

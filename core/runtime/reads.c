@@ -59,15 +59,13 @@ void mr_reads_add(mr_task *task, const mr_item *item, uint64_t offset, uint64_t 
     pthread_mutex_unlock(&lock);
 }
 
-bool mr_reads_merge(mr_task *task, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len)
+bool mr_reads_merge(mr_batch_run *batch, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len)
 {
     const uint64_t bytes = mr_block_count(item->pub.size <= MR_TREE_MAX ? item->pub.size : 0) / 8 + 1;
     if (!item->source || first > bytes || len > bytes - first)
         return false;
-    if (!is_traced(task, item))
-        return true;
     pthread_mutex_lock(&lock);
-    mr_reads *reads = reads_of(task->batch, item);
+    mr_reads *reads = reads_of(batch, item);
     for (size_t i = 0; reads && i < len; i++)
         reads->blocks[first + i] |= blocks[i];
     pthread_mutex_unlock(&lock);

@@ -104,9 +104,16 @@ static mr_known *read_artifact(mr_child *child, mr_frame *frame)
     const size_t digest_len = strlen(digest) + 1;
     const size_t name_len = strlen(name) + 1;
     const size_t meta_len = strlen(meta) + 1;
-    mr_known *known = malloc(sizeof(*known) + digest_len + name_len + meta_len);
+    pub.name = name;
+    const size_t reads_len = mr_child_reads_size(&pub);
+    mr_known *known = malloc(sizeof(*known) + digest_len + name_len + meta_len + reads_len);
     if (!known)
         return NULL;
+    known->reads = reads_len ? (unsigned char *)known->texts + digest_len + name_len + meta_len : NULL;
+    known->new_first = 0;
+    known->new_end = 0;
+    if (reads_len)
+        memset(known->reads, 0, reads_len);
     memcpy(known->texts, digest, digest_len);
     memcpy(known->texts + digest_len, name, name_len);
     memcpy(known->texts + digest_len + name_len, meta, meta_len);
@@ -221,6 +228,7 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
     int fd = open_input(task, (const mr_known *)(const void *)artifact);
     if (fd < 0)
         return MR_ERR_IO; /* the engine has said why */
+    mr_child_count_read((mr_known *)(void *)artifact, offset, len);
     while (*ret_len < len) {
         ssize_t got = pread(fd, (char *)buf + *ret_len, len - *ret_len, (off_t)(offset + *ret_len));
         if (got < 0 && errno == EINTR)
@@ -239,6 +247,7 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
 
 static int host_content_fd(mr_task *task, const mr_artifact *artifact)
 {
+    mr_child_count_read((mr_known *)(void *)artifact, 0, artifact->size); /* what is read of it, nobody sees */
     return artifact->has_content ? open_input(task, (const mr_known *)(const void *)artifact) : -1;
 }
 
@@ -388,6 +397,7 @@ static int host_cancelled(const mr_task *task)
 
 static mr_status host_finish(mr_task *task, mr_status status)
 {
+    mr_child_tell_reads(task->child);
     const int64_t now = mr_child_cpu_us();
     mr_packer *packer = begin(task, MR_FRAME_FINISH);
     mr_pack_i64(packer, status);

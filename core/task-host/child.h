@@ -3,6 +3,7 @@
 #ifndef MR_TASK_HOST_CHILD_H
 #define MR_TASK_HOST_CHILD_H
 
+#include "base/block_tree.h"
 #include "runtime/hosts/protocol.h"
 #include "runtime/hosts/wire.h"
 #include <millrace/limits.h>
@@ -18,6 +19,9 @@ typedef struct mr_known {
     mr_artifact pub; /* first: an artifact handed to an op is its record */
     uint32_t number;
     struct mr_known *next;
+    unsigned char *reads; /* sources: a bit for each block that was read; within texts. Else NULL */
+    uint32_t new_first;   /* bytes of reads that the engine has not been told of */
+    uint32_t new_end;
     char texts[]; /* digest, name, meta */
 } mr_known;
 
@@ -65,6 +69,12 @@ extern const mr_host mr_child_host;
 /* Any of these ends the process when the engine is gone: there is nobody left to work for. */
 void mr_child_send(mr_child *child);                           /* what is in the packer */
 mr_frame mr_child_ask(mr_child *child, mr_status *ret_status); /* sends it, and waits for its REPLY; the socket's lock held */
+
+/* reads.c */
+size_t mr_child_reads_size(const mr_artifact *artifact); /* bytes of mr_known.reads; 0: not a source */
+bool mr_child_is_source(const mr_artifact *artifact);
+void mr_child_count_read(mr_known *known, uint64_t offset, uint64_t len);
+void mr_child_tell_reads(mr_child *child);
 
 /* After run(): what the batch held is given back. */
 void mr_child_clear(mr_child *child);

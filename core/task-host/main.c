@@ -129,6 +129,7 @@ static mr_status run_batch(mr_child *child, const mr_plugins *plugins, mr_frame 
     const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views};
     if (status == MR_OK)
         status = views[0].op->run(&mr_child_host, &batch);
+    mr_child_tell_reads(child);
     mr_child_clear(child);
     mr_arena_free(arena);
     return status;

@@ -190,7 +190,7 @@ static bool on_open(service *it, mr_frame *frame)
     const mr_artifact *artifact = artifact_of(it, mr_frame_u32(frame));
     if (!task || !artifact || !whole(it, frame))
         return false;
-    int fd = mr_host_table.content_fd(task, artifact);
+    int fd = mr_task_open_content(task, artifact); /* what is read of it, READS tells */
     if (fd < 0)
         return reply(it, MR_ERR_IO);
     /* A description of its own: what the host does to its flags and position stays with it. */
@@ -337,6 +337,17 @@ static bool on_report(service *it, mr_frame *frame)
     return true;
 }
 
+static bool on_reads(service *it, mr_frame *frame)
+{
+    const mr_artifact *artifact = artifact_of(it, mr_frame_u32(frame));
+    const uint32_t first = mr_frame_u32(frame);
+    size_t len = 0;
+    const unsigned char *blocks = mr_frame_bytes(frame, &len);
+    if (!artifact || !whole(it, frame) || !may_talk(it))
+        return false;
+    return mr_reads_merge(it->batch, (const mr_item *)(const void *)artifact, first, blocks, len) || out_of_line(it, "reads that can't be");
+}
+
 /* ---- ending ---- */
 
 static bool valid_status(service *it, int64_t status)
@@ -381,6 +392,7 @@ static bool dispatch(service *it, mr_frame *frame)
     case MR_FRAME_EMIT_FROM: return on_emit_from(it, frame);
     case MR_FRAME_PROGRESS: return on_progress(it, frame);
     case MR_FRAME_REPORT: return on_report(it, frame);
+    case MR_FRAME_READS: return on_reads(it, frame);
     case MR_FRAME_FINISH: return on_finish(it, frame);
     case MR_FRAME_DONE: return on_done(it, frame);
     default: return out_of_line(it, "a frame of an unknown type");
