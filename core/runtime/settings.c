@@ -257,8 +257,8 @@ static bool is_there(const char *path)
 
 const char *mr_settings_find(mr_arena *arena)
 {
-    const char *config = getenv("XDG_CONFIG_HOME");
-    const char *home = getenv("HOME");
+    const char *config = secure_getenv("XDG_CONFIG_HOME");
+    const char *home = secure_getenv("HOME");
     const char *own = NULL;
     if (config && config[0] == '/')
         own = mr_arena_printf(arena, "%s/millrace/config.yaml", config);

@@ -403,20 +403,26 @@ mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *s
     if (!bytes)
         return mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
     status = find_container(bytes, &container);
-    if (status == MR_OK && strncmp(container->name, "mov", 3) == 0)
+    if (status != MR_OK || !container)
+        goto failed;
+    if (strncmp(container->name, "mov", 3) == 0)
         status = mr_limits_check_mp4(host, task, source, name_of(source));
-    if (status == MR_OK && !(format = avformat_alloc_context()))
+    if (status != MR_OK)
+        goto failed;
+    format = avformat_alloc_context();
+    if (!format) {
         status = mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
-    if (status == MR_OK) {
-        format->pb = bytes;
-        int ret = open_container(&format, container, limits, &status);
-        if (status == MR_OK && (ret < 0 || mr_media_source_status(format) != MR_OK))
-            status = open_failed(bytes->opaque, ret, container);
+        goto failed;
     }
+    format->pb = bytes;
+    int ret = open_container(&format, container, limits, &status);
+    if (status == MR_OK && (ret < 0 || mr_media_source_status(format) != MR_OK))
+        status = open_failed(bytes->opaque, ret, container);
     if (status == MR_OK) {
         *ret_format = format;
         return MR_OK;
     }
+failed:
     avformat_close_input(&format);
     close_bytes(&bytes);
     return status;

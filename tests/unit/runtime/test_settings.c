@@ -65,7 +65,10 @@ static void assert_said(const world *w, size_t n, const char *expected)
     const mr_diag *diag = mr_diags_first(w->diags);
     while (diag && n-- > 0)
         diag = diag->next;
-    assert_non_null(diag);
+    if (!diag) {
+        fail_msg("nothing was said where expected: %s", expected);
+        return;
+    }
     snprintf(text, sizeof(text), "%u:%u %s | %s", diag->span.line, diag->span.col, diag->message, diag->hint ? diag->hint : "");
     assert_string_equal(text, expected);
 }
