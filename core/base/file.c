@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_DEPTH_MAX  128
+#define DIR_DEPTH_MAX  64
 #define PLAIN_PATH_MAX 1024
 
 static const mr_span nowhere = {0};
@@ -217,40 +217,92 @@ mr_status mr_dir_make(const char *path, mode_t mode, mr_diags *diags)
     return fail(diags, "can't-make-folder", "make the folder", path, ENOENT);
 }
 
-/* Returns an errno; ELOOP: nested too deeply. */
-static int remove_tree(int parent, const char *name, unsigned depth)
+/* A folder that is being removed. What lies deeper than DIR_DEPTH_MAX is moved up into top first: neither descriptors nor stack grow with it. */
+typedef struct removal {
+    int top;
+    unsigned moved;
+} removal;
+
+static int remove_entry(removal *it, int parent, const char *name, unsigned depth);
+
+/* Open for reading, with the right to look into it and to empty it, whatever whoever made it thought of that. -1: errno says why. */
+static int open_folder(int parent, const char *name)
 {
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    if (errno != EISDIR && errno != EPERM) /* POSIX says EPERM for a folder, Linux EISDIR */
-        return errno;
-    int first = errno;
-    if (depth >= DIR_DEPTH_MAX)
-        return ELOOP;
+    char path[64];
+    struct stat info;
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOTDIR || errno == ELOOP ? first : errno;
-    DIR *dir = fdopendir(fd);
-    if (!dir) {
-        int error = errno;
-        close(fd);
-        return error;
+    if (fd < 0 && errno == EACCES) {
+        mr_autoclose int shut = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", shut);
+        fd = shut >= 0 && chmod(path, S_IRWXU) == 0 ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    } else if (fd >= 0 && fstat(fd, &info) == 0 && (info.st_mode & S_IRWXU) != S_IRWXU) {
+        (void)fchmod(fd, S_IRWXU); /* emptying it tells, when that was needed */
     }
+    return fd;
+}
+
+/* Returns an errno. */
+static int empty_folder(removal *it, DIR *dir, unsigned depth)
+{
     int error = 0;
     errno = 0;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's readdir is safe on a stream that only this thread has */
     for (struct dirent *entry = readdir(dir); entry && error == 0; entry = error == 0 ? readdir(dir) : NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            error = remove_tree(dirfd(dir), entry->d_name, depth + 1);
+            error = remove_entry(it, dirfd(dir), entry->d_name, depth);
         if (error == 0)
             errno = 0;
     }
-    if (error == 0)
+    return error ? error : errno;
+}
+
+static int move_up(removal *it, int parent, const char *name)
+{
+    char moved[32];
+    int error = EEXIST;
+    for (int tries = 0; tries < 1000 && (error == EEXIST || error == ENOTEMPTY || error == ENOTDIR); tries++) {
+        snprintf(moved, sizeof(moved), "deep-%u", it->moved++);
+        error = renameat(parent, name, it->top, moved) == 0 ? 0 : errno;
+    }
+    return error;
+}
+
+/* Returns an errno. */
+static int remove_folder(removal *it, int parent, const char *name, unsigned depth)
+{
+    int error = 0;
+    int fd = open_folder(parent, name);
+    if (fd < 0)
+        return errno;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
         error = errno;
+        close(fd);
+        return error;
+    }
+    if (depth == 0)
+        it->top = fd;
+    unsigned moved;
+    do { /* more than once only for what was moved up meanwhile */
+        moved = it->moved;
+        error = empty_folder(it, dir, depth + 1);
+        rewinddir(dir);
+    } while (depth == 0 && error == 0 && it->moved != moved);
     closedir(dir);
     if (error == 0 && unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
         error = errno;
     return error;
+}
+
+static int remove_entry(removal *it, int parent, const char *name, unsigned depth)
+{
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM) /* POSIX says EPERM for a folder, Linux EISDIR */
+        return errno;
+    const int first = errno;
+    int error = depth < DIR_DEPTH_MAX ? remove_folder(it, parent, name, depth) : move_up(it, parent, name);
+    return error == ENOTDIR || error == ELOOP ? first : error;
 }
 
 mr_status mr_dir_remove(const char *path, mr_diags *diags)
@@ -264,11 +316,8 @@ mr_status mr_dir_remove(const char *path, mr_diags *diags)
         plain[--len] = '\0';
     if (len == 0)
         return fail(diags, "can't-remove", "remove", path, EINVAL);
-    int error = remove_tree(AT_FDCWD, plain, 0);
-    if (error == ELOOP) {
-        mr_error(diags, "too-deep", nowhere, "can't remove '%s': its folders are nested more than %d levels deep", path, DIR_DEPTH_MAX);
-        return MR_ERR_LIMIT;
-    }
+    removal it = {.top = -1};
+    int error = remove_entry(&it, AT_FDCWD, plain, 0);
     return error == 0 ? MR_OK : fail(diags, "can't-remove", "remove", path, error);
 }
 

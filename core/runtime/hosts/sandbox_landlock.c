@@ -55,7 +55,8 @@ struct ruleset {
 #define FIRST_ABI (LANDLOCK_ACCESS_FS_REFER - 1) /* the thirteen rights of ABI 1 */
 #define GRANTED                                                                                                                                      \
     (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_READ_DIR |                      \
-     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR)
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                    \
+     LANDLOCK_ACCESS_FS_REFER)
 
 /* 0 or less: there is none. */
 static long landlock_abi(void)

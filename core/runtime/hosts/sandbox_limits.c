@@ -17,7 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CPU_GRACE 5 /* seconds between SIGXCPU, which says why, and SIGKILL, which can't be ignored */
+#define THREADS   16384 /* of all that the user runs, since that is how the kernel counts; root is not counted. Half of the smallest machine's */
+#define CPU_GRACE 5     /* seconds between SIGXCPU, which says why, and SIGKILL, which can't be ignored */
 
 static mr_status lower(int resource, uint64_t soft, uint64_t hard, const char *what, mr_diags *diags)
 {
@@ -38,6 +39,8 @@ static mr_status lower(int resource, uint64_t soft, uint64_t hard, const char *w
 mr_status mr_sandbox_limit(const mr_sandbox_limits *limits, mr_diags *diags)
 {
     mr_status status = lower(RLIMIT_CORE, 0, 0, "can't forbid core dumps", diags);
+    if (status == MR_OK)
+        status = lower(RLIMIT_NPROC, THREADS, THREADS, "can't limit its threads", diags);
     if (status == MR_OK && limits->cpu_seconds > 0)
         status = lower(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + CPU_GRACE, "can't limit its CPU time", diags);
     if (status == MR_OK && limits->file_size > 0)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -140,6 +141,34 @@ static int do_large_content(const doer *it)
     return EFBIG;
 }
 
+/* Folders in folders, so many levels. */
+static int do_nested_folders(const doer *it)
+{
+    const char *scratch = it->host->scratch(it->task);
+    int fd = scratch ? open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int error = fd < 0 ? errno : 0;
+    for (int64_t i = 0; i < it->params->amount && error == 0; i++) {
+        int next = mkdirat(fd, "d", 0700) == 0 ? openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        error = next < 0 ? errno : 0;
+        close(fd);
+        fd = next;
+    }
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+/* A folder with a file in it that nobody may look into. */
+static int do_locked_folder(const doer *it)
+{
+    char path[512];
+    char hidden[544];
+    const char *scratch = it->host->scratch(it->task);
+    snprintf(path, sizeof(path), "%s/open", scratch ? scratch : "");
+    snprintf(hidden, sizeof(hidden), "%s/locked", path);
+    return mkdir(path, 0700) != 0 || mkdir(hidden, 0) != 0 ? errno : 0;
+}
+
 static int do_reports(const doer *it)
 {
     for (int64_t i = 0; i < it->params->amount; i++)
@@ -200,6 +229,8 @@ static const struct own_act {
     {"thread-bomb", do_thread_bomb},
     {"large-file", do_large_file},
     {"large-content", do_large_content},
+    {"nested-folders", do_nested_folders},
+    {"locked-folder", do_locked_folder},
     {"reports", do_reports},
     {"emits", do_emits},
     {"garbage", do_garbage},

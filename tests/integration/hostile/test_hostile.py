@@ -53,7 +53,9 @@ class Hostile(unittest.TestCase):
         self.outside.mkdir()
         self.theirs = self.outside / "theirs"
         self.theirs.write_text("theirs")
-        self.theirs.chmod(0o644)
+        self.source = self.dir / "source"
+        self.source.write_text("source")
+        self.source.chmod(0o644)
         # someone of the same user, to be tampered with; ends with its input
         self.victim = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self.addCleanup(self.end_victim)
@@ -63,8 +65,8 @@ class Hostile(unittest.TestCase):
         self.victim.wait(TIMEOUT)
 
     def run_it(self, pipeline, *args):
-        words = [MILLRACE, "run", str(HERE / pipeline), "--input", str(self.theirs), "--output", str(self.dir / "out"), "--state", str(self.dir / "state"),
-                 "--param", f"outside={self.outside}", *args]
+        words = [MILLRACE, "run", str(HERE / pipeline), "--input", str(self.source), "--output", str(self.dir / "out"),
+                 "--state", str(self.dir / "state"), "--param", f"outside={self.outside}", *args]
         return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=self.dir)
 
     def run_one(self, act, amount, *args):
@@ -84,7 +86,7 @@ class Hostile(unittest.TestCase):
     def expect_nothing_happened(self):
         self.assertEqual([path.name for path in self.outside.iterdir()], ["theirs"])
         self.assertEqual(self.theirs.read_text(), "theirs")
-        self.assertEqual(self.theirs.stat().st_mode & 0o777, 0o644)
+        self.assertEqual((self.source.read_text(), self.source.stat().st_mode & 0o777), ("source", 0o644))
         self.assertIsNone(self.victim.poll())
         self.expect_nothing_left()
 
@@ -115,7 +117,7 @@ class Hostile(unittest.TestCase):
             with self.subTest(act=act["act"]):
                 self.assertEqual(state, "succeeded", reason)
         self.assertIn("planted", [path.name for path in self.outside.iterdir()])
-        self.assertEqual(self.theirs.stat().st_mode & 0o777, 0o640)
+        self.assertEqual(self.source.stat().st_mode & 0o777, 0o640)
 
     def expect_one_error(self, done, code, *says):
         errors = [line for line in done.stderr.splitlines() if "error: " in line]
@@ -128,7 +130,7 @@ class Hostile(unittest.TestCase):
         for act, call in (("tcp", "socket"), ("fork-bomb", "clone"), ("exec", "execve"), ("trace-parent", "ptrace"), ("signal-parent", "kill")):
             with self.subTest(act=act):
                 done = self.run_one(act, 0, *ONCE)
-                self.expect_one_error(done, KILLED, "input 'theirs' is set aside", "was killed by SIGSYS")
+                self.expect_one_error(done, KILLED, "input 'source' is set aside", "was killed by SIGSYS")
                 if not SILENT:
                     self.assertIn(f"sandbox: a forbidden system call was made: {call}\n", done.stderr)
                 self.expect_nothing_happened()
@@ -153,9 +155,16 @@ class Hostile(unittest.TestCase):
     def test_a_crash_takes_the_engine_along_without_the_sandbox(self):
         self.assertEqual(self.run_one("crash", 0, "--set", "sandbox=off").returncode, 1 if SANITIZED else -signal.SIGSEGV)
 
+    def test_what_it_leaves_in_scratch_goes(self):
+        for act, amount in (("nested-folders", 1000), ("locked-folder", 0)):
+            with self.subTest(act=act):
+                done = self.run_one(act, amount)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.expect_nothing_happened()
+
     def test_an_input_has_three_strikes(self):
         done = self.run_one("crash", 0)
-        self.expect_one_error(done, KILLED, "input 'theirs' is set aside: it cost 3 task hosts in node 'act'")
+        self.expect_one_error(done, KILLED, "input 'source' is set aside: it cost 3 task hosts in node 'act'")
 
     def test_the_engine_goes_on(self):
         """The same state folder, right after."""

@@ -196,28 +196,54 @@ static void removing_follows_no_links(void **state)
     assert_int_equal(mr_dir_remove("///", NULL), MR_ERR_IO);
 }
 
-static void removing_has_a_depth(void **state)
+/* A folder in a folder in a folder …, each with a file; the last is where the descriptor goes. */
+static void nest(const char *name, int levels)
 {
-    (void)state;
-    assert_int_equal(mr_dir_make(in_root("deep"), 0755, NULL), MR_OK);
-    int fd = open(in_root("deep"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int i = 0; i < 140; i++) {
+    assert_int_equal(mr_dir_make(in_root(name), 0755, NULL), MR_OK);
+    int fd = open(in_root(name), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < levels; i++) {
         assert_int_equal(mkdirat(fd, "d", 0755), 0);
+        int file = openat(fd, "deep-0", O_WRONLY | O_CREAT | O_CLOEXEC, 0600); /* in the way of what is moved up */
+        assert_true(file >= 0);
+        close(file);
         int next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         close(fd);
         fd = next;
     }
     close(fd);
-    mr_diags *diags = mr_diags_new();
-    assert_int_equal(mr_dir_remove(in_root("deep"), diags), MR_ERR_LIMIT);
-    expect_message(diags, "nested more than");
-    /* From further down it can be removed in two steps. */
-    char lower[512];
-    int len = snprintf(lower, sizeof(lower), "%s/deep", root);
-    for (int i = 0; i < 70; i++)
-        len += snprintf(lower + len, sizeof(lower) - (size_t)len, "/d");
-    assert_int_equal(mr_dir_remove(lower, NULL), MR_OK);
-    assert_int_equal(mr_dir_remove(in_root("deep"), NULL), MR_OK);
+}
+
+static void removing_goes_to_any_depth(void **state)
+{
+    (void)state;
+    const int depths[] = {1, 62, 63, 64, 65, 1000};
+    for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
+        nest("deep", depths[i]);
+        assert_int_equal(mr_dir_remove(in_root("deep"), NULL), MR_OK);
+        assert_int_equal(access(in_root("deep"), F_OK), -1);
+    }
+}
+
+/* As someone whom modes concern: root passes them by. */
+static void removing_minds_no_modes(void **state)
+{
+    (void)state;
+    const bool is_root = geteuid() == 0;
+    assert_int_equal(mr_dir_make(in_root("modes/a/b"), 0755, NULL), MR_OK);
+    assert_int_equal(mr_file_write_atomic(in_root("modes/a/b/file"), "x", 1, 0400, NULL), MR_OK);
+    assert_int_equal(mr_file_write_atomic(in_root("modes/a/file"), "x", 1, 0, NULL), MR_OK);
+    if (is_root) {
+        const char *const all[] = {"", "modes", "modes/a", "modes/a/b"};
+        for (size_t i = 0; i < 4; i++)
+            assert_int_equal(chown(in_root(all[i]), 65534, 65534), 0);
+    }
+    assert_int_equal(chmod(in_root("modes/a/b"), 0), 0);
+    assert_int_equal(chmod(in_root("modes/a"), 0500), 0);
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    mr_status status = mr_dir_remove(in_root("modes"), NULL);
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    assert_int_equal(status, MR_OK);
+    assert_int_equal(access(in_root("modes"), F_OK), -1);
 }
 
 static void paths(void **state)
@@ -257,7 +283,8 @@ int main(void)
         cmocka_unit_test(only_regular_files_are_read),
         cmocka_unit_test(folders_are_made),
         cmocka_unit_test(removing_follows_no_links),
-        cmocka_unit_test(removing_has_a_depth),
+        cmocka_unit_test(removing_goes_to_any_depth),
+        cmocka_unit_test(removing_minds_no_modes),
         cmocka_unit_test(paths),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

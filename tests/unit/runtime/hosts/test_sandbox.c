@@ -295,6 +295,16 @@ static int take_descriptors(const act_place *place)
     return fd < 0 ? errno : 0;
 }
 
+static int ask_limits(const act_place *place)
+{
+    struct rlimit threads;
+    struct rlimit core;
+    (void)place;
+    if (getrlimit(RLIMIT_NPROC, &threads) != 0 || getrlimit(RLIMIT_CORE, &core) != 0)
+        return errno;
+    return threads.rlim_max <= 16384 && core.rlim_max == 0 ? 0 : ERANGE;
+}
+
 static int take_the_processor(const act_place *place)
 {
     struct rusage used;
@@ -310,6 +320,7 @@ static void test_limits(void **context)
     world *it = *context;
     assert_int_equal(cage_try(&it->cage, fill_a_file).signal, SIGXFSZ);
     assert_int_equal(cage_try(&it->cage, take_descriptors).error, EMFILE);
+    assert_int_equal(cage_try(&it->cage, ask_limits).error, 0);
     assert_int_equal(cage_try(&it->cage, take_memory).error, MR_SANITIZED ? 0 : ENOMEM);
     const mr_sandbox_limits short_of_time = {.cpu_seconds = 1};
     it->cage.limits = &short_of_time;
@@ -319,6 +330,7 @@ static void test_limits(void **context)
     assert_int_equal(cage_try(&it->cage, fill_a_file).error, 0);
     assert_int_equal(cage_try(&it->cage, take_descriptors).error, 0);
     assert_int_equal(cage_try(&it->cage, take_memory).error, 0);
+    assert_int_equal(cage_try(&it->cage, ask_limits).error, ERANGE);
 }
 
 /* ---- privileges ---- */
