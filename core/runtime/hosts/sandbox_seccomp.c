@@ -114,7 +114,7 @@ static mr_status install_handler(mr_diags *diags)
     sigfillset(&action.sa_mask);
     sigemptyset(&set);
     sigaddset(&set, SIGSYS);
-    if (sigaction(SIGSYS, &action, NULL) != 0 || sigprocmask(SIG_UNBLOCK, &set, NULL) != 0)
+    if (sigaction(SIGSYS, &action, NULL) != 0 || pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0)
         return mr_sandbox_failed(diags, "can't watch for forbidden system calls", errno);
     return MR_OK;
 }

@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 MILLRACE = os.environ["MILLRACE"]
+WITHOUT = os.environ["WITHOUT"]
 HERE = Path(__file__).resolve().parent
 TIMEOUT = 120
 
@@ -64,13 +65,14 @@ class Hostile(unittest.TestCase):
         self.victim.stdin.close()
         self.victim.wait(TIMEOUT)
 
-    def run_it(self, pipeline, *args):
-        words = [MILLRACE, "run", str(HERE / pipeline), "--input", str(self.source), "--output", str(self.dir / "out"),
+    def run_it(self, pipeline, *args, lacking=()):
+        prefix = [WITHOUT, *lacking, "--"] if lacking else []
+        words = [*prefix, MILLRACE, "run", str(HERE / pipeline), "--input", str(self.source), "--output", str(self.dir / "out"),
                  "--state", str(self.dir / "state"), "--param", f"outside={self.outside}", *args]
         return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=self.dir)
 
-    def run_one(self, act, amount, *args):
-        return self.run_it("one.yaml", "-q", "--param", f"act={act}", "--param", f"amount={amount}", *args)
+    def run_one(self, act, amount, *args, **options):
+        return self.run_it("one.yaml", "-q", "--param", f"act={act}", "--param", f"amount={amount}", *args, **options)
 
     def run_each(self, *args):
         """What became of each act: (what is to be expected in the sandbox, state, reason)."""
@@ -165,6 +167,20 @@ class Hostile(unittest.TestCase):
     def test_an_input_has_three_strikes(self):
         done = self.run_one("crash", 0)
         self.expect_one_error(done, KILLED, "input 'source' is set aside: it cost 3 task hosts in node 'act'")
+
+    def test_a_kernel_that_lacks_a_part(self):
+        """auto says it and goes on with the rest, require refuses."""
+        cases = (("landlock_create_ruleset", "Landlock", "tcp", "read-passwd"), ("seccomp", "seccomp", "read-passwd", "tcp"))
+        for call, layer, stopped, let_through in cases:
+            with self.subTest(lacking=layer):
+                done = self.run_it("one.yaml", "--param", f"act={let_through}", lacking=[call])
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(done.stderr.count(f"this kernel lacks {layer}: "), 1, done.stderr)
+                self.assertNotEqual(self.run_one(stopped, 0, "--no-cache", *ONCE, lacking=[call]).returncode, 0)
+                done = self.run_one("emits", 1, "--set", "sandbox=require", lacking=[call])
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(f"the settings require the sandbox, but this kernel lacks {layer}\n", done.stderr)
+        self.assertEqual(self.run_one("emits", 1, "--set", "sandbox=require").returncode, 0)
 
     def test_the_engine_goes_on(self):
         """The same state folder, right after."""
