@@ -39,6 +39,114 @@ static void print_count(json_int_t count, bool unknown)
     printf("  %7s", text);
 }
 
+/* ---- why ---- */
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+/* What one changed: "param 'preset' was "fast", is "slow"". */
+static void print_change(const char *what, const json_t *reason)
+{
+    const char *name = text_of(reason, "name");
+    const char *old = text_of(reason, "old");
+    const char *new = text_of(reason, "new");
+    printf(name ? "%s '%s'" : "%s", what, name);
+    if (old && new)
+        printf(" was %s, is %s", old, new);
+    else if (old)
+        printf(" was %s, is not given", old);
+    else if (new)
+        printf(" is %s, was not given", new);
+    else
+        printf(" is another");
+}
+
+static void print_reason(const json_t *reason)
+{
+    static const struct {
+        const char *reason;
+        const char *what;
+        bool change; /* and what it was and is */
+    } words[] = {
+        {"param", "param", true},
+        {"version", "the op's version", true},
+        {"plugin", "the plugin", true},
+        {"toolchain", "the toolchain", true},
+        {"op", "the op", true},
+        {"input", "what comes in through", true},
+        {"new", "not made before", false},
+        {"gone", "its result is gone from the state folder", false},
+        {"effect", "acts on the world: always runs", false},
+        {"stream", "takes a stream while it is made: always runs", false},
+        {"no-cache", "nothing is reused with --no-cache", false},
+        {"more", "not compared, there are too many", false},
+        {"trigger", "depends on how the run ends", false},
+    };
+    const char *kind = text_of(reason, "reason");
+    const json_int_t tasks = integer_of(reason, "tasks");
+    if (strcmp(kind, "unfinished") == 0)
+        printf("was begun before, and %s", text_of(reason, "old"));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(kind, words[i].reason) != 0)
+            continue;
+        if (words[i].change)
+            print_change(words[i].what, reason);
+        else
+            printf("%s", words[i].what);
+    }
+    if (tasks > 1)
+        printf(" (%lld tasks)", (long long)tasks);
+    putchar('\n');
+}
+
+/* The nodes that it waits for, on one line. */
+static void print_waits(const json_t *why, const char *name, int width)
+{
+    size_t index;
+    json_t *reason;
+    bool any = false;
+    json_array_foreach((json_t *)why, index, reason)
+    {
+        if (strcmp(text_of(reason, "reason"), "waits") != 0)
+            continue;
+        if (any)
+            printf(", '%s'", text_of(reason, "name"));
+        else
+            printf("%-*s  waits for '%s'", width, name, text_of(reason, "name"));
+        any = true;
+    }
+    if (any)
+        putchar('\n');
+}
+
+static void print_why(const json_t *nodes, int width)
+{
+    size_t index;
+    size_t r;
+    json_t *node;
+    json_t *reason;
+    bool begun = false;
+    json_array_foreach(nodes, index, node)
+    {
+        const json_t *why = json_object_get(node, "why");
+        const char *name = text_of(node, "node");
+        if (json_array_size(why) > 0 && !begun)
+            printf("\n%-*s  why it would run\n", width, "node");
+        begun = begun || json_array_size(why) > 0;
+        json_array_foreach((json_t *)why, r, reason)
+        {
+            if (strcmp(text_of(reason, "reason"), "waits") == 0)
+                continue;
+            printf("%-*s  ", width, name);
+            print_reason(reason);
+            name = "";
+        }
+        print_waits(why, name, width);
+    }
+}
+
 static void print_plan(const json_t *plan)
 {
     size_t index;
@@ -69,6 +177,7 @@ static void print_plan(const json_t *plan)
     putchar('\n');
     if (any_unknown)
         puts("+: how many depends on a task that has not run yet");
+    print_why(nodes, width);
 }
 
 static int plan_job(plan_options *from, mr_session *session)
@@ -116,10 +225,13 @@ static int run(const mr_verb *verb, int argc, char **argv)
 const mr_verb mr_verb_plan = {
     .name = "plan",
     .usage = "PIPELINE",
-    .summary = "shows what a run would do: how many tasks, and which results are there already",
+    .summary = "shows what a run would do: how many tasks, which results are there already, and why the others are not",
     .help = "Nothing is run. Where the number of a node's tasks depends on a task that has not run yet (how many chunks a video has, for example), "
             "that is said; "
-            "once it has run, the plan is exact.",
+            "once it has run, the plan is exact.\n\n"
+            "Below the table each node that would run is given with its reasons: a param, the op's version, its plugin, the toolchain or an input is "
+            "another than in the run of this pipeline that was most like this one; it was never made; it did not end well; it always runs; or it "
+            "depends on a node that would run (and is not run when that gives what it gave before).",
     .examples = "    millrace plan vod --input clip.mp4\n"
                 "    millrace plan vod --input clip.mp4 --param preset=slow --json",
     .args = MR_ARGS_PIPELINE,

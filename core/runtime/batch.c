@@ -150,6 +150,7 @@ static bool needs_running(mr_engine *engine, mr_batch_run *batch, mr_task *task,
     if (reuse(task))
         return false;
     if (task->run->planning) {
+        mr_explain_task(task);
         pthread_mutex_lock(&engine->lock);
         task->state = MR_TASK_KNOWN;
         mr_run_settle(task->run);

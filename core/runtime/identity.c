@@ -281,6 +281,13 @@ json_t *mr_task_facts(mr_task *task)
     return facts;
 }
 
+json_t *mr_task_facts_for_plan(mr_task *task, json_t **ret_recipe)
+{
+    mr_autofree char *text = recipe_text(task);
+    *ret_recipe = text ? json_loads(text, 0, NULL) : NULL;
+    return *ret_recipe ? json_pack("{s:o}", "in", short_keys(task)) : NULL;
+}
+
 json_t *mr_task_find_trace(mr_task *task, json_t **ret_facts)
 {
     char recipe[MR_DIGEST_TEXT];

@@ -43,6 +43,7 @@ typedef struct mr_item mr_item;
 typedef struct mr_slot mr_slot;
 typedef struct mr_stream mr_stream;
 typedef struct mr_node_run mr_node_run;
+typedef struct mr_reason mr_reason;
 
 struct mr_item {
     mr_artifact pub; /* first: an artifact handed to an op is its item */
@@ -201,6 +202,7 @@ struct mr_node_run {
     mr_node_run *dirty_next;
     size_t ended, succeeded, cached, failed, skipped, cancelled;
     const char *state;
+    mr_reason *reasons; /* planning: why its tasks would run; explain.c */
 };
 
 typedef struct mr_failure {
@@ -308,12 +310,18 @@ void mr_items_free(mr_run *run);
 mr_status mr_task_identity(mr_task *task); /* fills task->identity; inputs must be complete */
 /* What its result was made from, to be kept with it (mr_result.facts). NULL: no memory, or no identity. New reference. */
 json_t *mr_task_facts(mr_task *task);
+/* The same without what was read, and its recipe: for comparing. New references; NULL: no memory. */
+json_t *mr_task_facts_for_plan(mr_task *task, json_t **ret_recipe);
 /* What another content gave whose blocks are the same as far as it was read. NULL: nothing. New references; *ret_facts: of this task. */
 json_t *mr_task_find_trace(mr_task *task, json_t **ret_facts);
 /* A task has read: are its sources what they were? If not, the run fails, and the status is MR_ERR_CANCELLED; else status. Without the lock. */
 mr_status mr_task_check_sources(mr_task *task, mr_status status);
 json_t *mr_task_scope(const mr_task *task); /* params and inputs by port name, for expressions; lock held */
 bool mr_value_is_open(const mr_value *value);
+
+/* explain.c: planning, without the lock */
+void mr_explain_task(mr_task *task);              /* why it would run */
+json_t *mr_explain_node(const mr_node_run *node); /* after planning; new reference */
 
 /* reads.c: without the lock, any thread */
 void mr_reads_add(mr_task *task, const mr_item *item, uint64_t offset, uint64_t len);

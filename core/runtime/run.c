@@ -573,9 +573,10 @@ mr_status mr_engine_plan(mr_engine *engine, const mr_bound *bound, const mr_run_
     for (size_t i = 0; status == MR_OK && i < run->node_count; i++) {
         const mr_node_run *node = &run->nodes[bound->pipeline->order[i]];
         const size_t left = node->task_count - node->ended;
-        json_array_append_new(nodes, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "node", node->node->name, "op", node->node->op->name, "tasks",
-                                               (json_int_t)node->task_count, "cached", (json_int_t)node->cached, "skipped", (json_int_t)node->skipped,
-                                               "run", (json_int_t)left, "unknown", !node->expanded));
+        json_array_append_new(nodes,
+                              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "node", node->node->name, "op", node->node->op->name, "tasks",
+                                        (json_int_t)node->task_count, "cached", (json_int_t)node->cached, "skipped", (json_int_t)node->skipped, "run",
+                                        (json_int_t)left, "unknown", !node->expanded, "why", mr_explain_node(node)));
         cached += node->cached;
         to_run += left;
     }
