@@ -338,7 +338,7 @@ static int find_streams(AVFormatContext *format, const mr_limits *limits)
     int ret = options && sizes ? 0 : AVERROR(ENOMEM);
     for (unsigned int i = 0; i < count && ret >= 0; i++) {
         sizes[i] = (picture_size){format->streams[i]->codecpar->width, format->streams[i]->codecpar->height};
-        ret = av_dict_set_int(&options[i], "max_pixels", limits->picture_pixels, 0);
+        ret = av_dict_set_int(&options[i], "max_pixels", mr_limits_max_pixels(limits), 0);
     }
     if (ret >= 0)
         ret = avformat_find_stream_info(format, count ? options : NULL);
@@ -443,10 +443,7 @@ static mr_status check_index(const AVFormatContext *format, const AVPacket *pack
     const media_source *source = format->pb->opaque;
     bool known = packet->stream_index >= 0 && (unsigned int)packet->stream_index < format->nb_streams;
     int count = known ? avformat_index_get_entries_count(format->streams[packet->stream_index]) : 0;
-    if (count <= mr_limits_of(source->host, source->task)->packets)
-        return MR_OK;
-    return mr_limit_exceeded(source->host, source->task, MR_LIMIT_PACKETS, "the index of '%s' lists %d packets of one stream",
-                             name_of(source->artifact), count);
+    return mr_limits_check_index(source->host, source->task, name_of(source->artifact), count > 0 ? (uint64_t)count : 0, source->artifact->size);
 }
 
 mr_status mr_media_read(AVFormatContext *format, AVPacket *packet)

@@ -34,6 +34,11 @@ const mr_limits *mr_limits_of(const mr_host *host, const mr_task *task)
     return limits ? limits : &standard;
 }
 
+int64_t mr_limits_max_pixels(const mr_limits *limits)
+{
+    return limits->picture_pixels + INT64_C(128) * limits->picture_side; /* 64 more on either side */
+}
+
 static void write_amount(limit_unit unit, int64_t value, char *text, size_t size)
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -88,11 +93,9 @@ void mr_limit_left_out(const mr_host *host, mr_task *task, mr_limit limit, const
 
 /* --- headers --- */
 
-static mr_status check_picture(const mr_host *host, mr_task *task, const char *name, const AVStream *stream)
+mr_status mr_limits_check_picture(const mr_host *host, mr_task *task, const char *name, int64_t width, int64_t height)
 {
     const mr_limits *limits = mr_limits_of(host, task);
-    int64_t width = stream->codecpar->width;
-    int64_t height = stream->codecpar->height;
     mr_limit limit = width > limits->picture_side || height > limits->picture_side ? MR_LIMIT_PICTURE_SIDE : MR_LIMIT_PICTURE_PIXELS;
     if (limit != MR_LIMIT_PICTURE_SIDE && width * height <= limits->picture_pixels)
         return MR_OK;
@@ -135,12 +138,23 @@ static uint64_t metadata_bytes(const AVFormatContext *format)
     return bytes;
 }
 
-/* Entries of the demuxer's own index: packets that it says there are. */
-static int64_t indexed_packets(const AVFormatContext *format)
+mr_status mr_limits_check_index(const mr_host *host, mr_task *task, const char *name, uint64_t packets, uint64_t source_bytes)
 {
-    int64_t count = 0;
+    if (packets > (uint64_t)mr_limits_of(host, task)->packets)
+        return mr_limit_exceeded(host, task, MR_LIMIT_PACKETS, "the index of '%s' lists %" PRIu64 " packets", name, packets);
+    if (packets <= source_bytes)
+        return MR_OK;
+    host->report(task, MR_SEVERITY_ERROR, NULL, "copy or upload it again",
+                 "'%s' is damaged: its index lists %" PRIu64 " packets, and the whole file has %" PRIu64 " bytes", name, packets, source_bytes);
+    return MR_ERR_INPUT;
+}
+
+/* Entries of the demuxer's own index: packets that it says there are. */
+static uint64_t indexed_packets(const AVFormatContext *format)
+{
+    uint64_t count = 0;
     for (unsigned int i = 0; i < format->nb_streams; i++)
-        count += avformat_index_get_entries_count(format->streams[i]);
+        count += (uint64_t)avformat_index_get_entries_count(format->streams[i]);
     return count;
 }
 
@@ -152,17 +166,15 @@ mr_status mr_limits_check_headers(const mr_host *host, mr_task *task, const char
         return mr_limit_exceeded(host, task, MR_LIMIT_STREAMS, "'%s' has %u streams", name, format->nb_streams);
     if (format->nb_chapters > limits->chapters)
         return mr_limit_exceeded(host, task, MR_LIMIT_CHAPTERS, "'%s' has %u chapters", name, format->nb_chapters);
-    int64_t packets = indexed_packets(format);
-    if (packets > limits->packets)
-        return mr_limit_exceeded(host, task, MR_LIMIT_PACKETS, "the index of '%s' lists %" PRId64 " packets", name, packets);
+    status = mr_limits_check_index(host, task, name, indexed_packets(format), mr_media_size(format));
     uint64_t bytes = metadata_bytes(format);
-    if (bytes > (uint64_t)limits->metadata_bytes)
+    if (status == MR_OK && bytes > (uint64_t)limits->metadata_bytes)
         return mr_limit_exceeded(host, task, MR_LIMIT_METADATA, "'%s' has %" PRIu64 " MiB of tags, attached pictures and codec headers", name,
                                  bytes >> 20);
     for (unsigned int i = 0; status == MR_OK && i < format->nb_streams; i++) {
         const AVStream *stream = format->streams[i];
         if (stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
-            status = check_picture(host, task, name, stream);
+            status = mr_limits_check_picture(host, task, name, stream->codecpar->width, stream->codecpar->height);
         else if (stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
             status = check_sound(host, task, name, stream);
     }

@@ -27,6 +27,9 @@ typedef enum mr_limit {
 /* The operator's; the defaults from a host that has none to tell. */
 const mr_limits *mr_limits_of(const mr_host *host, const mr_task *task);
 
+/* What libav's decoders may be told (max_pixels): they count what they round a picture's sides up to. Exact is the check of each frame. */
+int64_t mr_limits_max_pixels(const mr_limits *limits);
+
 /* Reports "FMT…, more than limits.… allows (…)" and returns MR_ERR_INPUT. */
 mr_status mr_limit_exceeded(const mr_host *host, mr_task *task, mr_limit limit, const char *fmt, ...) MR_PRINTF(4, 5);
 /* The same as a warning: what goes beyond is left out, and the rest is of use. */
@@ -34,9 +37,12 @@ void mr_limit_left_out(const mr_host *host, mr_task *task, mr_limit limit, const
 
 /* What the headers ask for. To be called when the container is open, and again when its streams were found. */
 mr_status mr_limits_check_headers(const mr_host *host, mr_task *task, const char *name, const AVFormatContext *format);
+mr_status mr_limits_check_picture(const mr_host *host, mr_task *task, const char *name, int64_t width, int64_t height);
 /* So many pictures lie within seconds, which is at most one. */
 mr_status mr_limits_check_rate(const mr_host *host, mr_task *task, const char *name, int64_t pictures, double seconds);
 mr_status mr_limits_check_duration(const mr_host *host, mr_task *task, const char *name, int64_t duration_us);
+/* An index of so many packets: more than there may be, or more than the source has bytes? */
+mr_status mr_limits_check_index(const mr_host *host, mr_task *task, const char *name, uint64_t packets, uint64_t source_bytes);
 /* May so much come out of so much? */
 mr_status mr_limits_check_decoded(const mr_host *host, mr_task *task, const char *name, uint64_t input_bytes, uint64_t decoded_bytes);
 

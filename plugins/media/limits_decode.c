@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guard of a decoder. Decoders ask av_image_check_size2() with our max_pixels before they allocate anything; when it says no they forget the
- * picture's size and return AVERROR(EINVAL), so that a decoder that knew a size and no longer does has met a picture that is too large.
- * One such picture may be damage; several in a row, or nothing else, is what the source asks for.
+ * The guard of a decoder. Decoders ask av_image_check_size2() with our max_pixels before they allocate a picture. When it says no, most forget the
+ * picture's size, others keep it: a decoder that fails, and that knew a size and no longer does, or has one beyond the limit, has met a picture that
+ * is too large. Behind good ones that may be damage: it is passed over, as players do, and said at the end if nothing good follows.
  */
 #include "media/input.h"
 #include "media/limits.h"
 
 #include <libavutil/imgutils.h>
 
-#define REFUSED_MOST 25        /* too large pictures in a row */
+#define REFUSED_MOST 25        /* pictures that are too large, with none before them that is not */
 #define SAMPLES_MOST (1 << 23) /* in one frame of sound: nearly three minutes at 48 kHz; real codecs stay below a million */
 #define SECOND_US    1000000
 
@@ -18,7 +18,7 @@ void mr_guard_init(mr_decode_guard *guard, const mr_host *host, mr_task *task, c
 {
     *guard = (mr_decode_guard){.host = host, .task = task, .format = format, .stream = stream};
     guard->second_us = guard->latest_us = INT64_MIN;
-    codec->max_pixels = mr_limits_of(host, task)->picture_pixels;
+    codec->max_pixels = mr_limits_max_pixels(mr_limits_of(host, task));
     codec->max_samples = SAMPLES_MOST;
 }
 
@@ -44,16 +44,17 @@ static void find_size(const AVCodecContext *codec, const AVPacket *packet, int *
 
 static bool was_refused(mr_decode_guard *guard, const AVCodecContext *codec, const AVPacket *packet)
 {
-    const AVCodecParameters *parameters = guard->stream->codecpar;
-    int64_t most = mr_limits_of(guard->host, guard->task)->picture_pixels;
+    int64_t most = codec->max_pixels;
+    guard->width = codec->coded_width > codec->width ? codec->coded_width : codec->width;
+    guard->height = codec->coded_height > codec->height ? codec->coded_height : codec->height;
     if (codec->width > 0)
-        return false;
+        return (int64_t)guard->width * guard->height > most; /* it was set, and there was no memory for it */
     if (packet && packet->size > 0)
         find_size(codec, packet, &guard->width, &guard->height);
-    bool larger = (int64_t)guard->width * guard->height > most;
-    if (!larger)
-        guard->width = guard->height = 0;
-    return larger || parameters->width > 0;
+    if ((int64_t)guard->width * guard->height > most)
+        return true;
+    guard->width = guard->height = 0;
+    return guard->stream->codecpar->width > 0;
 }
 
 static mr_status refuse(const mr_decode_guard *guard)
@@ -68,9 +69,10 @@ static mr_status refuse(const mr_decode_guard *guard)
 mr_status mr_guard_packet(mr_decode_guard *guard, const AVCodecContext *codec, const AVPacket *packet, int averror)
 {
     guard->fed += packet && packet->size > 0 ? (uint64_t)packet->size : 0;
-    if (averror != AVERROR(EINVAL) || codec->codec_type != AVMEDIA_TYPE_VIDEO || !was_refused(guard, codec, packet))
+    if (averror >= 0 || averror == AVERROR(EAGAIN) || averror == AVERROR_EOF || codec->codec_type != AVMEDIA_TYPE_VIDEO ||
+        !was_refused(guard, codec, packet))
         return MR_OK;
-    return ++guard->refused >= REFUSED_MOST ? refuse(guard) : MR_OK;
+    return ++guard->refused >= REFUSED_MOST && guard->frames == 0 ? refuse(guard) : MR_OK;
 }
 
 static uint64_t frame_bytes(const AVFrame *frame)
@@ -82,10 +84,9 @@ static uint64_t frame_bytes(const AVFrame *frame)
 
 static mr_status check_picture(mr_decode_guard *guard, const AVFrame *frame, int64_t us)
 {
-    const mr_limits *limits = mr_limits_of(guard->host, guard->task);
-    if (frame->width > limits->picture_side || frame->height > limits->picture_side)
-        return mr_limit_exceeded(guard->host, guard->task, MR_LIMIT_PICTURE_SIDE, "the picture of '%s' is %dx%d", mr_media_name(guard->format),
-                                 frame->width, frame->height);
+    mr_status status = mr_limits_check_picture(guard->host, guard->task, mr_media_name(guard->format), frame->width, frame->height);
+    if (status != MR_OK)
+        return status;
     if (us == AV_NOPTS_VALUE || us == guard->latest_us)
         return MR_OK; /* without times of their own they are no rate; their bytes are counted */
     if (guard->latest_us == AV_NOPTS_VALUE || us < guard->latest_us || us - guard->second_us >= SECOND_US) {

@@ -9,9 +9,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define BOXES_MOST 65536 /* looked at: what comes after them is not checked before libav reads it */
+#define BOXES_MOST 65536 /* looked at: of fragments after so many, the index is checked when libav has read them (input.c) */
 #define DEPTH_MOST 8
-#define TABLE_HEAD 24 /* bytes read of a box at most: header, version and flags, two numbers */
+#define BOX_HEADER 16   /* with a size of 64 bits */
+#define TABLE_HEAD 16   /* bytes looked at of a box's content: version and flags, three numbers */
+#define BUFFER     4096 /* read at a time: the boxes of a track or a fragment are small, and lie one after the other */
 
 typedef struct mp4_reader {
     const mr_host *host;
@@ -21,15 +23,18 @@ typedef struct mp4_reader {
     const mr_limits *limits;
     uint32_t boxes;
     int64_t tracks;
+    uint8_t buffer[BUFFER];
+    uint64_t buffer_at;
+    size_t buffer_len;
     /* of the track that is read */
     bool sound;
     bool unit_steps; /* one entry of time, and it steps by one: PCM, which libav indexes by chunk */
     uint64_t track_samples;
-    uint64_t samples; /* of all tracks before it */
+    uint64_t samples; /* of all tracks before it, and of fragments */
 } mp4_reader;
 
 typedef struct mp4_box {
-    uint64_t begin, content, end;
+    uint64_t content, end;
     uint8_t head[TABLE_HEAD]; /* of the content */
     size_t head_len;
     char type[5];
@@ -43,14 +48,28 @@ static uint64_t big_endian(const uint8_t *bytes, size_t count)
     return value;
 }
 
+/* *ret_bytes: what there is at that place, as much as a box's header and the beginning of its content if the file is so long. */
+static mr_status peek(mp4_reader *in, uint64_t at, const uint8_t **ret_bytes, size_t *ret_len)
+{
+    if (at < in->buffer_at || at + BOX_HEADER + TABLE_HEAD > in->buffer_at + in->buffer_len) {
+        in->buffer_at = at;
+        mr_status status = in->host->read_at(in->task, in->source, at, in->buffer, BUFFER, &in->buffer_len);
+        if (status != MR_OK)
+            return status;
+    }
+    *ret_bytes = in->buffer + (at - in->buffer_at);
+    *ret_len = in->buffer_len - (size_t)(at - in->buffer_at);
+    return MR_OK;
+}
+
 /* MR_END: no box there. */
 static mr_status read_box(mp4_reader *in, uint64_t at, uint64_t end, mp4_box *box)
 {
-    uint8_t bytes[16 + TABLE_HEAD];
+    const uint8_t *bytes = NULL;
     size_t len = 0;
     if (at + 8 > end || in->boxes++ >= BOXES_MOST)
         return MR_END;
-    mr_status status = in->host->read_at(in->task, in->source, at, bytes, sizeof(bytes), &len);
+    mr_status status = peek(in, at, &bytes, &len);
     if (status != MR_OK || len < 8)
         return status == MR_OK ? MR_END : status;
     uint64_t size = big_endian(bytes, 4);
@@ -61,10 +80,9 @@ static mr_status read_box(mp4_reader *in, uint64_t at, uint64_t end, mp4_box *bo
         size = end - at;
     if (size < header || len < header)
         return MR_END;
-    *box = (mp4_box){.begin = at, .content = at + header, .end = size > end - at ? end : at + size, .head_len = len - header};
+    *box = (mp4_box){.content = at + header, .end = size > end - at ? end : at + size};
     memcpy(box->type, bytes + 4, 4);
-    if (box->head_len > TABLE_HEAD)
-        box->head_len = TABLE_HEAD;
+    box->head_len = len - header < TABLE_HEAD ? len - header : TABLE_HEAD;
     memcpy(box->head, bytes + header, box->head_len);
     return MR_OK;
 }
@@ -102,17 +120,15 @@ static mr_status check_table(mp4_reader *in, const mp4_box *box)
     return count * bits / 8 > in->source->size ? refuse_table(in, box->type, count) : MR_OK;
 }
 
-static mr_status end_track(mp4_reader *in)
+static mr_status add_samples(mp4_reader *in, uint64_t count)
 {
-    in->samples += in->sound && in->unit_steps ? 0 : in->track_samples;
-    if (in->samples <= (uint64_t)in->limits->packets)
-        return MR_OK;
-    return mr_limit_exceeded(in->host, in->task, MR_LIMIT_PACKETS, "the index of '%s' lists %" PRIu64 " packets", in->name, in->samples);
+    in->samples += count;
+    return mr_limits_check_index(in->host, in->task, in->name, in->samples, in->source->size);
 }
 
 static bool is_container(const char *type)
 {
-    static const char *const containers[] = {"moov", "trak", "mdia", "minf", "stbl"};
+    static const char *const containers[] = {"moov", "trak", "mdia", "minf", "stbl", "moof", "traf"};
     for (size_t i = 0; i < sizeof(containers) / sizeof(containers[0]); i++)
         if (strcmp(type, containers[i]) == 0)
             return true;
@@ -130,13 +146,18 @@ static mr_status look_into(mp4_reader *in, const mp4_box *box, unsigned int dept
         in->sound = in->unit_steps = false;
         in->track_samples = 0;
     }
-    if (strcmp(box->type, "hdlr") == 0 && box->head_len >= 12)
-        in->sound = memcmp(box->head + 8, "soun", 4) == 0;
+    /* QuickTime has a second one further in, of the data. */
+    if (strcmp(box->type, "hdlr") == 0 && box->head_len >= 12 && memcmp(box->head + 8, "soun", 4) == 0)
+        in->sound = true;
     if (is_container(box->type) && depth < DEPTH_MOST)
         status = walk(in, box->content, box->end, depth + 1);
+    else if (strcmp(box->type, "trun") == 0 && box->head_len >= 8)
+        status = add_samples(in, big_endian(box->head + 4, 4));
     else if (depth > 0)
         status = check_table(in, box);
-    return status == MR_OK && is_track ? end_track(in) : status;
+    if (status == MR_OK && is_track && !(in->sound && in->unit_steps))
+        status = add_samples(in, in->track_samples);
+    return status;
 }
 
 static mr_status walk(mp4_reader *in, uint64_t at, uint64_t end, unsigned int depth)
@@ -148,8 +169,6 @@ static mr_status walk(mp4_reader *in, uint64_t at, uint64_t end, unsigned int de
         if (status != MR_OK)
             return status;
         at = box.end;
-        if (depth == 0 && strcmp(box.type, "moov") == 0)
-            break; /* what comes after it is media, or fragments */
     }
     return status == MR_END ? MR_OK : status;
 }

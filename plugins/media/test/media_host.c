@@ -59,14 +59,25 @@ static void report(mr_task *task, mr_severity severity, const char *param, const
     va_end(args);
 }
 
-const mr_host media_host = {
-    .size = sizeof(mr_host), .read_at = read_at, .content_fd = content_fd, .cancelled = cancelled, .progress = progress, .report = report};
+static const mr_limits *limits(const mr_task *task)
+{
+    return task->limits.size ? &task->limits : NULL;
+}
+
+const mr_host media_host = {.size = sizeof(mr_host),
+                            .read_at = read_at,
+                            .content_fd = content_fd,
+                            .cancelled = cancelled,
+                            .progress = progress,
+                            .report = report,
+                            .limits = limits};
 
 void media_task_open(mr_task *task, const char *path)
 {
     struct stat info;
     const char *slash = strrchr(path, '/');
     memset(task, 0, sizeof(*task));
+    task->limits = (mr_limits)MR_LIMITS_STANDARD;
     task->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (task->fd < 0 || fstat(task->fd, &info) != 0) {
         perror(path);

@@ -10,11 +10,12 @@ struct mr_task {
     mr_artifact source;
     char messages[4096]; /* "error: …\n" lines */
     int cancelled;
+    mr_limits limits;
 };
 
 extern const mr_host media_host;
 
-/* Opens path as the task's source. */
+/* Opens path as the task's source; its limits are the defaults. */
 void media_task_open(mr_task *task, const char *path);
 void media_task_close(mr_task *task);
 
