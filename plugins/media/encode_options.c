@@ -115,9 +115,9 @@ static int set_x264(const mr_encode_options *options, AVCodecContext *context, A
     context->level = level;
     int len = snprintf(params, sizeof(params),
                        "stitchable=1:cpu-independent=1:open-gop=0:bframes=%d:b-pyramid=%s:weightp=%d:mbtree=1:rc-lookahead=%d:ref=%d:keyint=%d:aud=0:"
-                       "nal-hrd=none:sliced-threads=0",
+                       "nal-hrd=none:sliced-threads=0%s",
                        baseline ? 0 : B_FRAMES, baseline ? "none" : "normal", baseline ? 0 : 2, presets[preset_index(options->preset)].lookahead,
-                       refs, FFMAX(options->longest_gop, KEYINT_MIN));
+                       refs, FFMAX(options->longest_gop, KEYINT_MIN), options->mode == MR_ENCODE_PASS_2 ? ":ratetol=inf" : "");
     int error = len > 0 && (size_t)len < sizeof(params) ? 0 : AVERROR(ENOSPC);
     error = set(error, dictionary, "x264-params", params);
     error = set(error, dictionary, "preset", options->preset);

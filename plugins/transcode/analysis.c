@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,36 +111,61 @@ static int write_file(const char *path, const mr_bytes *bytes)
     return close(fd) == 0 && done == bytes->len ? 0 : -1;
 }
 
-/* Copies a number that begins at text, multiplied; returns what follows it. */
-static const char *copy_scaled(const char *text, const char *end, double factor, mr_bytes *out)
+/* The statistics have a line per picture: "in:0 out:0 type:I … tex:12345 mv:678 misc:90 imb:… ;". */
+enum { TEXTURE, VECTORS, REST, SHARES };
+static const char *const share_names[SHARES] = {" tex:", " mv:", " misc:"};
+
+/* Which share's number follows at text; SHARES: none does. */
+static size_t share_at(const char *text, const char *end)
 {
-    char number[32];
-    int64_t value = 0;
-    for (; text < end && *text >= '0' && *text <= '9' && value < INT32_MAX; text++)
-        value = value * 10 + (*text - '0');
-    double scaled = (double)value * factor;
-    snprintf(number, sizeof(number), "%d", scaled < INT32_MAX / 2 ? (int)(scaled + 0.5) : INT32_MAX / 2);
-    mr_bytes_text(out, number);
+    size_t i = 0;
+    while (i < SHARES && ((size_t)(end - text) <= strlen(share_names[i]) || memcmp(text, share_names[i], strlen(share_names[i])) != 0))
+        i++;
+    return i;
+}
+
+/* Reads the number that begins at text; returns what follows it. */
+static const char *read_number(const char *text, const char *end, double *ret_value)
+{
+    *ret_value = 0;
+    for (; text < end && *text >= '0' && *text <= '9' && *ret_value < INT32_MAX; text++)
+        *ret_value = *ret_value * 10 + (*text - '0');
     return text;
 }
 
-/* The statistics have a line per picture: "in:0 out:0 type:I … tex:12345 mv:678 misc:90 imb:… ;". */
+void mr_analysis_shares(const mr_analysis *analysis, double *ret_texture, double *ret_vectors, double *ret_rest)
+{
+    double sums[SHARES] = {0};
+    double value;
+    const char *text = (const char *)analysis->stats.data;
+    const char *end = text + analysis->stats.len;
+    while (text < end) {
+        size_t share = share_at(text, end);
+        text = share < SHARES ? read_number(text + strlen(share_names[share]), end, &value) : text + 1;
+        if (share < SHARES)
+            sums[share] += value;
+    }
+    *ret_texture = sums[TEXTURE];
+    *ret_vectors = sums[VECTORS];
+    *ret_rest = sums[REST] > 1 ? sums[REST] : 1;
+}
+
 static void scale_stats(const mr_bytes *stats, double factor, mr_bytes *out)
 {
-    static const char *const names[] = {" tex:", " mv:", " misc:"};
     const char *text = (const char *)stats->data;
     const char *end = text + stats->len;
     while (text < end) {
-        size_t taken = 0;
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !taken; i++) {
-            size_t len = strlen(names[i]);
-            if ((size_t)(end - text) > len && memcmp(text, names[i], len) == 0)
-                taken = len;
+        size_t share = share_at(text, end);
+        size_t len = share < SHARES ? strlen(share_names[share]) : 1;
+        mr_bytes_put(out, text, len);
+        text += len;
+        if (share < SHARES) {
+            char number[32];
+            double value;
+            text = read_number(text, end, &value);
+            snprintf(number, sizeof(number), "%d", (int)fmin(value * factor + 0.5, (double)INT32_MAX / 2));
+            mr_bytes_text(out, number);
         }
-        mr_bytes_put(out, text, taken ? taken : 1);
-        text += taken ? taken : 1;
-        if (taken)
-            text = copy_scaled(text, end, factor, out);
     }
 }
 

@@ -41,6 +41,8 @@ void mr_analysis_free(mr_analysis *analysis);
 mr_status mr_analysis_emit(const mr_host *host, mr_task *task, uint32_t port, const mr_chunk *chunk, const mr_analysis *analysis);
 /* Reads and checks an artifact: it must be of this chunk. */
 mr_status mr_analysis_read(const mr_host *host, mr_task *task, const mr_artifact *artifact, const mr_chunk *chunk, mr_analysis *ret_analysis);
+/* The bits of all pictures by what x264's statistics call them: texture, motion vectors, and the rest; together at least one. */
+void mr_analysis_shares(const mr_analysis *analysis, double *ret_texture, double *ret_vectors, double *ret_rest);
 /* Puts the two files where a second pass finds them: path, and beside it path.mbtree. The bits in the statistics are multiplied by factor: so that
  * what x264 expects of a picture at some quantiser is what the rung's size will take, and it need not change course halfway. */
 mr_status mr_analysis_write(const mr_host *host, mr_task *task, const mr_analysis *analysis, double factor, const char *path);

@@ -13,33 +13,49 @@ bool mr_rate_uses_analysis(const mr_chunk *chunk, const mr_video_params *params)
     return params->codec == MR_CODEC_H264 && params->rate_control != MR_RATE_CRF && params->profile != MR_PROFILE_BASELINE && !ten_bits;
 }
 
+double mr_rate_crf_max(mr_video_codec codec)
+{
+    return codec == MR_CODEC_AV1 || codec == MR_CODEC_VP9 ? 63 : 51;
+}
+
 double mr_rate_crf(mr_video_codec codec, double quality)
 {
-    switch (codec) {
-    case MR_CODEC_H264: break;
-    case MR_CODEC_HEVC: return fmin(quality + 4, 51);
-    case MR_CODEC_AV1: return fmin(quality * 1.5, 63);
-    case MR_CODEC_VP9: return fmin(quality * 1.4, 63);
-    }
-    return quality;
+    static const double times[] = {[MR_CODEC_H264] = 1, [MR_CODEC_HEVC] = 1, [MR_CODEC_AV1] = 1.5, [MR_CODEC_VP9] = 1.4};
+    return fmin(quality * times[codec] + (codec == MR_CODEC_HEVC ? 4 : 0), mr_rate_crf_max(codec));
 }
 
-int64_t mr_rate_predict(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size, double quality)
+#define QP_RANGE 52.0
+
+double mr_rate_model_bits(const mr_rate_model *model, double steps)
 {
-    double seconds = chunk->frames * av_q2d(av_inv_q(chunk->fps));
-    double small = (double)analysis->size.width * analysis->size.height;
-    double area = log2((double)size.width * size.height / small);
-    double density = fmax(-5, fmin(-1, log2((double)analysis->bits / (small * chunk->frames))));
-    double bits = (double)analysis->bits * exp2(area * (0.446 - 0.090 * density) + (quality - MR_ANALYSIS_CRF) * (0.023 * density - 0.100));
-    return (int64_t)(bits / seconds) + 1;
+    return model->bits * exp2(-model->slope * steps);
 }
 
-double mr_rate_stats_factor(const mr_analysis *analysis, const mr_chunk *chunk, mr_size size)
+void mr_rate_model_init(mr_rate_model *model, const mr_analysis *analysis, const mr_chunk *chunk, mr_size size, double quality)
 {
-    double seconds = chunk->frames * av_q2d(av_inv_q(chunk->fps));
-    double area = (double)size.width * size.height / ((double)analysis->size.width * analysis->size.height);
-    double expected = (double)analysis->bits * pow(area, 0.7); /* x264's own rule for a first pass of another size */
-    return (double)mr_rate_predict(analysis, chunk, size, MR_ANALYSIS_CRF) * seconds / expected;
+    double pixels = (double)analysis->size.width * analysis->size.height;
+    double density = fmax(-5, fmin(-1, log2((double)analysis->bits / (pixels * chunk->frames))));
+    *model = (mr_rate_model){.qp = analysis->qp, .wanted = quality - MR_ANALYSIS_CRF, .slope = 0.100 - 0.023 * density};
+    model->area = (double)size.width * size.height / pixels;
+    model->bits = (double)analysis->bits * pow(model->area, 0.446 - 0.090 * density);
+    mr_analysis_shares(analysis, &model->texture, &model->vectors, &model->rest);
+}
+
+void mr_rate_model_learn(mr_rate_model *model, double bits, double qp)
+{
+    model->bits = bits * exp2(model->slope * fmin(fmax(qp - model->qp, -QP_RANGE), QP_RANGE));
+}
+
+/* x264's rules, in its encoder/ratecontrol.c: what it expects of statistics at another size, and at another quantiser. */
+#define X264_AREA    0.7
+#define X264_TEXTURE (1.1 / 6)
+#define X264_VECTORS (0.5 / 6)
+
+double mr_rate_stats_factor(const mr_rate_model *model, double bits)
+{
+    double steps = log2(model->bits / bits) / model->slope;
+    double expected = model->texture * exp2(-X264_TEXTURE * steps) + model->vectors * exp2(-X264_VECTORS * steps) + model->rest;
+    return bits / expected / pow(model->area, X264_AREA);
 }
 
 typedef struct shared_chunk {

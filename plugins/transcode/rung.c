@@ -249,7 +249,6 @@ mr_status mr_rung_encode_finish(mr_rung_encode *encode)
     return status;
 }
 
-/* A segment may take what flows in while it plays, and what the buffer held at its start. */
 double mr_rung_encode_excess(const mr_rung_encode *encode)
 {
     const mr_chunk *chunk = encode->chunk;
@@ -263,6 +262,14 @@ double mr_rung_encode_excess(const mr_rung_encode *encode)
         worst = excess > worst ? excess : worst;
     }
     return worst;
+}
+
+double mr_rung_encode_bits(const mr_rung_encode *encode)
+{
+    double bits = 0;
+    for (size_t i = 0; i < encode->chunk->segment_count; i++)
+        bits += 8 * (double)encode->segments[i].len;
+    return bits;
 }
 
 double mr_rung_encode_qp(const mr_rung_encode *encode)

@@ -34,8 +34,10 @@ typedef struct mr_rung_rate {
 mr_status mr_rung_encode_begin(mr_rung_encode *encode, const mr_rung_rate *rate);
 mr_status mr_rung_encode_send(mr_rung_encode *encode, const AVFrame *frame, int index);
 mr_status mr_rung_encode_finish(mr_rung_encode *encode);
-/* How far the largest segment went over what it may be: 1 and less is fine. */
+/* The largest segment's bits ÷ what it may take: what flows in while it plays, and what the buffer held at its start. */
 double mr_rung_encode_excess(const mr_rung_encode *encode);
+/* Bits of all segments. */
+double mr_rung_encode_bits(const mr_rung_encode *encode);
 /* Mean quantiser of the attempt, or 0 where the encoder does not tell. */
 double mr_rung_encode_qp(const mr_rung_encode *encode);
 /* The init segment, then the others. */

@@ -53,14 +53,16 @@ static const mr_param params_table[] = {
 
 const mr_op mr_op_transcode_video = {
     .size = sizeof(mr_op),
-    .version = 1,
+    .version = 2,
     .name = "transcode.video",
     .summary = "encodes one chunk of the picture into one rendition",
     .help =
         "The pictures are made upright, de-interlaced, put on the plan's grid of frames, brought to the standard colours and scaled. Every segment "
         "begins "
-        "with a key frame and is independent of the others, so that chunks can be encoded alone, in any order, and give the same bytes. A segment "
-        "that comes out over its ceiling is encoded again.",
+        "with a key frame and is independent of the others, so that chunks can be encoded alone, in any order, and give the same bytes. No chunk's "
+        "mean is more than 3 % over the rung's max_bitrate (one shorter than a second counts as a second), and no segment takes more than a "
+        "buffer of "
+        "1.5 s allows; what comes out over is encoded again, stricter.",
     .cpu = 1,
     .memory_mb = 1000,
     .batch_max = 16,

@@ -8,9 +8,8 @@
  * The source is read on behalf of the group's last task, which is the last to be finished: its artifacts stay valid that long.
  */
 #include "analysis.h"
+#include "budget.h"
 #include "media/input.h"
-#include "rate.h"
-#include "rung.h"
 #include "transcode.h"
 #include "video.h"
 
@@ -21,21 +20,18 @@
 
 /* How much of the progress the first pass is. */
 #define ANALYSIS_PART 0.15
-/* Quantiser steps by which a predicted bitrate may miss the wanted quality. */
-#define QP_TOLERANCE 3.0
-enum { STORE_MAX_MB = 320, ATTEMPTS_MAX = 4, PATH_SIZE = 4096, BITRATE_MIN = 8000 /* x264 counts in kbit/s and takes no zero */ };
+enum { STORE_MAX_MB = 320, PATH_SIZE = 4096 };
 
 typedef struct job {
     const mr_batch_task *one;
     const mr_video_params *params;
     mr_rung rung;
     mr_rung_encode *encode;
-    mr_rung_rate rate;
+    mr_budget budget;
+    mr_analysis analysis; /* that came with the task */
     char stats[PATH_SIZE];
     AVFrame **store; /* scaled pictures from frame store_from on; NULL: none */
-    int attempts;
-    double wanted_qp; /* with a predicted bitrate: what it should come to; 0: nothing to compare with */
-    bool made;        /* good, emitted */
+    bool made;       /* good, emitted */
 } job;
 
 typedef struct group {
@@ -164,6 +160,7 @@ static void tear_down(group *all)
     for (size_t i = 0; i < all->job_count; i++) {
         free_store(all, &all->jobs[i]);
         mr_rung_encode_free(all->jobs[i].encode);
+        mr_analysis_free(&all->jobs[i].analysis);
     }
     for (size_t i = 0; all->scaled && i <= all->job_count; i++)
         av_frame_free(&all->scaled[i]);
@@ -296,89 +293,52 @@ static mr_status analyse(group *all)
 
 /* The rungs ------------------------------------------------------------------------------------------------------------------- */
 
-static mr_status second_pass(group *all, job *each, size_t number, const mr_analysis *analysis)
+/* The analysis of the job's chunk, given or made; NULL: it has none. */
+static mr_status find_analysis(group *all, job *each)
 {
-    const mr_host *host = all->host;
-    mr_task *task = each->one->task;
-    const mr_video_params *params = each->params;
-    int64_t ceiling = each->rung.max_bitrate;
-    mr_status status = MR_OK;
-    if (params->rate_control == MR_RATE_QUALITY) {
-        each->rate.bitrate = mr_rate_predict(analysis, &all->chunk, each->rung.size, params->quality);
-        each->wanted_qp = analysis->qp > 0 ? analysis->qp + params->quality - MR_ANALYSIS_CRF : 0;
-    } else {
-        int64_t mean = (int64_t)((double)ceiling * params->average);
-        status = mr_rate_share(host, task, MR_VIDEO_ANALYSES, &all->chunk, mean, ceiling, &each->rate.bitrate);
-    }
-    each->rate.bitrate = FFMIN(FFMAX(each->rate.bitrate, BITRATE_MIN), ceiling);
-    const char *folder = host->scratch(all->reader);
-    if (status == MR_OK && !folder)
-        status = MR_ERR_IO;
-    if (status != MR_OK)
-        return status;
-    int len = snprintf(each->stats, sizeof(each->stats), "%s/rung-%zu", folder, number);
-    if (len < 0 || (size_t)len >= sizeof(each->stats))
-        return MR_ERR_IO;
-    each->rate.stats = each->stats;
-    return mr_analysis_write(host, task, analysis, mr_rate_stats_factor(analysis, &all->chunk, each->rung.size), each->stats);
+    if (!mr_rate_uses_analysis(&all->chunk, each->params))
+        return MR_OK;
+    const mr_artifact *given = all->host->input(each->one->task, MR_VIDEO_ANALYSIS, 0);
+    each->budget.analysis = given ? &each->analysis : &all->analysis;
+    if (given)
+        return mr_analysis_read(all->host, each->one->task, given, &all->chunk, &each->analysis);
+    return all->analysed ? MR_OK : MR_ERR_INTERNAL;
 }
 
 static mr_status decide_rate(group *all, job *each, size_t number)
 {
     const mr_host *host = all->host;
     mr_task *task = each->one->task;
-    each->rate.crf = mr_rate_crf((mr_video_codec)each->params->codec, each->params->quality);
-    if (!mr_rate_uses_analysis(&all->chunk, each->params))
-        return MR_OK;
-    const mr_artifact *given = host->input(task, MR_VIDEO_ANALYSIS, 0);
-    if (!given && all->analysed)
-        return second_pass(all, each, number, &all->analysis);
-    mr_analysis analysis = {.bits = 0};
-    mr_status status = given ? mr_analysis_read(host, task, given, &all->chunk, &analysis) : MR_ERR_INTERNAL;
-    if (status == MR_OK)
-        status = second_pass(all, each, number, &analysis);
-    mr_analysis_free(&analysis);
-    return status;
-}
-
-static void be_stricter(job *each, double excess)
-{
-    each->rate.crf += excess > 1.2 ? 4 : 2;
-    each->rate.bitrate = each->rate.bitrate ? FFMAX((int64_t)((double)each->rate.bitrate * 0.9 / excess), BITRATE_MIN) : 0;
-}
-
-/* Where the prediction was far off the wanted quality, one more attempt with what the first one taught. Not when the ceiling is the reason, and not
- * to save bits where there are few. */
-static bool corrects_prediction(job *each)
-{
-    double off = mr_rung_encode_qp(each->encode) - each->wanted_qp;
-    bool good_enough = off > 0 ? each->rate.bitrate >= each->rung.max_bitrate : each->rate.bitrate < each->rung.max_bitrate / 2;
-    if (each->wanted_qp <= 0 || fabs(off) < QP_TOLERANCE || good_enough)
-        return false;
-    int64_t bitrate = (int64_t)((double)each->rate.bitrate * exp2(off * MR_RATE_PER_QP));
-    bitrate = FFMIN(FFMAX(bitrate, BITRATE_MIN), each->rung.max_bitrate);
-    bool differs = bitrate != each->rate.bitrate;
-    each->rate.bitrate = bitrate;
-    each->wanted_qp = 0;
-    return differs;
+    int64_t bitrate = 0;
+    each->budget = (mr_budget){.chunk = &all->chunk, .rung = &each->rung, .params = each->params, .stats = each->stats};
+    mr_status status = find_analysis(all, each);
+    if (status == MR_OK && each->budget.analysis) {
+        const char *folder = host->scratch(all->reader);
+        int len = folder ? snprintf(each->stats, sizeof(each->stats), "%s/rung-%zu", folder, number) : -1;
+        status = len > 0 && (size_t)len < sizeof(each->stats) ? MR_OK : MR_ERR_IO;
+        if (status == MR_OK && each->params->rate_control == MR_RATE_BITRATE) {
+            int64_t mean = (int64_t)((double)each->rung.max_bitrate * each->params->average);
+            status = mr_rate_share(host, task, MR_VIDEO_ANALYSES, &all->chunk, mean, each->rung.max_bitrate, &bitrate);
+        }
+    }
+    return status == MR_OK ? mr_budget_begin(host, task, &each->budget, bitrate) : status;
 }
 
 /* Ends an attempt: good ones are emitted, others will be made again. */
 static mr_status settle(group *all, job *each)
 {
+    bool again = false;
     mr_status status = mr_rung_encode_finish(each->encode);
-    if (status != MR_OK)
-        return status;
-    double excess = mr_rung_encode_excess(each->encode);
-    if (excess > 1 && ++each->attempts < ATTEMPTS_MAX) {
-        be_stricter(each, excess);
-        return MR_OK;
+    if (status == MR_OK) {
+        const mr_attempt made = {
+            .bits = mr_rung_encode_bits(each->encode), .segment = mr_rung_encode_excess(each->encode), .qp = mr_rung_encode_qp(each->encode)};
+        status = mr_budget_revise(all->host, each->one->task, &each->budget, &made, &again);
     }
-    if (excess <= 1 && corrects_prediction(each))
-        return MR_OK;
-    if (excess > 1)
-        all->host->report(each->one->task, MR_SEVERITY_WARNING, NULL, "raise the rung's max_bitrate",
-                          "a segment of %s in chunk %u is %.0f %% over its ceiling", each->rung.id, all->chunk.index, (excess - 1) * 100);
+    if (status != MR_OK || again)
+        return status;
+    if (each->budget.excess > 1)
+        all->host->report(each->one->task, MR_SEVERITY_WARNING, NULL, "raise the rung's max_bitrate", "%s is %.0f %% over its ceiling in chunk %u",
+                          each->rung.id, (each->budget.excess - 1) * 100, all->chunk.index);
     status = mr_rung_encode_emit(each->encode);
     each->made = true;
     free_store(all, each);
@@ -395,7 +355,7 @@ static mr_status attempt(group *all, double progress_from, double progress_to)
     mr_status status = all->store_from > 0 ? mr_pictures_rewind(all->pictures) : MR_OK;
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
         if (all->wanted[i + 1])
-            status = mr_rung_encode_begin(all->jobs[i].encode, &all->jobs[i].rate);
+            status = mr_rung_encode_begin(all->jobs[i].encode, &all->jobs[i].budget.rate);
     }
     for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
         bool kept = index >= all->store_from;

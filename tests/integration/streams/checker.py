@@ -6,7 +6,7 @@ check_stream() returns a list of sentences, one for each thing that is wrong; an
 What is measured, for every rendition: the number of frames that decode through its playlist; timestamps that only grow; the
 length, within one frame; the picture's size; an IDR at each segment's start; segments at the same places in all rungs,
 each of them decoding alone, so that a player may switch from any to any; the sound's place against the picture's, within 20 ms; the end of each
-track; and, where the source's pixels can be compared, PSNR and SSIM, at seams as elsewhere.
+track; the mean bitrate against the ceiling; and, where the source's pixels can be compared, PSNR and SSIM, at seams as elsewhere.
 """
 import math
 import subprocess
@@ -19,8 +19,9 @@ import probes
 
 SYNC_SECONDS = 0.020
 CUT_SECONDS = 0.015    # sound this far ahead of the picture is cut rather than the first frame held
-SEAM_DROP_DB = 4.0     # the frames at an edge of a segment may be this much worse than those inside it
-SEAM_DROP_SSIM = 0.06
+SEAM_DROP_DB = 3.0     # the frames at an edge of a segment may be this much worse than those inside it (the worst of the clips, of any codec: 2.3)
+SEAM_DROP_SSIM = 0.03  # (0.014)
+CEILING_TOLERANCE = 1.03  # the mean bitrate of a rendition may exceed its max_bitrate by this
 FLOOR_DB, FLOOR_SSIM = 24.0, 0.85  # the means of a rendition are not worse than this
 
 
@@ -34,6 +35,7 @@ class Expect:
     text: int | None = None
     compare: bool = True              # the pixels can be compared (progressive, SDR, constant rate)
     exact_frames: bool = True         # constant rate: as many frames as the source
+    ceilings: dict | None = None      # max_bitrate of renditions, by name
     damaged: bool = False             # the source does not decode whole: its own numbers are not to be trusted
 
 
@@ -108,6 +110,13 @@ def check_seams(source, media, size, fps, problems, name):
                 problems.append(f"{name}: {path.name} fits better one frame {word}")
 
 
+def _check_ceiling(name, media, ceiling, problems):
+    bits = sum(8 * path.stat().st_size for path, _ in media.segments)
+    mean = bits / max(1.0, media.seconds)
+    if ceiling and mean > CEILING_TOLERANCE * ceiling:
+        problems.append(f"{name}: takes {mean:.0f} bit/s in the mean, and its ceiling is {ceiling}")
+
+
 def _held_frames(picture_start, sound_start, fps):
     if sound_start is None or picture_start - sound_start <= CUT_SECONDS:
         return 0
@@ -147,6 +156,7 @@ def _check_video(source, master, expect, sound_start, source_times, problems):
                 problems.append(f"{name}: {len(times)} frames decode, {expected} are in the source ({len(source_times)} decoded)")
         if abs(media.seconds - len(times) / fps) > 1.0 / fps + 0.001:
             problems.append(f"{name}: the playlist lasts {media.seconds:.3f} s, its {len(times)} frames {len(times) / fps:.3f} s")
+        _check_ceiling(name, media, (expect.ceilings or {}).get(name), problems)
         starts = starts_of[name] = _check_segments(name, media, problems)
         if starts and abs(starts[0] - 0) > 0.001:
             problems.append(f"{name}: starts at {starts[0]:.3f} s, not at 0")

@@ -13,9 +13,8 @@ import checker
 import clips
 import run
 
-MAX_BITRATE = {"180p": 900_000, "90p": 250_000}  # of run.RUNGS
 AVERAGE = 0.4
-NEAR = 0.25  # of the wanted mean: three short chunks of a test pattern leave the encoder little room
+NEAR = 0.15  # of the wanted mean: three short chunks of a test pattern leave the encoder little room
 
 PLAIN = '''    in: {source: inputs.source}
     with: {codec: "${params.codec}", preset: "${params.preset}"}'''
@@ -45,8 +44,8 @@ def main():
     problems = checker.check_stream(source, tree, checker.Expect(audio=1))
     for made in json.loads((tree / "run.json").read_text())["renditions"]:
         name = made["rendition"].split("/")[1]
-        if name in MAX_BITRATE:
-            wanted = AVERAGE * MAX_BITRATE[name]
+        if name in run.CEILINGS:
+            wanted = AVERAGE * run.CEILINGS[name]
             print(f"{name}: {made['average_bitrate']} bit/s, {wanted:.0f} wanted")
             if abs(made["average_bitrate"] - wanted) > NEAR * wanted:
                 problems.append(f"{name}: the mean is {made['average_bitrate']} bit/s, {wanted:.0f} was asked for")
