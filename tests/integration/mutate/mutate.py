@@ -2,7 +2,7 @@
 """
 Hostile files through `millrace run`: those that are bad as they are, and mutations of good ones. Each must end as a right stream or as one clear
 sentence, with no process and no temporary file left, and the engine never dies.
-    mutate.py --millrace BIN --work DIR [--count N] [--seed S] [--part K/N] [--jobs J] [--clips DIR]
+    mutate.py --millrace BIN --work DIR [--count N] [--seed S] [--part K/N] [--jobs J] [--clips DIR] [--pipeline NAME]
     mutate.py --millrace BIN --work DIR --case NAME:SEED      one of them again; NAME alone: the file as it is
 The same seed makes the same cases. What failed stays in DIR/failed, each with its file and what was said.
 """
@@ -26,8 +26,16 @@ import judge
 import mutations
 import sources
 
-PIPELINE = Path(__file__).resolve().parents[3] / "pipelines" / "vod.yaml"
-PARAMS = ["ladder=[{height: 90, max_bitrate: 200k}]", "preset=ultrafast", "segment_duration=1s"]
+FOLDER = Path(__file__).resolve().parents[3] / "pipelines"
+RUNG = "ladder=[{height: 90, max_bitrate: 200k}]"
+PARAMS = {
+    "vod": [RUNG, "preset=ultrafast", "segment_duration=1s"],
+    "hls-ts": [RUNG, "segment_duration=1s"],
+    "remux": ["segment_duration=1s"],
+    "audio-only": ["segment_duration=1s"],
+    "social-square": ["size=240"],
+    "thumbnails": [],
+}
 # A clip of a second that says it lasts for days is refused, not made.
 SETTINGS = ["limits.duration=2m", "host.hang=20s", "host.memory=2GiB"]
 SECONDS = 60          # for a case that takes one, on a machine that does much else
@@ -91,8 +99,8 @@ def reap_orphans():
 
 
 def run_engine(options, source, folder):
-    words = [options.millrace, "run", str(PIPELINE), "--input", str(source), "--output", str(folder / "out"), "--state", str(folder / "state")]
-    words += [word for param in PARAMS for word in ("--param", param)] + [word for setting in SETTINGS + options.set for word in ("--set", setting)]
+    words = [options.millrace, "run", str(FOLDER / f"{options.pipeline}.yaml"), "--input", str(source), "--output", str(folder / "out"), "--state", str(folder / "state")]
+    words += [word for param in PARAMS[options.pipeline] for word in ("--param", param)] + [word for setting in SETTINGS + options.set for word in ("--set", setting)]
     environment = dict(os.environ, TMPDIR=str(folder / "tmp"))
     with open(folder / "words.txt", "w+", encoding="utf-8", errors="replace") as said:
         engine = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, env=environment, start_new_session=True)
@@ -105,7 +113,7 @@ def run_engine(options, source, folder):
     return code, (folder / "words.txt").read_text(encoding="utf-8", errors="replace")
 
 
-def judge_case(outcome, folder):
+def judge_case(options, outcome, folder):
     tree, problems = folder / "out", outcome.problems
     survivors = reap_orphans()
     if survivors:
@@ -116,7 +124,7 @@ def judge_case(outcome, folder):
     if outcome.code < 0:
         problems.append(f"the engine was killed by {signal.Signals(-outcome.code).name}")
     elif outcome.code == 0:
-        problems += judge.check_stream(tree)
+        problems += judge.check_tree(tree, copied=options.pipeline == "remux")
     elif outcome.code in (1, 3):
         problems += judge.check_refusal(outcome.code, outcome.words, tree)
     else:
@@ -137,7 +145,7 @@ def try_case(job):
     began = time.monotonic()
     try:
         outcome.code, outcome.words = run_engine(options, source, folder)
-        judge_case(outcome, folder)
+        judge_case(options, outcome, folder)
     except Exception as error:  # pylint: disable=broad-except  # what the judge can't read is wrong, too
         outcome.problems.append(f"{type(error).__name__}: {error}")
     outcome.seconds = time.monotonic() - began
@@ -173,7 +181,8 @@ def tell(options, outcome):
     for problem in outcome.problems:
         print(f"FAIL {outcome.case} ({', '.join(outcome.changes)}): {problem}")
     if outcome.problems:
-        print(f"     kept in {options.work / 'failed'}; again: mutate.py --millrace {options.millrace} --work {options.work} --case {outcome.case}", flush=True)
+        print(f"     kept in {options.work / 'failed'}; again: mutate.py --millrace {options.millrace} --work {options.work} --pipeline {options.pipeline} "
+              f"--case {outcome.case}", flush=True)
     if options.verbose:
         error = next((line for line in outcome.words.splitlines() if line.startswith("error:")), "")
         print(f"{outcome.code} {outcome.seconds:5.1f} s  {outcome.case} ({', '.join(outcome.changes)}) {error}", flush=True)
@@ -184,6 +193,7 @@ def main():
     parser.add_argument("--millrace", required=True)
     parser.add_argument("--work", required=True, type=Path)
     parser.add_argument("--clips", type=Path, help="where the generated clips are, or will be (DIR/clips)")
+    parser.add_argument("--pipeline", choices=PARAMS, default="vod")
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", default="1/1", help="the K-th of N parts, K/N")

@@ -53,7 +53,7 @@ class Engines(unittest.TestCase):
         engine = self.dir / "engine"
         engine.write_text(f"#!{interpreter}\n{script}\n")
         engine.chmod(0o755)
-        options = argparse.Namespace(millrace=str(engine), work=self.dir / "work", set=[])
+        options = argparse.Namespace(millrace=str(engine), work=self.dir / "work", set=[], pipeline="vod")
         outcome = mutate.try_case((options, mutate.Case("source.mp4", None, self.dir / "source.mp4")))
         if outcome.problems:
             self.assertEqual((self.dir / "work" / "failed" / "source.mp4" / "source.mp4").read_bytes(), b"words")
@@ -86,7 +86,7 @@ class Engines(unittest.TestCase):
         self.expect('echo "error: x" >&2; exit 70', "exit code 70")
 
     def test_no_stream(self):
-        self.expect("exit 0", "master.m3u8")
+        self.expect("exit 0", "nothing was published")
 
     def test_a_process_is_left(self):
         self.expect(LEAVES_A_CHILD, "outlived the engine", interpreter=shutil.which("python3"))
