@@ -5,6 +5,8 @@
  * characters, and an MPD that is well-formed XML; and the same segments in another order must give the same texts at the end.
  */
 #include "base/text.h"
+#include "config/params.h"
+#include "config/yaml.h"
 #include "fuzz_plugins.h"
 #include "manifest_xml.h"
 #include "op_host.h"
@@ -281,6 +283,21 @@ static void load_op(void)
     require(op != NULL);
 }
 
+static bool params_bind(const char *text)
+{
+    mr_arena *arena = mr_arena_new(0);
+    mr_diags *diags = mr_diags_new();
+    void *params = calloc(1, op->params_size);
+    const mr_value *map = NULL;
+    require(arena && diags && params);
+    bool good = !text || (mr_yaml_read(arena, "params", text, strlen(text), NULL, diags, &map) == MR_OK &&
+                          mr_params_bind(op->params, map, op->name, (mr_span){0}, arena, params, op->params_size, NULL, diags) == MR_OK);
+    free(params);
+    mr_diags_free(diags);
+    mr_arena_free(arena);
+    return good;
+}
+
 /* The plugin is loaded before the fuzzer looks what there is to cover. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -298,13 +315,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > TEXT_MAX)
         return 0;
     read_story(&story, data, size);
-    if (!has_plan(&story)) /* the engine starts no task without a required input */
+    if (!has_plan(&story) || !params_bind(story.params)) /* the engine starts no such task */
         return 0;
     op_result first = op_run(op, story.params, story.inputs, story.count, NULL);
-    if (first.status != MR_OK && story.params && !first.messages[0]) { /* params that don't bind: the binder printed why */
-        op_result_free(&first);
-        return 0;
-    }
     char **first_paths = calloc(first.count + 1, sizeof(*first_paths));
     require(first_paths != NULL);
     check_result(&first, first_paths);
