@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -257,12 +258,12 @@ mr_status mr_source_open(const mr_source_options *options, int fd, mr_diags *dia
     return MR_OK;
 }
 
-/* At the pace so far. */
 static bool nearly_done(const mr_source *source)
 {
     const unsigned long long done = atomic_load(&source->done);
+    const unsigned long long left = source->size - done;
     const int64_t took = mr_now_us() - source->began_us;
-    return done > 0 && (double)took * (double)(source->size - done) / (double)done < (double)MR_SOURCE_LAST;
+    return left <= MR_SOURCE_LITTLE || (done > 0 && (double)took * (double)left / (double)done < (double)MR_SOURCE_LAST);
 }
 
 void mr_source_close(mr_source *source, bool finish)
@@ -366,27 +367,35 @@ static bool same_range(const mr_block_tree *a, const mr_block_tree *b, unsigned 
     return true;
 }
 
+/* "7" or "0-3", and what follows it. False: neither. */
+static bool read_range(const char **at, unsigned long *ret_first, unsigned long *ret_last)
+{
+    char *rest = NULL;
+    if (!isdigit((unsigned char)**at))
+        return false;
+    *ret_first = strtoul(*at, &rest, 10);
+    *ret_last = *ret_first;
+    if (*rest == '-') {
+        *at = rest + 1;
+        if (!isdigit((unsigned char)**at))
+            return false;
+        *ret_last = strtoul(*at, &rest, 10);
+    }
+    *at = rest;
+    return *ret_first <= *ret_last;
+}
+
 bool mr_source_same_blocks(mr_source *source, const char *key, const char *blocks)
 {
-    bool same = false;
+    const char *at = blocks;
     pthread_mutex_lock(&source->lock);
     const mr_block_tree *theirs = source->tree ? tree_of(source, key) : NULL;
-    const char *at = blocks;
-    same = theirs != NULL && mr_block_tree_length(theirs) == mr_block_tree_length(source->tree) && *at != '\0';
-    while (same && *at) {
-        char *rest = NULL;
-        const unsigned long first = strtoul(at, &rest, 10);
-        unsigned long last = first;
-        same = rest != at;
-        if (*rest == '-') {
-            at = rest + 1;
-            last = strtoul(at, &rest, 10);
-            same = same && rest != at && last >= first;
-        }
-        same = same && (*rest == ',' || *rest == '\0') && same_range(source->tree, theirs, first, last);
-        at = *rest == ',' ? rest + 1 : rest;
-        if (*rest != ',' && *rest != '\0')
-            same = false;
+    bool same = theirs && mr_block_tree_length(theirs) == mr_block_tree_length(source->tree);
+    for (bool more = same; more;) {
+        unsigned long first = 0;
+        unsigned long last = 0;
+        same = read_range(&at, &first, &last) && (*at == ',' || *at == '\0') && same_range(source->tree, theirs, first, last);
+        more = same && *at++ == ',';
     }
     pthread_mutex_unlock(&source->lock);
     return same;
