@@ -127,7 +127,8 @@ class Limits(Case):
         clip = make_clip(self.dir / "clip.mp4", seconds=24, size="64x36").read_bytes()
         scale = clip.index(b"mdhd") + 16
         fast = struct.unpack(">I", clip[scale:scale + 4])[0] * 40000
-        self.refused("fast.mp4", clip[:scale] + struct.pack(">I", fast) + clip[scale + 4:], "1000000 pictures a second", "limits.frame_rate allows (480)")
+        clip = clip[:scale] + struct.pack(">I", fast) + clip[scale + 4:]
+        self.refused("fast.mp4", clip, "1000000 pictures a second", "limits.frame_rate allows (480)")
 
     def test_weeks(self):
         """Ten hours for each picture; without the edit list, which would cut the rest off."""
