@@ -14,7 +14,8 @@ mr_status mr_file_read(const char *path, size_t max, char **ret_text, size_t *re
 mr_status mr_file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, mr_diags *diags);
 /* mkdir -p. */
 mr_status mr_dir_make(const char *path, mode_t mode, mr_diags *diags);
-/* rm -r, however deep its folders are and whatever their modes; never follows symbolic links; a missing path is fine. Nobody may change it meanwhile. */
+/* rm -r, however deep its folders are and whatever their modes; never follows symbolic links; a missing path is fine. Nobody may change it
+ * meanwhile. */
 mr_status mr_dir_remove(const char *path, mr_diags *diags);
 /* "a/b", malloc()ed; NULL when memory is short. */
 char *mr_path_join(const char *dir, const char *name);

@@ -54,9 +54,10 @@ static int do_abort(const doer *it)
     abort();
 }
 
-/* Neither progress nor an ear for anyone. */
+/* From then on neither progress nor an ear for anyone. */
 static int do_hang(const doer *it)
 {
+    it->host->progress(it->task, 0.5);
     poll(NULL, 0, (int)it->params->amount);
     return 0;
 }

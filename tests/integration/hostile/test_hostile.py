@@ -3,6 +3,7 @@
 'sandbox: off' the same acts succeed, so that their failing means something."""
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,10 @@ SANITIZED = SILENT or b"__asan_init" in BINARY
 NOT_SANITIZED = {"memory", "thread-bomb", "crash", "abort"}
 
 
+def children_of(pid):
+    return [int(child) for thread in Path(f"/proc/{pid}/task").iterdir() for child in (thread / "children").read_text().split()]
+
+
 class Hostile(unittest.TestCase):
     maxDiff = 4000
 
@@ -65,10 +70,13 @@ class Hostile(unittest.TestCase):
         self.victim.stdin.close()
         self.victim.wait(TIMEOUT)
 
+    def words(self, pipeline, *args):
+        return [MILLRACE, "run", str(HERE / pipeline), "--input", str(self.source), "--output", str(self.dir / "out"),
+                "--state", str(self.dir / "state"), "--param", f"outside={self.outside}", *args]
+
     def run_it(self, pipeline, *args, lacking=()):
         prefix = [WITHOUT, *lacking, "--"] if lacking else []
-        words = [*prefix, MILLRACE, "run", str(HERE / pipeline), "--input", str(self.source), "--output", str(self.dir / "out"),
-                 "--state", str(self.dir / "state"), "--param", f"outside={self.outside}", *args]
+        words = [*prefix, *self.words(pipeline, *args)]
         return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=self.dir)
 
     def run_one(self, act, amount, *args, **options):
@@ -186,6 +194,21 @@ class Hostile(unittest.TestCase):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(f"the settings require the sandbox, but this kernel lacks {layer}\n", done.stderr)
         self.assertEqual(self.run_one("emits", 1, "--set", "sandbox=require").returncode, 0)
+
+    def test_a_host_ends_with_its_engine(self):
+        """Also one that hears nothing, when the engine was killed and could tell it nothing."""
+        words = self.words("one.yaml", "--json", "--param", "act=hang", "--param", "amount=600000")
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as engine:
+            for line in engine.stdout:
+                if json.loads(line)["event"] == "task.progress":
+                    break
+            hosts = children_of(engine.pid)
+            self.assertTrue(hosts)
+            ends = [os.pidfd_open(host) for host in hosts]
+            engine.kill()
+        for end in ends:
+            self.assertEqual(select.select([end], [], [], TIMEOUT)[0], [end])
+            os.close(end)
 
     def test_the_engine_goes_on(self):
         """The same state folder, right after."""
