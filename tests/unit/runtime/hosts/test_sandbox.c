@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The sandbox from inside: what a task host needs works, and what it must not do fails or ends it. All of it twice where we are root: as root, and as
- * nobody. Each forbidden act is tried without the sandbox too, and must succeed there.
- */
+/* The sandbox from inside: what a task host needs works, limits and privileges, and kernels and processes that can't be confined. */
 #include "base/file.h"
-#include "cage.h"
 #include "runtime/hosts/sandbox_internal.h" /* MR_SANITIZED */
+#include "world.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <seccomp.h>
 #include <setjmp.h>
@@ -23,160 +19,10 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define NOBODY 65534
-
-typedef struct world {
-    char root[64];
-    char scratch[96];
-    char outside[96];
-    cage cage;
-} world;
-
-static int set_up(void **context)
-{
-    char path[128];
-    world *it = calloc(1, sizeof(*it));
-    assert_non_null(it);
-    snprintf(it->root, sizeof(it->root), "/tmp/millrace-test-XXXXXX");
-    assert_non_null(mkdtemp(it->root));
-    snprintf(it->scratch, sizeof(it->scratch), "%s/scratch", it->root);
-    snprintf(it->outside, sizeof(it->outside), "%s/outside", it->root);
-    assert_int_equal(mkdir(it->scratch, 0700), 0);
-    assert_int_equal(mkdir(it->outside, 0700), 0);
-    snprintf(path, sizeof(path), "%s/theirs", it->outside);
-    assert_int_equal(mr_file_write_atomic(path, "theirs", 6, 0644, NULL), MR_OK);
-    it->cage = (cage){.scratch = it->scratch, .outside = it->outside};
-    *context = it;
-    return 0;
-}
-
-static int tear_down(void **context)
-{
-    world *it = *context;
-    mr_dir_remove(it->root, NULL);
-    free(it);
-    return 0;
-}
-
-/* ---- what is forbidden ---- */
-
-static void check_act(const world *it, const act *act)
-{
-    cage_end end = cage_try(&it->cage, act->run);
-    char expected[128];
-    print_message("%-20s %s %d, error %d, %s\n", act->name, end.signal ? "signal" : "ended", end.signal, end.error, end.words);
-    if (act->call) {
-        snprintf(expected, sizeof(expected), "a forbidden system call was made: %s\n", act->call);
-        assert_int_equal(end.signal, SIGSYS);
-        assert_true(act->unsaid || MR_SANDBOX_SILENT ? end.words[0] == '\0' : strstr(end.words, expected) != NULL);
-        return;
-    }
-    assert_int_equal(end.signal, 0);
-    assert_int_equal(end.entered, MR_OK);
-    assert_int_equal(end.error, act->error);
-}
-
-static void test_forbidden_acts(void **context)
-{
-    world *it = *context;
-    for (size_t i = 0; i < act_count; i++)
-        check_act(it, &acts[i]);
-}
-
-/* Else the test above would prove nothing. */
-static void test_acts_succeed_without_it(void **context)
-{
-    for (size_t i = 0; i < act_count; i++) {
-        tear_down(context); /* what one act leaves must not be in the way of the next */
-        set_up(context);
-        world *it = *context;
-        it->cage.open = true;
-        cage_end end = cage_try(&it->cage, acts[i].run);
-        if (acts[i].alone_may_fail && end.error != 0) {
-            print_message("%s is forbidden on this machine even without the sandbox: %s\n", acts[i].name, strerror(end.error));
-            continue;
-        }
-        if (end.signal != 0 || end.error != 0)
-            fail_msg("%s: signal %d, error %d", acts[i].name, end.signal, end.error);
-    }
-}
-
-static void *open_socket(void *context)
-{
-    (void)context;
-    return (void *)(intptr_t)socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-}
-
-static int socket_in_a_thread(const act_place *place)
-{
-    (void)place;
-    pthread_t thread;
-    return pthread_create(&thread, NULL, open_socket, NULL) || pthread_join(thread, NULL);
-}
-
-static int socket_while_blocked(const act_place *place)
-{
-    (void)place;
-    sigset_t all;
-    sigfillset(&all);
-    return sigprocmask(SIG_BLOCK, &all, NULL) || socket(AF_INET, SOCK_STREAM, 0) < 0;
-}
-
-static void test_no_way_around_the_end(void **context)
-{
-    world *it = *context;
-    assert_int_equal(cage_try(&it->cage, socket_in_a_thread).signal, SIGSYS);
-    assert_int_equal(cage_try(&it->cage, socket_while_blocked).signal, SIGSYS);
-}
-
-#if defined(__x86_64__)
-static int call_as_32_bit(const act_place *place)
-{
-    (void)place;
-    long result = 20; /* getpid there, writev here */
-    __asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
-    return result > 0 ? 0 : EPERM;
-}
-
-static int call_as_x32(const act_place *place)
-{
-    (void)place;
-    return syscall(0x40000000 + SYS_getpid) > 0 ? 0 : EPERM;
-}
-
-static void test_other_abis(void **context)
-{
-    world *it = *context;
-    cage_end end = cage_try(&it->cage, call_as_32_bit);
-    assert_true(end.signal == SIGSYS || end.signal == SIGSEGV); /* SIGSEGV: this kernel has no 32-bit calls */
-    assert_int_equal(cage_try(&it->cage, call_as_x32).signal, SIGSYS);
-}
-#endif
-
-/* Tricks with the upper halves of arguments, which the kernel ignores and a filter might not. */
-static int upper_halves(const act_place *place)
-{
-    const unsigned long upper = 1ul << 32;
-    unsigned char unused[256] = {0}; /* at least as long as the kernel's struct */
-    if (syscall(SYS_rt_sigaction, upper + SIGSYS, unused, NULL, 8L) == 0)
-        return 1;
-    if (syscall(SYS_fcntl, place->input, upper + 4 /* F_SETFL */, 0L) == 0)
-        return 2;
-    return syscall(SYS_prctl, upper + PR_SET_DUMPABLE, 1L, 0L, 0L, 0L) == 0 ? 3 : 0;
-}
-
-static void test_upper_halves(void **context)
-{
-    world *it = *context;
-    assert_int_equal(cage_try(&it->cage, upper_halves).error, 0);
-}
 
 /* ---- what is needed ---- */
 
@@ -519,50 +365,21 @@ static void test_without_scratch(void **context)
 static int run_all(const char *who)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_this_kernel, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_forbidden_acts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_acts_succeed_without_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_no_way_around_the_end, set_up, tear_down),
-#if defined(__x86_64__)
-        cmocka_unit_test_setup_teardown(test_other_abis, set_up, tear_down),
-#endif
-        cmocka_unit_test_setup_teardown(test_upper_halves, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_needed_works, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_crashes_keep_their_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_no_privileges, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_scratch_below_a_private_folder, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_kernel_without_landlock, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_kernel_without_seccomp, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_without_scratch, set_up, tear_down),
+        in_world(test_this_kernel),
+        in_world(test_what_is_needed_works),
+        in_world(test_crashes_keep_their_name),
+        in_world(test_limits),
+        in_world(test_no_privileges),
+        in_world(test_scratch_below_a_private_folder),
+        in_world(test_kernel_without_landlock),
+        in_world(test_kernel_without_seccomp),
+        in_world(test_refusals),
+        in_world(test_without_scratch),
     };
     return cmocka_run_group_tests_name(who, tests, NULL, NULL);
 }
 
-/* The same as an ordinary user, who can't undo it; dumpable again, since changing users is what made it not so. */
-static int run_as_nobody(void)
-{
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child < 0)
-        return 1;
-    if (child > 0)
-        return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-    if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0 || prctl(PR_SET_DUMPABLE, 1) != 0)
-        _exit(1);
-    status = run_all("as nobody");
-    fflush(NULL);
-    _exit(status ? 1 : 0);
-}
-
 int main(void)
 {
-    int failed = run_all(getuid() == 0 ? "as root" : "as this user");
-    if (getuid() != 0) {
-        puts("not root: what root is left with is not tested here");
-        return failed;
-    }
-    return run_as_nobody() || failed;
+    return world_run_twice(run_all);
 }
