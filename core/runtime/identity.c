@@ -322,18 +322,22 @@ static bool check_item(const mr_item *item, char **ret_why)
     return !item || !item->source || mr_source_check(item->source, ret_why) == MR_OK;
 }
 
+/* The pipeline's inputs are there before the first task is, and stay: no lock. */
 static bool check_ports(mr_task *task, char **ret_why)
 {
     const mr_node_run *node = task->node;
     for (uint32_t b = 0; b < node->node->binding_count; b++) {
-        const mr_bound_port *port = &node->ports[b];
-        if (port->streaming || port->binding->sources[0].kind != MR_SOURCE_INPUT)
-            continue;
-        if (b < node->crossed && !check_item(task->slots[b]->item, ret_why))
-            return false;
-        for (size_t i = 0; b >= node->crossed && i < port->item_count; i++) {
-            if (!check_item(port->items[i], ret_why))
+        const mr_binding *binding = node->ports[b].binding;
+        for (size_t s = 0; s < binding->source_count; s++) {
+            const mr_stream *stream = node->ports[b].sources[s];
+            if (binding->sources[s].kind != MR_SOURCE_INPUT)
+                continue;
+            if (b < node->crossed && !check_item(task->slots[b]->item, ret_why))
                 return false;
+            for (size_t i = 0; b >= node->crossed && i < stream->count; i++) {
+                if (!check_item(stream->slots[i]->item, ret_why))
+                    return false;
+            }
         }
     }
     return true;

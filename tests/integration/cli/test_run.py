@@ -12,6 +12,17 @@ import unittest
 
 from command import MILLRACE, PROBE, Case, make_clip
 
+WHY = """millrace: 1
+name: why
+inputs:
+  source: {type: media, help: the video}
+params:
+  time: {type: duration, default: 1s, help: of the poster}
+nodes:
+  probe: {op: probe.media, in: {source: inputs.source}}
+  poster: {op: thumbnail.poster, in: {source: inputs.source, info: probe.info}, with: {time: "${params.time}"}}
+outputs: {poster: poster.image}
+"""
 # Enough small tasks that some are done while others still wait.
 SLICES = """\
     millrace: 1
@@ -179,6 +190,21 @@ class Run(Case):
         self.expect(0, "run", self.look, "--input", "clip.mp4")
         plan = self.json_of("plan", self.look, "--input", "clip.mp4", "--json")
         self.assertEqual((plan["tasks"], plan["cached"], plan["run"]), (1, 1, 0))
+
+    def test_plan_says_why(self):
+        poster = self.write("why.yaml", WHY)
+        done = self.expect(0, "plan", poster, "--input", "clip.mp4")
+        self.assertEqual(done.stdout.split("\n\n")[1], "node    why it would run\nprobe   not made before\nposter  waits for 'probe'\n")
+        self.expect(0, "run", poster, "--input", "clip.mp4", "--output", "out")
+        self.assertNotIn("why it would run", self.expect(0, "plan", poster, "--input", "clip.mp4").stdout)
+        os.rename(self.dir / "clip.mp4", self.dir / "moved.mp4")
+        done = self.expect(0, "plan", poster, "--input", "moved.mp4", "--param", "time=1.5s")
+        self.assertEqual(done.stdout.split("\n\n")[1], "node    why it would run\nposter  param 'time' was 1s, is 1.5s\n")
+        done = self.expect(0, "plan", poster, "--input", "moved.mp4", "--no-cache")
+        self.assertIn("probe   nothing is reused with --no-cache\n", done.stdout)
+        plan = self.json_of("plan", poster, "--input", "moved.mp4", "--param", "time=1.5s", "--json")
+        why = {node["node"]: node["why"] for node in plan["nodes"]}
+        self.assertEqual(why, {"probe": [], "poster": [{"reason": "param", "name": "time", "old": "1s", "new": "1.5s", "tasks": 1, "items": []}]})
 
     def test_probe(self):
         self.assertRegex(self.expect(0, "probe", "clip.mp4").stdout, r"video +h264.*320x180.*25 frames/s")

@@ -274,6 +274,25 @@ static void test_what_is_served_is_of_the_file_as_it_is(void **context)
     free(changed);
 }
 
+/* Too large to be read first: a key of its own, and the digest behind it. */
+static void test_a_large_source(void **context)
+{
+    world *it = *context;
+    char *other = mr_path_join(it->dir, "other.mp4");
+    const off_t size = (off_t)(40u << 20);
+    assert_int_equal(truncate(it->file, size), 0); /* zeros at the end */
+    assert_int_equal(count(it), 2);
+    assert_int_equal(count(it), 0);
+    assert_int_equal(rename(it->file, other), 0);
+    assert_int_equal(rename(other, it->file), 0);
+    assert_int_equal(count(it), 0);
+    change_byte(it->file, size - 1);
+    assert_int_equal(count(it), 0); /* nobody read that */
+    change_byte(it->file, SIZE - 1);
+    assert_int_equal(count(it), 1);
+    free(other);
+}
+
 static void test_another_size_is_another_source(void **context)
 {
     world *it = *context;
@@ -426,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_moved_copied_and_touched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_what_read_a_changed_block_runs_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_served_is_of_the_file_as_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_large_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_size_is_another_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_descriptor_counts_as_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_source_that_is_written_to_while_it_is_read, set_up, tear_down),
