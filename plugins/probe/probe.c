@@ -76,6 +76,16 @@ static bool decoded(const probe_state *probe, int stream)
     return stream >= 0 && probe->samplers[stream].decoded;
 }
 
+/* Is there a picture that is shown at all? An edit list may cut each of them. */
+static bool shows_pictures(const mr_scan *scan)
+{
+    for (size_t i = 0; i < scan->frame_count; i++) {
+        if (!(scan->frames[i].flags & MR_FRAME_HIDDEN))
+            return true;
+    }
+    return false;
+}
+
 static void warn_left_out(const probe_state *probe, const AVStream *stream, const char *why)
 {
     static const char *const words[] = {"picture", "sound", "data", "subtitle"};
@@ -101,10 +111,12 @@ static mr_status find_picture(probe_state *probe)
         status = pass(probe);
         if (status != MR_OK || probe->video < 0)
             break;
-        if (decoded(probe, probe->video) && probe->scan.frame_count > 0)
+        bool good = decoded(probe, probe->video);
+        if (good && shows_pictures(&probe->scan))
             break;
         tried[probe->video] = true;
-        warn_left_out(probe, probe->format->streams[probe->video], "none of its pictures can be decoded");
+        warn_left_out(probe, probe->format->streams[probe->video],
+                      good ? "none of its pictures is ever shown" : "none of its pictures can be decoded");
         clear_pass(probe);
     }
     av_free(tried);

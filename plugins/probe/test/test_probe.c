@@ -325,6 +325,22 @@ static void test_not_media(void **state)
     expect_refusal("head.mp4", NULL, 0, NULL, "is damaged or cut off");
 }
 
+/* libdav1d gives pictures that the edit list cuts, all of them here. */
+static void test_nothing_shown(void **state)
+{
+    char data[32768];
+    (void)state;
+    assert_true(clip_make("cut.mp4", "-f lavfi -i testsrc2=s=64x64:r=25:d=0.4 -c:v libsvtav1 -preset 12 -crf 60"));
+    FILE *file = fopen(clip_path("cut.mp4"), "rbe");
+    assert_non_null(file);
+    size_t size = fread(data, 1, sizeof(data), file);
+    assert_int_equal(fclose(file), 0);
+    char *edits = memmem(data, size, "elst", 4);
+    assert_non_null(edits);
+    memcpy(edits + 16, "\x7f\0\0\0", 4); /* the media time at which it begins */
+    expect_refusal("cut.mp4", data, size, NULL, "none of its pictures is ever shown");
+}
+
 /* Each limit, on a clip that asks for a little more. */
 static void test_limits(void **state)
 {
@@ -442,7 +458,7 @@ int main(void)
         cmocka_unit_test(test_plain),           cmocka_unit_test(test_orientation), cmocka_unit_test(test_picture_properties),
         cmocka_unit_test(test_rates_and_times), cmocka_unit_test(test_tracks),      cmocka_unit_test(test_loudness),
         cmocka_unit_test(test_not_media),       cmocka_unit_test(test_limits),      cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_cancel),          cmocka_unit_test(test_real_media),
+        cmocka_unit_test(test_cancel),          cmocka_unit_test(test_real_media),  cmocka_unit_test(test_nothing_shown),
     };
     op = op_load(PLUGIN_FILE, "probe.media");
     if (!op)
