@@ -10,8 +10,8 @@
 #include <libavcodec/avcodec.h>
 #include "media/input.h"
 #include "media/limits.h"
+#include "media/loudness.h"
 #include "media/scan.h"
-#include "loudness.h"
 
 typedef struct probe_params {
     bool loudness;
@@ -40,7 +40,7 @@ typedef struct track_sample {
     /* sound */
     int sample_rate;
     AVChannelLayout layout;
-    mr_loudness *loudness;
+    mr_loudness_meter *loudness;
 } track_sample;
 
 typedef struct probe_state {

@@ -95,10 +95,10 @@ static void look_at_sound(const probe_state *probe, track_sample *sampler, AVFra
         sampler->sample_rate = frame->sample_rate;
         av_channel_layout_copy(&sampler->layout, &frame->ch_layout);
         if (probe->params->loudness)
-            sampler->loudness = mr_loudness_new(frame);
+            mr_loudness_meter_new(frame, &sampler->loudness); /* NULL where it can't be measured */
     }
-    if (sampler->loudness && mr_loudness_add(sampler->loudness, frame) < 0) {
-        mr_loudness_free(sampler->loudness); /* what changes on the way has no one loudness */
+    if (sampler->loudness && mr_loudness_meter_add(sampler->loudness, frame) < 0) {
+        mr_loudness_meter_free(sampler->loudness); /* what changes on the way has no one loudness */
         sampler->loudness = NULL;
     }
 }
@@ -170,7 +170,7 @@ void probe_samplers_close(probe_state *probe)
     for (unsigned int i = 0; probe->samplers && i < probe->stream_count; i++) {
         stop(&probe->samplers[i]);
         av_channel_layout_uninit(&probe->samplers[i].layout);
-        mr_loudness_free(probe->samplers[i].loudness);
+        mr_loudness_meter_free(probe->samplers[i].loudness);
     }
     av_freep(&probe->samplers);
     av_frame_free(&probe->frame);

@@ -14,6 +14,7 @@
 #define MAX_TAGS      64
 #define MAX_TAG_BYTES 1024
 #define MAX_SAR       8.0 /* beyond, a sample aspect ratio is taken for a mistake */
+#define SILENCE_DBFS  (-120.0)
 
 static void set_text(json_t *object, const char *key, const char *value)
 {
@@ -260,13 +261,23 @@ static void set_title(const AVStream *stream, json_t *track)
         set_text(track, "title", entry->value);
 }
 
+static void set_loudness(const probe_state *probe, const track_sample *sample, json_t *audio)
+{
+    if (!sample->loudness || !probe->scan.complete)
+        return;
+    mr_loudness_meter_add(sample->loudness, NULL);
+    mr_loudness_reading reading = mr_loudness_meter_read(sample->loudness);
+    double lufs = fmax(reading.integrated, MR_SILENCE_LUFS);
+    double peak = mr_peak_db(reading.true_peak, SILENCE_DBFS);
+    if (reading.measured)
+        json_object_set_new(audio, "loudness", json_pack("{s:f,s:f}", "i_lufs", round(lufs * 100.0) / 100.0, "tp_dbfs", round(peak * 100.0) / 100.0));
+}
+
 json_t *probe_describe_audio(probe_state *probe, const AVStream *stream)
 {
     track_sample *sample = &probe->samplers[stream->index];
     const mr_scan_track *scanned = &probe->scan.tracks[stream->index];
     char layout[128] = "";
-    double lufs;
-    double peak;
     json_t *audio = json_object();
     if (!audio)
         return NULL;
@@ -289,8 +300,7 @@ json_t *probe_describe_audio(probe_state *probe, const AVStream *stream)
     set_int(audio, "start_us", start_us);
     set_int(audio, "duration_us", duration_us);
     set_bit_rate(&probe->scan, stream, duration_us, audio);
-    if (sample->loudness && probe->scan.complete && mr_loudness_result(sample->loudness, &lufs, &peak))
-        json_object_set_new(audio, "loudness", json_pack("{s:f,s:f}", "i_lufs", round(lufs * 100.0) / 100.0, "tp_dbfs", round(peak * 100.0) / 100.0));
+    set_loudness(probe, sample, audio);
     return audio;
 }
 

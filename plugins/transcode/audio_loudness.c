@@ -8,11 +8,9 @@
 #include "audio_reader.h"
 #include "audio_track.h"
 #include "media/input.h"
+#include "media/loudness.h"
 #include "transcode.h"
 
-#include <libavfilter/buffersink.h>
-#include <libavfilter/buffersrc.h>
-#include <libavutil/dict.h>
 #include <libswresample/swresample.h>
 #include <math.h>
 #include <stdio.h>
@@ -24,8 +22,7 @@ enum { OUT_LOUDNESS };
 enum { RATE = 48000, BLOCK = 4800, MAX_CHANNELS = 64 };
 
 #define MAX_SECONDS INT64_C(604800)
-#define MAX_GAIN_DB 30.0    /* nearly silent tracks: their noise is not what was meant */
-#define SILENCE_DB  (-70.0) /* R 128's absolute gate: what is below counts as silence */
+#define MAX_GAIN_DB 30.0 /* nearly silent tracks: their noise is not what was meant */
 
 static const mr_port inputs[] = {
     [IN_TRACK] = {"track", MR_TYPE_JSON, 0, "the sound track, from probe.media's audio_tracks"},
@@ -38,133 +35,56 @@ static const mr_port outputs[] = {
     {0},
 };
 
-struct mr_loudness_meter {
-    AVFilterGraph *graph;
-    AVFilterContext *source;
-    AVFilterContext *sink;
-    AVFrame *frame;
+/* Measures the mix from a layout to 1, 2 or 6 channels. */
+typedef struct mix_meter {
+    mr_loudness_meter *meter;
     SwrContext *mixer;
-    int channels;
+    AVFrame *frame;
     int64_t samples;
-    double integrated;
-    double peak; /* linear */
-};
+} mix_meter;
 
-void mr_loudness_meter_free(mr_loudness_meter *meter)
+static void mix_meter_clear(mix_meter *mix)
 {
-    if (!meter)
-        return;
-    avfilter_graph_free(&meter->graph);
-    av_frame_free(&meter->frame);
-    swr_free(&meter->mixer);
-    free(meter);
+    mr_loudness_meter_free(mix->meter);
+    swr_free(&mix->mixer);
+    av_frame_free(&mix->frame);
 }
 
-static int meter_init(mr_loudness_meter *meter, const AVChannelLayout *from, int rate)
+static int mix_meter_init(mix_meter *mix, const AVChannelLayout *from, int channels)
 {
-    char layout[64];
-    char options[160];
-    AVFilterContext *scanner;
-    int error = mr_audio_mixer_new(from, meter->channels, AV_SAMPLE_FMT_DBL, rate, &meter->mixer);
+    AVChannelLayout layout = mr_audio_rendition_layout(channels);
+    int error = mr_audio_mixer_new(from, channels, AV_SAMPLE_FMT_DBL, RATE, &mix->mixer);
+    mix->frame = error >= 0 ? av_frame_alloc() : NULL;
+    if (error >= 0 && !mix->frame)
+        error = AVERROR(ENOMEM);
     if (error < 0)
         return error;
-    meter->frame = av_frame_alloc();
-    meter->graph = avfilter_graph_alloc();
-    if (!meter->frame || !meter->graph)
-        return AVERROR(ENOMEM);
-    meter->graph->nb_threads = 1;
-    meter->frame->format = AV_SAMPLE_FMT_DBL;
-    meter->frame->sample_rate = rate;
-    AVChannelLayout mix = mr_audio_rendition_layout(meter->channels);
-    error = av_channel_layout_copy(&meter->frame->ch_layout, &mix);
-    if (error >= 0)
-        error = av_channel_layout_describe(&mix, layout, sizeof(layout));
-    if (error < 0)
-        return error;
-    snprintf(options, sizeof(options), "sample_rate=%d:sample_fmt=dbl:channel_layout=%s:time_base=1/%d", rate, layout, rate);
-    error = avfilter_graph_create_filter(&meter->source, avfilter_get_by_name("abuffer"), "in", options, NULL, meter->graph);
-    if (error >= 0)
-        error = avfilter_graph_create_filter(&scanner, avfilter_get_by_name("ebur128"), "scan", "metadata=1:peak=true+sample", NULL, meter->graph);
-    if (error >= 0)
-        error = avfilter_graph_create_filter(&meter->sink, avfilter_get_by_name("abuffersink"), "out", NULL, NULL, meter->graph);
-    if (error >= 0)
-        error = avfilter_link(meter->source, 0, scanner, 0);
-    if (error >= 0)
-        error = avfilter_link(scanner, 0, meter->sink, 0);
-    return error >= 0 ? avfilter_graph_config(meter->graph, NULL) : error;
+    mix->frame->format = AV_SAMPLE_FMT_DBL;
+    mix->frame->sample_rate = RATE;
+    error = av_channel_layout_copy(&mix->frame->ch_layout, &layout);
+    return error >= 0 ? mr_loudness_meter_new(mix->frame, &mix->meter) : error;
 }
 
-int mr_loudness_meter_new(const AVChannelLayout *from, int channels, int rate, mr_loudness_meter **ret_meter)
+/* Planar float in the layout it comes from. */
+static int mix_meter_add(mix_meter *mix, float *const *planes, int count)
 {
-    mr_loudness_meter *meter = calloc(1, sizeof(*meter));
-    *ret_meter = NULL;
-    if (!meter)
-        return AVERROR(ENOMEM);
-    meter->channels = channels;
-    meter->integrated = SILENCE_DB;
-    int error = meter_init(meter, from, rate);
-    if (error < 0)
-        mr_loudness_meter_free(meter);
-    else
-        *ret_meter = meter;
-    return error < 0 ? error : 0;
-}
-
-static void read_number(const AVDictionary *metadata, const char *key, double *ret_value)
-{
-    const AVDictionaryEntry *entry = av_dict_get(metadata, key, NULL, 0);
-    char *end;
-    double value = entry ? strtod(entry->value, &end) : NAN;
-    if (entry && end != entry->value && isfinite(value))
-        *ret_value = value;
-}
-
-/* Takes what the filter has ready; what it says last is about all so far. */
-static int drain(mr_loudness_meter *meter, AVFrame *frame)
-{
-    int error;
-    while ((error = av_buffersink_get_frame(meter->sink, frame)) >= 0) {
-        double peak = 0;
-        read_number(frame->metadata, "lavfi.r128.I", &meter->integrated);
-        read_number(frame->metadata, "lavfi.r128.true_peak", &peak);
-        meter->peak = fmax(meter->peak, peak);
-        peak = 0;
-        read_number(frame->metadata, "lavfi.r128.sample_peak", &peak);
-        meter->peak = fmax(meter->peak, peak);
-        av_frame_unref(frame);
-    }
-    return error == AVERROR(EAGAIN) || error == AVERROR_EOF ? 0 : error;
-}
-
-int mr_loudness_meter_add(mr_loudness_meter *meter, float *const *planes, int count)
-{
-    AVFrame *frame = meter->frame;
-    AVFrame *out = av_frame_alloc();
-    int error = out ? 0 : AVERROR(ENOMEM);
-    if (error >= 0 && !planes)
-        error = av_buffersrc_add_frame(meter->source, NULL);
-    if (error >= 0 && planes) {
-        av_buffer_unref(&frame->buf[0]);
-        frame->nb_samples = count;
-        frame->pts = meter->samples;
-        error = av_frame_get_buffer(frame, 0);
-        if (error >= 0)
-            error = swr_convert(meter->mixer, frame->extended_data, count, (const uint8_t **)planes, count);
-        if (error >= 0)
-            error = av_buffersrc_write_frame(meter->source, frame);
-        meter->samples += count;
-    }
+    AVFrame *frame = mix->frame;
+    av_buffer_unref(&frame->buf[0]);
+    frame->nb_samples = count;
+    frame->pts = mix->samples;
+    mix->samples += count;
+    int error = av_frame_get_buffer(frame, 0);
     if (error >= 0)
-        error = drain(meter, out);
-    av_frame_free(&out);
-    return error < 0 ? error : 0;
+        error = swr_convert(mix->mixer, frame->extended_data, count, (const uint8_t **)planes, count);
+    return error >= 0 ? mr_loudness_meter_add(mix->meter, frame) : error;
 }
 
-mr_loudness mr_loudness_meter_result(const mr_loudness_meter *meter)
+static mr_loudness mix_meter_result(const mix_meter *mix)
 {
-    return (mr_loudness){.channels = meter->channels,
-                         .integrated = meter->integrated,
-                         .true_peak = meter->peak > 0 ? fmax(20 * log10(meter->peak), 2 * SILENCE_DB) : 2 * SILENCE_DB};
+    mr_loudness_reading reading = mr_loudness_meter_read(mix->meter);
+    return (mr_loudness){.channels = mix->frame->ch_layout.nb_channels,
+                         .integrated = reading.integrated,
+                         .true_peak = mr_peak_db(fmax(reading.true_peak, reading.sample_peak), 2 * MR_SILENCE_LUFS)};
 }
 
 const char *const mr_peaks_words[] = {"limit", "keep", NULL};
@@ -174,7 +94,7 @@ void mr_loudness_gain(const mr_loudness *loudness, double target, double ceiling
     double gain = fmin(target - loudness->integrated, MAX_GAIN_DB);
     *ret_gain = 1;
     *ret_ceiling = 0;
-    if (loudness->integrated <= SILENCE_DB)
+    if (loudness->integrated <= MR_SILENCE_LUFS)
         return;
     if (peaks == MR_PEAKS_KEEP)
         gain = fmin(gain, ceiling - loudness->true_peak);
@@ -189,7 +109,7 @@ typedef struct measurement {
     const mr_host *host;
     mr_task *task;
     mr_audio_reader *reader;
-    mr_loudness_meter *meters[MR_LOUDNESS_MAX];
+    mix_meter meters[MR_LOUDNESS_MAX];
     int count;
     int64_t end; /* samples */
     float *planes[MAX_CHANNELS];
@@ -198,7 +118,7 @@ typedef struct measurement {
 static mr_status open_measurement(measurement *work, const mr_artifact *source, const mr_audio_track *track, const int *channels, int count)
 {
     for (; work->count < count; work->count++) {
-        int error = mr_loudness_meter_new(&track->layout, channels[work->count], RATE, &work->meters[work->count]);
+        int error = mix_meter_init(&work->meters[work->count], &track->layout, channels[work->count]);
         if (error < 0)
             return mr_media_error(work->host, work->task, error, "measuring loudness");
     }
@@ -228,9 +148,9 @@ static mr_status listen(measurement *work, double expected)
         got = mr_audio_reader_got(work->reader);
         samples += got;
         for (int i = 0; i < work->count; i++) {
-            int error = got > 0 ? mr_loudness_meter_add(work->meters[i], work->planes, got) : 0;
+            int error = got > 0 ? mix_meter_add(&work->meters[i], work->planes, got) : 0;
             if (error >= 0 && got < BLOCK)
-                error = mr_loudness_meter_add(work->meters[i], NULL, 0);
+                error = mr_loudness_meter_add(work->meters[i].meter, NULL);
             if (error < 0)
                 return mr_media_error(work->host, work->task, error, "measuring loudness");
         }
@@ -249,10 +169,10 @@ mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artif
     mr_status status = open_measurement(&work, source, track, channels, count);
     if (status == MR_OK)
         status = listen(&work, duration_us > 0 ? (double)duration_us * RATE / 1e6 : 1e9);
-    for (int i = 0; i < work.count; i++) {
-        ret_loudness[i] = mr_loudness_meter_result(work.meters[i]);
-        mr_loudness_meter_free(work.meters[i]);
-    }
+    for (int i = 0; i < work.count; i++)
+        ret_loudness[i] = mix_meter_result(&work.meters[i]);
+    for (int i = 0; i < MR_LOUDNESS_MAX; i++)
+        mix_meter_clear(&work.meters[i]);
     for (int c = 0; c < MAX_CHANNELS; c++)
         free(work.planes[c]);
     mr_audio_reader_close(work.reader);

@@ -5,9 +5,6 @@
 
 #include "audio_track.h"
 
-#include <libavfilter/avfilter.h>
-#include <libavutil/channel_layout.h>
-
 enum { MR_LOUDNESS_MAX = 2 };
 
 typedef struct mr_loudness {
@@ -15,15 +12,6 @@ typedef struct mr_loudness {
     double integrated; /* LUFS */
     double true_peak;  /* dBTP */
 } mr_loudness;
-
-typedef struct mr_loudness_meter mr_loudness_meter;
-
-/* Measures the mix from a layout to 1, 2 or 6 channels. Returns 0 or a libav error, as all here. */
-int mr_loudness_meter_new(const AVChannelLayout *from, int channels, int rate, mr_loudness_meter **ret_meter);
-void mr_loudness_meter_free(mr_loudness_meter *meter);
-/* Planar float in that layout; planes NULL: the end. */
-int mr_loudness_meter_add(mr_loudness_meter *meter, float *const *planes, int count);
-mr_loudness mr_loudness_meter_result(const mr_loudness_meter *meter);
 
 /* Measures a whole track, or its first max_us (0: all), mixed to each of count (at most MR_LOUDNESS_MAX) numbers of channels. */
 mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_audio_track *track, int64_t max_us,
