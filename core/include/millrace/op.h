@@ -8,6 +8,11 @@
  *   reads them (metadata directly, content with read_at), and gives artifacts back with emit. It never sees a path.
  *   Nothing that a task emitted counts before the task has succeeded, except on a streaming node (below).
  *
+ * Where it runs
+ *   In a task host: a child process of the engine that loaded the plugin, called its load(), and then gave up files, network, other
+ *   programs and whatever could become code (docs/operations/sandbox.md). An op reads its inputs and writes below scratch(); what it
+ *   needs besides, load() has brought. Ops with MR_OP_EFFECT run in the engine's own process, and all of them with 'sandbox: off'.
+ *
  * Threads
  *   run() is called on a worker thread, for several batches at once: an op keeps no state outside run() but constants.
  *   Each host function may be called from any thread that run() made, as long as run() has not returned; calls about
@@ -102,7 +107,8 @@ typedef struct mr_host {
     mr_status (*next)(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item);
     /* Reads up to len bytes at offset; *ret_len is short at the end only. MR_NOT_YET: not there yet, return it from run(). */
     mr_status (*read_at)(mr_task *task, const mr_artifact *artifact, uint64_t offset, void *buf, size_t len, size_t *ret_len);
-    /* A descriptor open for reading, for copy_file_range and the like; borrowed until the task's next content_fd or read_at. -1: use read_at. */
+    /* A descriptor open for reading, for copy_file_range and the like; borrowed until the task's next content_fd or read_at. -1: use read_at.
+     * Of a source it counts as having read all: with read_at a result outlives changes of what was not read. */
     int (*content_fd)(mr_task *task, const mr_artifact *artifact);
 
     /* Outputs. meta is a JSON object (NULL: {}). The engine copies what it is given. */

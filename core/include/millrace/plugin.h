@@ -44,8 +44,9 @@ typedef struct mr_plugin {
     const char *summary;
     const char *licence;     /* SPDX expression */
     const mr_op *const *ops; /* NULL-terminated; NULL: none */
-    /* Called once after loading, before any other function of the plugin; NULL: nothing to prepare. On error the plugin
-     * is rejected with the text written to why (at most why_size bytes with the NUL). */
+    /* Called once after loading, before any other function of the plugin, in the engine and in each task host; NULL: nothing
+     * to prepare. It starts no threads: a task host can't be confined any more then. On error the plugin is rejected with the
+     * text written to why (at most why_size bytes with the NUL). */
     mr_status (*load)(const mr_host *host, char *why, size_t why_size);
 } mr_plugin;
 
