@@ -48,9 +48,10 @@ static const char *const statements[STATEMENTS] = {
     [FIND_RECIPE] = "SELECT facts FROM recipes WHERE recipe = ?1",
     [FIND_FACTS] = "SELECT facts FROM results WHERE identity = ?1",
     [FIND_TRACES] = "SELECT facts, outputs FROM results WHERE pattern = ?1 ORDER BY made_us DESC LIMIT ?2",
+    /* By rowid: from the last run backwards, until enough are found. */
     [FIND_HISTORY] =
-        "SELECT t.identity, t.state, t.reason FROM (SELECT run, started_us FROM runs WHERE pipeline = ?1 ORDER BY started_us DESC LIMIT ?4) r"
-        " JOIN run_tasks t ON t.run = r.run AND t.node = ?2 AND t.item = ?3 ORDER BY r.started_us DESC",
+        "SELECT t.identity, t.state, t.reason FROM (SELECT run, rowid AS place FROM runs WHERE pipeline = ?1 ORDER BY rowid DESC LIMIT ?4) r"
+        " JOIN run_tasks t ON t.run = r.run AND t.node = ?2 AND t.item = ?3 ORDER BY r.place DESC",
 };
 
 struct mr_catalogue {
