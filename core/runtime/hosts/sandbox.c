@@ -58,9 +58,10 @@ static mr_status check_single_thread(mr_diags *diags)
     struct stat info;
     if (MR_SANITIZED || stat("/proc/self/task", &info) != 0 || info.st_nlink <= 3)
         return MR_OK;
-    mr_error(diags, "sandbox", nowhere, "sandbox: %ju threads run already, and only what the first one starts can be confined",
+    mr_error(diags, "sandbox", nowhere,
+             "sandbox: %ju threads run already, and only what the first one starts can be confined: a plugin must not start any when it is loaded",
              (uintmax_t)info.st_nlink - 2);
-    mr_hint(diags, "a plugin must not start threads when it is loaded: make them in run()");
+    mr_hint(diags, "threads can be made in run()");
     return MR_ERR_UNSUPPORTED;
 }
 

@@ -74,10 +74,11 @@ class Hostile(unittest.TestCase):
         return [MILLRACE, "run", str(HERE / pipeline), "--input", str(self.source), "--output", str(self.dir / "out"),
                 "--state", str(self.dir / "state"), "--param", f"outside={self.outside}", *args]
 
-    def run_it(self, pipeline, *args, lacking=()):
+    def run_it(self, pipeline, *args, lacking=(), plugins=None):
         prefix = [WITHOUT, *lacking, "--"] if lacking else []
         words = [*prefix, *self.words(pipeline, *args)]
-        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=self.dir)
+        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=self.dir,
+                              env=os.environ | ({"MILLRACE_PLUGIN_PATH": plugins} if plugins else {}))
 
     def run_one(self, act, amount, *args, **options):
         return self.run_it("one.yaml", "-q", "--param", f"act={act}", "--param", f"amount={amount}", *args, **options)
@@ -194,6 +195,14 @@ class Hostile(unittest.TestCase):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(f"the settings require the sandbox, but this kernel lacks {layer}\n", done.stderr)
         self.assertEqual(self.run_one("emits", 1, "--set", "sandbox=require").returncode, 0)
+
+    @unittest.skipIf(SANITIZED, "sanitizers have threads of their own")
+    def test_a_plugin_that_can_not_be_confined(self):
+        done = self.run_it("eager.yaml", "-q", plugins=os.environ["EAGER"])
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("a task host could not get ready: sandbox: 2 threads run already", done.stderr)
+        done = self.run_it("eager.yaml", "-q", "--set", "sandbox=off", plugins=os.environ["EAGER"])
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_host_ends_with_its_engine(self):
         """Also one that hears nothing, when the engine was killed and could tell it nothing."""
