@@ -79,10 +79,10 @@ static int mix_meter_add(mix_meter *mix, float *const *planes, int count)
     return error >= 0 ? mr_loudness_meter_add(mix->meter, frame) : error;
 }
 
-static mr_loudness mix_meter_result(const mix_meter *mix)
+static mr_loudness mix_meter_result(const mix_meter *mix, int channels)
 {
     mr_loudness_reading reading = mr_loudness_meter_read(mix->meter);
-    return (mr_loudness){.channels = mix->frame->ch_layout.nb_channels,
+    return (mr_loudness){.channels = channels,
                          .integrated = reading.integrated,
                          .true_peak = mr_peak_db(fmax(reading.true_peak, reading.sample_peak), 2 * MR_SILENCE_LUFS)};
 }
@@ -169,8 +169,8 @@ mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artif
     mr_status status = open_measurement(&work, source, track, channels, count);
     if (status == MR_OK)
         status = listen(&work, duration_us > 0 ? (double)duration_us * RATE / 1e6 : 1e9);
-    for (int i = 0; i < work.count; i++)
-        ret_loudness[i] = mix_meter_result(&work.meters[i]);
+    for (int i = 0; status == MR_OK && i < count; i++)
+        ret_loudness[i] = mix_meter_result(&work.meters[i], channels[i]);
     for (int i = 0; i < MR_LOUDNESS_MAX; i++)
         mix_meter_clear(&work.meters[i]);
     for (int c = 0; c < MAX_CHANNELS; c++)
