@@ -218,6 +218,11 @@ static mr_status refuse(const media_source *source, const char *hint, const char
     return MR_ERR_INPUT;
 }
 
+mr_status mr_media_refuse(const AVFormatContext *format, const char *hint, const char *what)
+{
+    return refuse(format->pb->opaque, hint, what);
+}
+
 /* Playlists and lists of files, told by their first bytes, so that the sentence is right whatever libav takes them for. */
 static const char *known_list(const char *head)
 {

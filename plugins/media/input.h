@@ -24,6 +24,8 @@ mr_status mr_media_source_status(const AVFormatContext *format);
 
 /* The source's name for messages, and its size in bytes. */
 const char *mr_media_name(const AVFormatContext *format);
+/* Reports that the source can't be used, in a sentence that begins with its name ("is damaged: …"), and gives MR_ERR_INPUT. */
+mr_status mr_media_refuse(const AVFormatContext *format, const char *hint, const char *what);
 uint64_t mr_media_size(const AVFormatContext *format);
 
 /* A libav error as a status, reported to the task: "what: <libav's words>". AVERROR_EXIT after a cancel gives MR_ERR_CANCELLED, quietly. */

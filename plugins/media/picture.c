@@ -246,10 +246,8 @@ static mr_status hold_due(mr_pictures *pictures, bool *ret_changed)
 
 static mr_status retry_further_back(mr_pictures *pictures)
 {
-    if (pictures->retries == SEEK_BACK_TRIES) {
-        pictures->host->report(pictures->task, MR_SEVERITY_ERROR, NULL, NULL, "no picture of stream %d could be decoded", pictures->chunk->stream);
-        return MR_ERR_INPUT;
-    }
+    if (pictures->retries == SEEK_BACK_TRIES)
+        return mr_media_refuse(pictures->format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
     pictures->retries++;
     return mr_pictures_rewind(pictures);
 }

@@ -7,6 +7,7 @@
 #include "grid.h"
 
 #include <libavcodec/avcodec.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "media/rate.h"
 
@@ -18,13 +19,13 @@ static int64_t to_us(int64_t ticks, AVRational time_base)
     return av_rescale_q(ticks, time_base, AV_TIME_BASE_Q);
 }
 
-mr_status grid_check_clock(const mr_host *host, mr_task *task, const mr_scan *scan)
+mr_status grid_check_clock(const AVFormatContext *format, const mr_scan *scan)
 {
+    char what[96];
     if (!scan->restarts)
         return MR_OK;
-    host->report(task, MR_SEVERITY_ERROR, NULL, "publish the recordings one by one, or join them so that their times run on",
-                 "the source is several recordings in one file: its clock starts anew after %.3f s", (double)scan->restart_us / 1e6);
-    return MR_ERR_INPUT;
+    snprintf(what, sizeof(what), "is several recordings in one file: its clock starts anew after %.3f s", (double)scan->restart_us / 1e6);
+    return mr_media_refuse(format, "publish the recordings one by one, or join them so that their times run on", what);
 }
 
 static int by_time(const void *a, const void *b)

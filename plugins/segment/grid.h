@@ -28,7 +28,7 @@ typedef struct frame_grid {
 } frame_grid;
 
 /* Refuses a source whose clock starts anew on the way: its parts can't be told from each other by their times. */
-mr_status grid_check_clock(const mr_host *host, mr_task *task, const mr_scan *scan);
+mr_status grid_check_clock(const AVFormatContext *format, const mr_scan *scan);
 
 /* Lists the frames that make pictures, by time. Frames before the first keyframe are none. grid is zeroed before. False: memory ran out. */
 bool grid_list(const mr_scan *scan, AVRational time_base, frame_grid *grid);

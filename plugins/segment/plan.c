@@ -386,7 +386,7 @@ static mr_status make(plan_state *plan)
     const mr_scan_options options = {.video = plan->video};
     status = mr_scan_run(plan->host, plan->task, plan->format, &options, &plan->scan);
     if (status == MR_OK)
-        status = grid_check_clock(plan->host, plan->task, &plan->scan);
+        status = grid_check_clock(plan->format, &plan->scan);
     if (status == MR_OK && plan->video >= 0)
         status = lay_out_picture(plan);
     else if (status == MR_OK)

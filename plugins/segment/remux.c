@@ -283,7 +283,7 @@ static mr_status make(remux_state *remux)
     if (status == MR_OK)
         status = mr_scan_run(remux->host, remux->task, remux->format, &options, &remux->scan);
     if (status == MR_OK)
-        status = grid_check_clock(remux->host, remux->task, &remux->scan);
+        status = grid_check_clock(remux->format, &remux->scan);
     if (status == MR_OK)
         status = find_cuts(remux);
     if (status == MR_OK)

@@ -115,10 +115,8 @@ static mr_status find_good(thumb_source *source, int64_t *ret_us)
         status = judge_keyframes(&search);
     if (status == MR_OK && search.seen < ENOUGH && (search.seen == 0 || search.best_score < GOOD_SCORE))
         status = judge_between(&search);
-    if (status == MR_OK && search.seen == 0) {
-        source->host->report(source->task, MR_SEVERITY_ERROR, NULL, NULL, "no picture of the source could be decoded");
-        status = MR_ERR_INPUT;
-    }
+    if (status == MR_OK && search.seen == 0)
+        status = mr_media_refuse(source->format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
     *ret_us = search.best_us;
     thumb_shape_free(search.shape);
     av_frame_free(&search.frame);
@@ -162,10 +160,8 @@ static mr_status make(thumb_source *source, const struct poster_params *options)
         status = thumb_source_reopen(source, false);
     if (status == MR_OK)
         status = thumb_source_at(source, wanted, frame, &us);
-    if (status == MR_END) {
-        source->host->report(source->task, MR_SEVERITY_ERROR, NULL, NULL, "no picture of the source could be decoded");
-        status = MR_ERR_INPUT;
-    }
+    if (status == MR_END)
+        status = mr_media_refuse(source->format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
     if (status == MR_OK)
         status = emit_picture(source, options, us, frame, picture);
     av_frame_free(&frame);

@@ -190,10 +190,8 @@ static mr_status make(preview *work)
     mr_status status = open_all(work);
     if (status == MR_OK)
         status = show_all(work);
-    if (status == MR_END) {
-        work->source.host->report(work->source.task, MR_SEVERITY_ERROR, NULL, NULL, "no picture of the source could be decoded");
-        return MR_ERR_INPUT;
-    }
+    if (status == MR_END)
+        return mr_media_refuse(work->source.format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
     return status == MR_OK ? emit_preview(work) : status;
 }
 

@@ -282,10 +282,8 @@ static mr_status make(storyboard *board)
     status = sparse ? walk_through(board) : jump_through(board);
     if (status == MR_END && board->done == 0 && !sparse)
         status = walk_through(board);
-    if (status == MR_END) {
-        board->source.host->report(board->source.task, MR_SEVERITY_ERROR, NULL, NULL, "no picture of the source could be decoded");
-        status = MR_ERR_INPUT;
-    }
+    if (status == MR_END)
+        status = mr_media_refuse(board->source.format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
     return status == MR_OK ? emit_track(board) : status;
 }
 

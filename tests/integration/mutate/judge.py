@@ -14,6 +14,7 @@ import playlists  # noqa: E402
 
 MPD = "{urn:mpeg:dash:schema:mpd:2011}"
 DECODE_SECONDS = 60
+MEANS_SOURCE = re.compile(r"\bthe source\b|there is nothing to package")
 SETTING = re.compile(r"\b(limits|host)\.[a-z_]+")
 
 
@@ -145,13 +146,15 @@ def check_tree(tree, copied):
     return [problem for path in files for problem in check_file(path)] if files else ["nothing was published"]
 
 
-def check_refusal(code, words, tree):
+def check_refusal(code, words, tree, source):
     """One sentence, and nothing that could be taken for a whole stream. It is the source that is at fault, not the machine, but where it is larger
     than what a setting allows."""
     errors = [line for line in words.splitlines() if line.startswith("error:")]
     problems = [] if len(errors) == 1 else [f"{len(errors)} error sentences: {words.strip()[-600:]}"]
     if code == 1 and not any(SETTING.search(error) for error in errors):
         problems.append(f"exit code 1 blames the machine: {words.strip()[-600:]}")
+    if code == 3 and errors and f"'{source}'" not in errors[0] and not MEANS_SOURCE.search(errors[0]):
+        problems.append(f"the sentence does not say what is wrong with the file: {errors[0]}")
     if any(not character.isprintable() for error in errors for character in error):
         problems.append(f"control characters in {errors[0]!r}")
     if (tree / "manifest.mpd").exists():

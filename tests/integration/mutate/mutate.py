@@ -126,7 +126,7 @@ def judge_case(options, outcome, folder):
     elif outcome.code == 0:
         problems += judge.check_tree(tree, copied=options.pipeline == "remux")
     elif outcome.code in (1, 3):
-        problems += judge.check_refusal(outcome.code, outcome.words, tree)
+        problems += judge.check_refusal(outcome.code, outcome.words, tree, outcome.case.partition(":")[0])
     else:
         problems.append(f"exit code {outcome.code}")
     problems += judge.check_leftovers(tree, folder / "state", folder / "tmp")

@@ -18,9 +18,11 @@ if os.fork() == 0:
     os.setsid()
     select.select([], [], [], 60)
     os._exit(0)
-print("error: 'x' is damaged", file=sys.stderr)
+print("error: 'source.mp4' is damaged", file=sys.stderr)
 sys.exit(3)
 """
+
+SENTENCE = "echo \"error: 'source.mp4' is damaged\" >&2; "
 
 
 class Mutations(unittest.TestCase):
@@ -65,19 +67,22 @@ class Engines(unittest.TestCase):
         self.assertIn(problem, problems[0])
 
     def test_a_sentence_is_right(self):
-        self.assertEqual(self.outcome("echo \"error: 'x' is damaged\" >&2; exit 3").problems, [])
+        self.assertEqual(self.outcome("echo \"error: 'source.mp4' is damaged\" >&2; exit 3").problems, [])
 
     def test_a_limit_is_right(self):
-        self.assertEqual(self.outcome("echo \"error: 'x' lasts longer than limits.duration allows\" >&2; exit 1").problems, [])
+        self.assertEqual(self.outcome("echo \"error: 'source.mp4' lasts longer than limits.duration allows\" >&2; exit 1").problems, [])
 
     def test_the_machine_is_not_to_blame(self):
         self.expect('echo "error: Cannot allocate memory" >&2; exit 1', "blames the machine")
+
+    def test_the_file_is_named(self):
+        self.expect('echo "error: something is damaged" >&2; exit 3', "does not say what is wrong with the file")
 
     def test_no_sentence(self):
         self.expect("exit 3", "0 error sentences")
 
     def test_two_sentences(self):
-        self.expect('printf "error: a\\nerror: b\\n" >&2; exit 3', "2 error sentences")
+        self.expect(SENTENCE + SENTENCE + "exit 3", "2 error sentences")
 
     def test_killed(self):
         self.expect("kill -SEGV $$", "killed by SIGSEGV")
@@ -93,10 +98,10 @@ class Engines(unittest.TestCase):
         self.assertEqual(mutate.children(), [])
 
     def test_a_temporary_file_is_left(self):
-        self.expect('echo "error: x" >&2; touch "$TMPDIR/left"; exit 3', "left behind: left")
+        self.expect(SENTENCE + 'touch "$TMPDIR/left"; exit 3', "left behind: left")
 
     def test_a_manifest_is_left(self):
-        self.expect('mkdir -p "$6"; : >"$6/manifest.mpd"; echo "error: x" >&2; exit 3', "manifest.mpd was left behind")
+        self.expect(SENTENCE + 'mkdir -p "$6"; : >"$6/manifest.mpd"; exit 3', "manifest.mpd was left behind")
 
 
 class Streams(unittest.TestCase):
