@@ -24,7 +24,7 @@ import numpy
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIPS = ["bbb_480p24_30s_aac51.mp4", "bench_tos_1080p2997_8s.mp4", "bench_croatia_1080p25_8s.mp4", "bench_bbb_1080p25_62s.mp4", "foreman_hevc_720p23976.mp4", "butterfly_720p2997.mp4",
-         "ts_360p25_gameplay.ts", "car_768x432_12.5fps.mp4", "rotated_video.mp4", "lecture_1fps_3min.mp4", "sample_mpeg4asp_23976.avi"]
+         "ts_360p25_gameplay.ts", "car_768x432_12.5fps.mp4", "rotated_video.mp4", "sample_mpeg4asp_23976.avi"]
 QUALITIES = (21, 27)
 END = 4  # pictures before a seam
 PIPELINE = """millrace: 1
