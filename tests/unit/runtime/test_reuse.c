@@ -105,6 +105,7 @@ typedef struct world {
     char *state;
     char *file;
     mr_engine *engine;
+    bool no_cache;
 } world;
 
 static void write_file(const char *path)
@@ -194,7 +195,7 @@ static int run_it(world *in, const char *yaml, mr_status expected, char **ret_ou
     job it;
     mr_run *run = NULL;
     const mr_run_input input = {.name = "source", .path = in->file};
-    const mr_run_options options = {.inputs = &input, .input_count = 1};
+    const mr_run_options options = {.inputs = &input, .input_count = 1, .no_cache = in->no_cache};
     load(&it, yaml);
     atomic_store(&runs, 0);
     assert_int_equal(mr_run_start(in->engine, &it.bound, &options, it.diags, &run), MR_OK);
@@ -272,6 +273,36 @@ static void test_what_is_served_is_of_the_file_as_it_is(void **context)
     assert_string_not_equal(first, changed);
     free(first);
     free(changed);
+}
+
+/* Whatever changes, wherever: what is reused is what would be made. */
+static void test_any_change_gives_what_is_made_anew(void **context)
+{
+    world *it = *context;
+    static const char some[] = "millrace: 1\nname: some\ninputs: {source: {type: media, help: a file}}\nnodes:\n"
+                               "  a: {op: test.slice, in: {source: inputs.source}}\n"
+                               "  b: {op: test.slice, in: {source: inputs.source}, with: {offset: 262140}}\n"
+                               "  c: {op: test.slice, in: {source: inputs.source}, with: {offset: 600000}}\n"
+                               "  d: {op: test.slice, in: {source: inputs.source}, with: {offset: 1048570}}\n"
+                               "outputs: {a: a.sum, b: b.sum, c: c.sum, d: d.sum}\n";
+    static const off_t places[] = {0, 262143, 262144, 600001, 600063, 1048569, 1048570, 1048575, 300000, 63, 64, 524288};
+    uint32_t seed = 7;
+    int reused = 0;
+    assert_int_equal(run_it(it, some, MR_OK, NULL, NULL), 4);
+    for (int round = 0; round < 12; round++) {
+        char *kept = NULL;
+        char *anew = NULL;
+        seed = seed * 1664525u + 1013904223u;
+        change_byte(it->file, places[(seed >> 16) % 12]);
+        reused += 4 - run_it(it, some, MR_OK, &kept, NULL);
+        it->no_cache = true;
+        assert_int_equal(run_it(it, some, MR_OK, &anew, NULL), 4);
+        it->no_cache = false;
+        assert_string_equal(kept, anew);
+        free(kept);
+        free(anew);
+    }
+    assert_true(reused > 12);
 }
 
 /* Too large to be read first: a key of its own, and the digest behind it. */
@@ -445,6 +476,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_moved_copied_and_touched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_what_read_a_changed_block_runs_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_served_is_of_the_file_as_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_any_change_gives_what_is_made_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_size_is_another_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_descriptor_counts_as_all, set_up, tear_down),

@@ -177,6 +177,26 @@ static void test_a_large_file_has_a_key_at_once(void **context)
     free(path);
 }
 
+/* A run that is killed has no digest; the next one goes on with the same key, by what is cheap. */
+static void test_a_large_file_keeps_its_key_without_a_digest(void **context)
+{
+    world *it = *context;
+    char key[MR_DIGEST_TEXT];
+    char *path = path_in(it, "a.mp4");
+    write_bytes(path, LARGE, 1);
+    opened file = open_it(it, path, false);
+    memcpy(key, mr_source_key(file.source), MR_DIGEST_TEXT);
+    close_it(&file, false);
+    file = open_it(it, path, false);
+    assert_string_equal(mr_source_key(file.source), key);
+    close_it(&file, false);
+    change_byte(path, 3);
+    file = open_it(it, path, false);
+    assert_string_not_equal(mr_source_key(file.source), key);
+    close_it(&file, false);
+    free(path);
+}
+
 static void test_two_who_open_it_at_once_have_one_key(void **context)
 {
     world *it = *context;
@@ -292,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_small_file_is_its_content, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_file_is_its_content_once_it_was_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_file_has_a_key_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_large_file_keeps_its_key_without_a_digest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_who_open_it_at_once_have_one_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_change_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_blocks_are_compared, set_up, tear_down),
