@@ -19,7 +19,7 @@ enum {
 };
 
 /* What a verb's arguments are: for completion. */
-typedef enum mr_verb_args { MR_ARGS_NONE, MR_ARGS_PIPELINE, MR_ARGS_FILE, MR_ARGS_OP, MR_ARGS_VERB, MR_ARGS_SHELL } mr_verb_args;
+typedef enum mr_verb_args { MR_ARGS_NONE, MR_ARGS_PIPELINE, MR_ARGS_FILE, MR_ARGS_OP, MR_ARGS_VERB, MR_ARGS_SHELL, MR_ARGS_RUN } mr_verb_args;
 
 typedef struct mr_verb {
     const char *name;
@@ -33,6 +33,11 @@ typedef struct mr_verb {
 } mr_verb;
 
 extern const mr_verb mr_verb_run;
+extern const mr_verb mr_verb_resume;
+extern const mr_verb mr_verb_cancel;
+extern const mr_verb mr_verb_runs;
+extern const mr_verb mr_verb_logs;
+extern const mr_verb mr_verb_gc;
 extern const mr_verb mr_verb_check;
 extern const mr_verb mr_verb_plan;
 extern const mr_verb mr_verb_graph;

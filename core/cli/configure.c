@@ -31,6 +31,32 @@ error_t mr_configure_parse(mr_configure *configure, int key, char *arg, struct a
     }
 }
 
+bool mr_configure_restore(mr_configure *configure, const json_t *record, mr_arena *arena)
+{
+    size_t i;
+    const json_t *one;
+    const json_t *list = json_object_get(record, "set");
+    const char *file = json_string_value(json_object_get(record, "config"));
+    const size_t before = json_array_size(list);
+    mr_set *all = calloc(before + configure->set_count + 1, sizeof(*all));
+    if (!all)
+        return false;
+    json_array_foreach(list, i, one)
+    {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        const char *text = json_string_value(json_object_get(one, "text"));
+        all[i] = (mr_set){strdup(name ? name : ""), strdup(text ? text : "")};
+    }
+    if (configure->set_count)
+        memcpy(all + before, configure->set, configure->set_count * sizeof(*all));
+    free(configure->set);
+    configure->set = all;
+    configure->set_count += before;
+    if (!configure->file && file)
+        configure->file = mr_arena_copy(arena, file, strlen(file));
+    return true;
+}
+
 int mr_configure_load(const mr_configure *configure, mr_session *session, mr_loaded_settings *ret_loaded)
 {
     const char *file = configure->file ? configure->file : mr_settings_find(session->arena);

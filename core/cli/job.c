@@ -2,7 +2,9 @@
 /* From the words of a command line to a checked pipeline with inputs and params. */
 #include "cli/job.h"
 
+#include "base/file.h"
 #include "base/units.h"
+#include "config/yaml.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -158,6 +160,22 @@ static bool match_inputs(mr_job *job, const mr_pipeline *pipeline, mr_diags *dia
     return mr_diags_errors(diags) == 0;
 }
 
+/* The text is kept: a run that is resumed goes on with what it began with. */
+static mr_status read_pipeline(mr_job *job, mr_session *session, const mr_pipeline **ret_pipeline)
+{
+    *ret_pipeline = NULL;
+    if (!job->text) {
+        mr_autofree char *text = NULL;
+        mr_status status = mr_file_read(job->file, mr_yaml_limits_default.bytes, &text, &job->text_len, session->diags);
+        if (status != MR_OK)
+            return status;
+        job->text = mr_arena_copy(session->arena, text, job->text_len);
+        if (!job->text)
+            return MR_ERR_NOMEM;
+    }
+    return mr_pipeline_read(session->arena, job->file, job->text, job->text_len, mr_session_ops(session), session->diags, ret_pipeline);
+}
+
 int mr_job_load(mr_job *job, mr_session *session)
 {
     const mr_pipeline *pipeline = NULL;
@@ -165,15 +183,93 @@ int mr_job_load(mr_job *job, mr_session *session)
     if (code != MR_EXIT_DONE)
         return code;
     job->file = mr_find_pipeline(session, job->pipeline);
-    mr_status status = mr_pipeline_load(session->arena, job->file, mr_session_ops(session), session->diags, &pipeline);
+    mr_status status = read_pipeline(job, session, &pipeline);
     if (status == MR_OK)
         status = mr_pipeline_bind(session->arena, pipeline, job->params, job->param_count, session->diags, &job->bound);
     bool good = status == MR_OK;
     if (pipeline)
         good = match_inputs(job, pipeline, session->diags) && good;
     mr_session_flush(session);
-    mr_session_keep_text(session, job->file);
+    if (job->text)
+        mr_diags_add_text(session->diags, job->file, job->text, job->text_len);
     return good ? MR_EXIT_DONE : MR_EXIT_USAGE;
+}
+
+/* ---- records ---- */
+
+static json_t *absolute(const char *path)
+{
+    mr_autofree char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    mr_autofree char *whole = here ? mr_path_join(here, path) : NULL;
+    return path[0] == '/' ? json_string(path) : whole ? json_string(whole) : NULL;
+}
+
+json_t *mr_job_record(const mr_job *job)
+{
+    json_t *inputs = json_array();
+    json_t *params = json_array();
+    json_t *set = json_array();
+    int bad = !inputs || !params || !set;
+    for (size_t i = 0; i < job->input_count && !bad; i++)
+        bad = json_array_append_new(inputs, json_pack("{s:s, s:o}", "name", job->inputs[i].name, "path", absolute(job->inputs[i].path)));
+    for (size_t i = 0; i < job->param_count && !bad; i++)
+        bad = json_array_append_new(params, json_pack("{s:s, s:s}", "name", job->params[i].name, "text", job->params[i].text));
+    for (size_t i = 0; i < job->configure.set_count && !bad; i++)
+        bad = json_array_append_new(set, json_pack("{s:s, s:s}", "name", job->configure.set[i].name, "text", job->configure.set[i].text));
+    json_t *record = json_pack("{s:o, s:s%, s:o, s:o, s:o, s:o, s:o*, s:i}", "file", absolute(job->file), "text", job->text, job->text_len, "inputs",
+                               inputs, "params", params, "set", set, "output", absolute(job->output), "config",
+                               job->settings.file ? absolute(job->settings.file) : NULL, "jobs", (int)job->jobs);
+    if (!bad)
+        return record;
+    json_decref(record);
+    return NULL;
+}
+
+static const char *text_in(const json_t *object, const char *name, mr_arena *arena)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? mr_arena_copy(arena, text, strlen(text)) : NULL;
+}
+
+static bool restore_pairs(const json_t *list, mr_given *pairs)
+{
+    size_t i;
+    const json_t *one;
+    bool good = true;
+    json_array_foreach(list, i, one)
+    {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        const char *text = json_string_value(json_object_get(one, "text"));
+        pairs[i] = (mr_given){name ? strdup(name) : NULL, text ? strdup(text) : NULL};
+        good = good && pairs[i].name && pairs[i].text;
+    }
+    return good;
+}
+
+bool mr_job_restore(mr_job *job, const json_t *record, mr_arena *arena)
+{
+    size_t i;
+    const json_t *one;
+    const json_t *inputs = json_object_get(record, "inputs");
+    const json_t *params = json_object_get(record, "params");
+    job->pipeline = text_in(record, "file", arena);
+    job->text = text_in(record, "text", arena);
+    job->output = text_in(record, "output", arena);
+    if (!job->pipeline || !job->text || !job->output)
+        return false;
+    job->text_len = strlen(job->text);
+    job->param_count = json_array_size(params);
+    job->params = calloc(job->param_count + 1, sizeof(*job->params));
+    job->input_texts = calloc(json_array_size(inputs) + 1, sizeof(*job->input_texts));
+    if (!job->params || !job->input_texts)
+        return false;
+    json_array_foreach(inputs, i, one)
+    {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        const char *path = json_string_value(json_object_get(one, "path"));
+        job->input_texts[job->input_count++] = name && path ? mr_arena_printf(arena, "%s=%s", name, path) : "";
+    }
+    return restore_pairs(params, job->params) && mr_configure_restore(&job->configure, record, arena);
 }
 
 const char *mr_job_state_dir(const mr_job *job, mr_session *session)

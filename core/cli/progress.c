@@ -162,9 +162,19 @@ __attribute__((format(printf, 2, 3))) static void say(mr_progress *progress, con
     va_end(args);
 }
 
+/* What ended only because the run does is no news: what it ended for is. */
+static bool is_news(const mr_progress *progress, const mr_tally_node *node)
+{
+    if (node->state == MR_NODE_CANCELLED)
+        return false;
+    return node->state != MR_NODE_SKIPPED || mr_tally_totals(&progress->tally).failed == 0;
+}
+
 static void say_node(mr_progress *progress, const mr_tally_node *node)
 {
     char took[32];
+    if (!is_news(progress, node))
+        return;
     mr_duration_text(node->started_us ? node->ended_us - node->started_us : 0, took, sizeof(took));
     if (node->state == MR_NODE_SKIPPED)
         say(progress, "%s: skipped", node->node->name);

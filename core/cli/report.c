@@ -234,10 +234,10 @@ static json_t *describe_nodes(const mr_tally *tally)
         const mr_tally_node *node = &tally->nodes[i];
         const mr_op *op = node->node->op;
         int64_t wall = node->started_us && node->ended_us ? node->ended_us - node->started_us : 0;
-        json_t *entry = json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "node", node->node->name, "op", op->name, "op_version",
-                                  (int)op->version, "state", mr_node_state_name(node->state), "tasks", (json_int_t)node->done, "cached",
-                                  (json_int_t)node->cached, "failed", (json_int_t)node->failed, "wall_ms", (json_int_t)(wall / 1000), "work_ms",
-                                  (json_int_t)(node->work_us / 1000), "cpu_ms", (json_int_t)(node->cpu_us / 1000));
+        json_t *entry =
+            json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I}", "node", node->node->name, "op", op->name, "op_version", (int)op->version,
+                      "state", mr_node_state_name(node->state), "tasks", (json_int_t)node->done, "cached", (json_int_t)node->cached, "failed",
+                      (json_int_t)node->failed, "wall_ms", (json_int_t)(wall / 1000), "cpu_ms", (json_int_t)(node->cpu_us / 1000));
         const char *toolchain = op->toolchain ? op->toolchain() : NULL;
         if (entry && toolchain)
             json_object_set_new(entry, "toolchain", json_string(toolchain));

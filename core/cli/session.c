@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ARENA_MAX = 256 << 20, PIPELINE_MAX = 1 << 20 };
+enum { ARENA_MAX = 256 << 20 };
 
 static bool open_failed(mr_session *session)
 {
@@ -58,14 +58,6 @@ void mr_session_flush(mr_session *session)
     fflush(stderr);
     mr_diags_free(session->diags);
     session->diags = mr_diags_new(); /* NULL is fine: then nothing is collected */
-}
-
-void mr_session_keep_text(mr_session *session, const char *path)
-{
-    mr_autofree char *text = NULL;
-    size_t len = 0;
-    if (mr_file_read(path, PIPELINE_MAX, &text, &len, NULL) == MR_OK)
-        mr_diags_add_text(session->diags, path, text, len);
 }
 
 const char *mr_program_dir(mr_arena *arena)

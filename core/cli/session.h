@@ -20,9 +20,8 @@ bool mr_session_open_bare(mr_session *session); /* without plugins */
 void mr_session_close(mr_session *session);
 const mr_op_set *mr_session_ops(const mr_session *session);
 
-/* Prints what was collected to stderr, and begins anew. The texts of files are kept for quoting only by mr_session_keep_text(). */
+/* Prints what was collected to stderr, and begins anew, without the texts that were kept for quoting. */
 void mr_session_flush(mr_session *session);
-void mr_session_keep_text(mr_session *session, const char *path);
 
 /*
  * The file meant by PIPELINE: a path, or a bare name ("vod") that is looked for in the folders of MILLRACE_PIPELINE_PATH, the install's

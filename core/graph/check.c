@@ -157,17 +157,23 @@ mr_status mr_pipeline_check(mr_arena *arena, const char *file, const mr_value *r
     return MR_OK;
 }
 
+mr_status mr_pipeline_read(mr_arena *arena, const char *path, const char *text, size_t len, const mr_op_set *ops, mr_diags *diags,
+                           const mr_pipeline **ret_pipeline)
+{
+    const mr_value *root = NULL;
+    *ret_pipeline = NULL;
+    mr_status status = mr_yaml_read(arena, path, text, len, &mr_yaml_limits_default, diags, &root);
+    return status == MR_OK ? mr_pipeline_check(arena, path, root, ops, diags, ret_pipeline) : status;
+}
+
 mr_status mr_pipeline_load(mr_arena *arena, const char *path, const mr_op_set *ops, mr_diags *diags, const mr_pipeline **ret_pipeline)
 {
     char *text = NULL;
     size_t len = 0;
-    const mr_value *root = NULL;
     *ret_pipeline = NULL;
     mr_status status = mr_file_read(path, mr_yaml_limits_default.bytes, &text, &len, diags);
     if (status == MR_OK)
-        status = mr_yaml_read(arena, path, text, len, &mr_yaml_limits_default, diags, &root);
-    if (status == MR_OK)
-        status = mr_pipeline_check(arena, path, root, ops, diags, ret_pipeline);
+        status = mr_pipeline_read(arena, path, text, len, ops, diags, ret_pipeline);
     free(text);
     return status;
 }

@@ -121,6 +121,9 @@ struct mr_pipeline {
  */
 mr_status mr_pipeline_check(mr_arena *arena, const char *file, const mr_value *root, const mr_op_set *ops, mr_diags *diags,
                             const mr_pipeline **ret_pipeline);
+/* Reads the text of the file path (for messages), then the above. */
+mr_status mr_pipeline_read(mr_arena *arena, const char *path, const char *text, size_t len, const mr_op_set *ops, mr_diags *diags,
+                           const mr_pipeline **ret_pipeline);
 /* Reads the file, then the above. */
 mr_status mr_pipeline_load(mr_arena *arena, const char *path, const mr_op_set *ops, mr_diags *diags, const mr_pipeline **ret_pipeline);
 

@@ -56,46 +56,49 @@ static void end_locked(mr_task *task, mr_task_state state, const char *reason)
     pthread_mutex_unlock(&task->run->engine->lock);
 }
 
-/* facts: NULL, or it is found under another identity, and from now on under its own. */
-static void end_cached(mr_task *task, const json_t *outputs, const json_t *facts)
+/* Not before it is known that nobody else works on it: a task that is put aside has not begun. */
+static void tell_started(mr_task *task)
 {
-    mr_engine *engine = task->run->engine;
     char item[96];
-    const mr_task_record record = {.run = task->run->id,
-                                   .node = task->node->node->name,
-                                   .item = mr_task_item_text(task, item),
-                                   .identity = task->identity,
-                                   .state = "cached",
-                                   .started_us = task->started_us,
-                                   .ended_us = mr_wall_us(),
-                                   .attempt = task->attempt};
-    const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs, .facts = facts};
-    if (!task->run->planning)
-        mr_store_task_done(engine->store, &record, facts ? &result : NULL, NULL); /* a lost line of the journal costs nothing: the result is there */
-    pthread_mutex_lock(&engine->lock);
-    size_t i;
-    json_t *one;
-    json_array_foreach((json_t *)outputs, i, one)
-    {
-        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_OUTPUT, .node = task->node->node->name, .item = item, .detail = one});
-    }
-    mr_task_end(task, MR_TASK_CACHED, NULL);
-    mr_run_settle(task->run);
-    pthread_mutex_unlock(&engine->lock);
+    if (task->run->planning || task->told)
+        return;
+    pthread_mutex_lock(&task->run->engine->lock);
+    task->told = true;
+    mr_run_emit(
+        task->run,
+        (mr_event){.type = MR_EVENT_TASK_STARTED, .node = task->node->node->name, .item = mr_task_item_text(task, item), .attempt = task->attempt});
+    pthread_mutex_unlock(&task->run->engine->lock);
 }
 
-/* True: it was done before, and has ended. */
-static bool reuse(mr_task *task)
+/* Until a result of its own names them, nothing but their age keeps them. */
+static bool keep_outputs(const mr_task *task, const json_t *outputs)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(outputs, i, one)
+    {
+        const char *digest = json_string_value(json_object_get(one, "digest"));
+        const uint64_t size = (uint64_t)json_integer_value(json_object_get(one, "size"));
+        if (digest && !task->run->planning && !mr_objects_keep(task->run->engine->objects, digest, size))
+            return false;
+    }
+    return true;
+}
+
+/* True: it was done before, and is on its way to its end. */
+static bool look_up(mr_task *task)
 {
     json_t *outputs = NULL;
     json_t *facts = NULL;
-    if (mr_task_identity(task) != MR_OK || !task->identity[0] || task->run->no_cache)
+    if (!task->identity[0] || task->run->no_cache)
         return false;
     if (mr_store_find_result(task->run->engine->store, task->identity, NULL, &outputs) != MR_OK)
         outputs = mr_task_find_trace(task, &facts);
-    bool whole = outputs && mr_outputs_load(task, outputs) == MR_OK;
-    if (whole)
-        end_cached(task, outputs, facts);
+    const bool whole = outputs && (!facts || keep_outputs(task, outputs)) && mr_outputs_load(task, outputs) == MR_OK;
+    if (whole) {
+        tell_started(task);
+        mr_task_reuse(task, outputs, facts);
+    }
     json_decref(facts);
     json_decref(outputs);
     return whole;
@@ -103,13 +106,13 @@ static bool reuse(mr_task *task)
 
 static void begin(mr_engine *engine, mr_batch_run *batch, mr_task *task)
 {
-    char item[96];
     pthread_mutex_lock(&engine->lock);
     task->attempt++;
     task->batch = batch;
     task->identity[0] = '\0';
     task->cpu_us = 0;
     task->host_lost = false;
+    task->told = false;
     task->cursor_last = 0;
     if (task->cursors) /* from the beginning: what an earlier attempt took is gone with it */
         memset(task->cursors, 0, task->cursor_count * sizeof(*task->cursors));
@@ -122,11 +125,6 @@ static void begin(mr_engine *engine, mr_batch_run *batch, mr_task *task)
         engine->timed = task;
         pthread_cond_signal(&engine->tick);
     }
-    if (!task->run->planning)
-        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_STARTED,
-                                          .node = task->node->node->name,
-                                          .item = mr_task_item_text(task, item),
-                                          .attempt = task->attempt});
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -140,6 +138,7 @@ static bool needs_running(mr_engine *engine, mr_batch_run *batch, mr_task *task,
     }
     mr_status status = prepare(batch, task, vm, &skip);
     if (status != MR_OK) {
+        tell_started(task);
         mr_task_conclude(task, status);
         return false;
     }
@@ -147,7 +146,9 @@ static bool needs_running(mr_engine *engine, mr_batch_run *batch, mr_task *task,
         end_locked(task, MR_TASK_SKIPPED, "its 'when' is false");
         return false;
     }
-    if (reuse(task))
+    if (mr_task_identity(task) != MR_OK)
+        task->identity[0] = '\0'; /* asked for again at its end */
+    if (look_up(task))
         return false;
     if (task->run->planning) {
         mr_explain_task(task);
@@ -157,7 +158,46 @@ static bool needs_running(mr_engine *engine, mr_batch_run *batch, mr_task *task,
         pthread_mutex_unlock(&engine->lock);
         return false;
     }
+    if (!mr_task_claim(task)) {
+        pthread_mutex_lock(&engine->lock);
+        mr_task_put_aside(task);
+        mr_run_settle(task->run);
+        pthread_mutex_unlock(&engine->lock);
+        return false;
+    }
+    if (task->claim && look_up(task)) /* whoever had the claim before may have made it */
+        return false;
+    tell_started(task);
     return true;
+}
+
+typedef enum readiness { READY_COMPLETE, READY_IN_BATCH, READY_VOID, READY_LATER } readiness;
+
+/* Lock held. What is missing must be made by those of the batch that run now: others end when they are durable. */
+static readiness look_at_inputs(const mr_task *task, mr_task *const *selected, uint32_t count)
+{
+    readiness answer = READY_COMPLETE;
+    for (uint32_t b = 0; b < task->node->crossed; b++) {
+        const mr_slot *slot = task->slots[b];
+        bool made = false;
+        if (slot->state == MR_SLOT_VOID)
+            return READY_VOID;
+        if (slot->state == MR_SLOT_FILLED)
+            continue;
+        for (uint32_t i = 0; i < count && !made; i++)
+            made = selected[i] == slot->producer;
+        answer = made && answer != READY_LATER ? READY_IN_BATCH : READY_LATER;
+    }
+    return answer;
+}
+
+/* Lock held. */
+static void wait_for_inputs(mr_task *task, bool solo)
+{
+    mr_task_again(task);
+    task->solo = task->solo || solo;
+    mr_task_requeue(task);
+    mr_run_settle(task->run);
 }
 
 /* Tasks whose inputs come from others of the batch can't be looked up before; everything else is. */
@@ -169,23 +209,18 @@ static uint32_t select_tasks(mr_engine *engine, mr_batch_run *batch, mr_expr_vm 
         bool skip = false;
         begin(engine, batch, task);
         pthread_mutex_lock(&engine->lock);
-        bool is_void = false;
-        bool complete = mr_task_inputs_complete(task);
-        for (uint32_t b = 0; b < task->node->crossed; b++)
-            is_void = is_void || task->slots[b]->state == MR_SLOT_VOID;
+        const readiness inputs = look_at_inputs(task, ret_selected, count);
+        const bool open = task->node->when || task->node->open_params; /* its params depend on what is still to be made */
+        if (inputs == READY_LATER || (inputs == READY_IN_BATCH && open))
+            wait_for_inputs(task, inputs == READY_IN_BATCH);
         pthread_mutex_unlock(&engine->lock);
-        if (is_void) {
+        if (inputs == READY_VOID) {
             end_locked(task, MR_TASK_SKIPPED, "what it needs was skipped");
-        } else if (complete) {
+        } else if (inputs == READY_COMPLETE) {
             if (needs_running(engine, batch, task, vm))
                 ret_selected[count++] = task;
-        } else if (task->node->when || task->node->open_params) {
-            pthread_mutex_lock(&engine->lock); /* its params depend on what is still to be made */
-            task->attempt--;
-            task->solo = true;
-            mr_task_requeue(task);
-            pthread_mutex_unlock(&engine->lock);
-        } else if (prepare(batch, task, vm, &skip) == MR_OK) {
+        } else if (inputs == READY_IN_BATCH && !open && prepare(batch, task, vm, &skip) == MR_OK) {
+            tell_started(task);
             ret_selected[count++] = task;
         }
     }
@@ -293,6 +328,8 @@ static void clean_up(mr_engine *engine, mr_batch_run *batch)
         mr_task *task = batch->tasks[i];
         if (task->state >= MR_TASK_SUCCEEDED)
             mr_task_clear_attempt(task);
+        if (task->batch == batch)
+            task->batch = NULL;
         task->run->busy--;
         mr_run_settle(task->run);
     }
@@ -302,6 +339,7 @@ static void clean_up(mr_engine *engine, mr_batch_run *batch)
 void mr_batch_execute(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm)
 {
     mr_task *selected[MR_MAX_BATCH];
+    mr_delivery_wait(batch->tasks[0]->run->delivery);
     uint32_t count = select_tasks(engine, batch, vm, selected);
     if (count > 0)
         run_selected(engine, selected, count);

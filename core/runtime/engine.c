@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engine's threads: one worker per CPU slot, and a timekeeper for retries and timeouts. Streaming tasks and those that only
- * wait have threads of their own (task.c). Idle threads sleep on conditions; nothing polls, but the timekeeper while a task has a deadline.
+ * wait have threads of their own (task.c), and one watches what others want of the runs (watch.c). Idle threads sleep on conditions; nothing polls,
+ * but the timekeeper while a task has a deadline, and the watcher while a run goes on.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -150,6 +151,7 @@ static void init_locks(mr_engine *engine)
     pthread_cond_init(&engine->work, NULL);
     pthread_cond_init(&engine->idle, NULL);
     pthread_cond_init(&engine->tick, &monotonic);
+    pthread_cond_init(&engine->watch, &monotonic);
     pthread_condattr_destroy(&monotonic);
 }
 
@@ -159,9 +161,10 @@ static mr_status start_threads(mr_engine *engine, mr_diags *diags)
     if (!engine->workers)
         return MR_ERR_NOMEM;
     engine->timekeeper_started = pthread_create(&engine->timekeeper, NULL, keep_time, engine) == 0;
+    engine->watcher_started = pthread_create(&engine->watcher, NULL, mr_watch, engine) == 0;
     while (engine->worker_count < engine->jobs && pthread_create(&engine->workers[engine->worker_count], NULL, work, engine) == 0)
         engine->worker_count++;
-    if (engine->timekeeper_started && engine->worker_count == engine->jobs)
+    if (engine->timekeeper_started && engine->watcher_started && engine->worker_count == engine->jobs)
         return MR_OK;
     mr_error(diags, "threads", (mr_span){0}, "can't start %u worker threads", engine->jobs);
     mr_hint(diags, "use a smaller --jobs, or raise the limit of processes (ulimit -u)");
@@ -210,6 +213,10 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_e
     if (status == MR_OK)
         status = mr_catalogue_open(options->state_dir, diags, &engine->catalogue);
     if (status == MR_OK)
+        status = mr_journal_open(options->state_dir, false, diags, &engine->journal);
+    if (status == MR_OK)
+        status = mr_claims_open(options->state_dir, diags, &engine->claims);
+    if (status == MR_OK)
         status = start_hosts(engine, options, diags);
     if (status == MR_OK)
         status = start_threads(engine, diags);
@@ -229,6 +236,7 @@ void mr_engine_close(mr_engine *engine)
     engine->closing = true;
     pthread_cond_broadcast(&engine->work);
     pthread_cond_broadcast(&engine->tick);
+    pthread_cond_broadcast(&engine->watch);
     while (engine->waiting_tasks > 0)
         pthread_cond_wait(&engine->idle, &engine->lock);
     mr_own_threads_join(engine);
@@ -237,14 +245,19 @@ void mr_engine_close(mr_engine *engine)
         pthread_join(engine->workers[i], NULL);
     if (engine->timekeeper_started)
         pthread_join(engine->timekeeper, NULL);
+    if (engine->watcher_started)
+        pthread_join(engine->watcher, NULL);
     mr_hosts_close(engine->hosts);
+    mr_journal_close(engine->journal);
     mr_catalogue_close(engine->catalogue);
     mr_store_close(engine->store);
+    mr_claims_close(engine->claims);
     mr_objects_close(engine->objects);
     pthread_mutex_destroy(&engine->lock);
     pthread_cond_destroy(&engine->work);
     pthread_cond_destroy(&engine->idle);
     pthread_cond_destroy(&engine->tick);
+    pthread_cond_destroy(&engine->watch);
     free(engine->heap);
     free(engine->workers);
     free(engine);

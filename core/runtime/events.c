@@ -79,6 +79,7 @@ json_t *mr_event_json(const mr_event *event)
     if (fields & FIELD_SEVERITY)
         bad |= json_object_set_new(object, "severity", json_string((size_t)event->severity < 3 ? severities[event->severity] : "error"));
     bad |= add_text(object, "reason", event->reason);
+    bad |= add_text(object, "hint", event->hint);
     if (fields & FIELD_ATTEMPT)
         bad |= json_object_set_new(object, "attempt", json_integer(event->attempt));
     if (fields & FIELD_TOTAL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every state change of a run is an event. The progress bars, the JSON log and run.json are readers of it, nothing more.
- * Readers are called one event at a time, in order, on whatever thread made the change; they must be quick and must not call the
- * engine.
+ * Readers are called one event at a time, in order, on a thread of the run's own and without any lock (delivery.c). A slow reader slows the run: its
+ * events wait in a bounded queue. It must not wait for the run itself.
  */
 #ifndef MR_RUNTIME_EVENTS_H
 #define MR_RUNTIME_EVENTS_H
@@ -33,6 +33,7 @@ typedef struct mr_event {
     const char *item;  /* coordinates, "3,1"; "" for a node's only task; NULL where it is about a node or the run */
     const char *state; /* task and run states: pending ready running succeeded cached failed cancelled skipped */
     const char *reason;
+    const char *hint; /* what to do about the reason */
     mr_severity severity;
     uint32_t attempt;
     uint64_t total;

@@ -176,7 +176,9 @@ static holding look_at_port(const mr_task *task, uint32_t b)
     mr_bound_port *port = &node->ports[b];
     holding held = {.name = node->node->op->inputs[port->binding->port].name};
     if (b < node->crossed) {
+        pthread_mutex_lock(&task->run->engine->lock); /* its producer may be ending */
         const mr_item *item = task->slots[b]->item;
+        pthread_mutex_unlock(&task->run->engine->lock);
         memcpy(held.key, item->key, MR_DIGEST_TEXT);
         held.source_count = is_read(item);
         held.source = held.source_count ? item : NULL;

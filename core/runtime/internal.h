@@ -12,7 +12,8 @@
  *   - Tasks, slots and items live until the run is freed, so pointers to them stay good without counting.
  *   - Nobody recurses from one node into another: a change marks the nodes that read a stream as dirty, and settle() expands
  *     them, one by one, before the lock is let go.
- *   - A task's outputs reach its streams only after the store has committed them (streaming tasks: at once, by definition).
+ *   - A task's outputs reach its streams only after the store has committed them (streaming tasks: at once, by definition). Its worker does not
+ *     wait for that: conclude.c.
  *   - Slots of a port with exactly one item a task are in task order and exist as soon as the task does; other ports get the
  *     items of task k only after those of all tasks before k. So the order of a stream never depends on timing.
  */
@@ -21,7 +22,10 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "runtime/claims.h"
+#include "runtime/delivery.h"
 #include "runtime/engine.h"
+#include "runtime/journal.h"
 #include "runtime/objects.h"
 #include "runtime/source.h"
 #include "runtime/store.h"
@@ -67,7 +71,7 @@ typedef struct mr_waiter {
 
 struct mr_slot {
     mr_slot_state state;
-    mr_item *item;
+    mr_item *item;     /* while promised: NULL, or for the producer's batch alone (conclude.c) */
     mr_task *producer; /* while promised */
     mr_waiter *waiters;
 };
@@ -129,6 +133,10 @@ struct mr_task {
     bool planned_known;
     uint32_t strikes; /* task hosts that it cost, going alone */
     bool host_lost;   /* this attempt's: to be tried again whatever the node says */
+    bool told;        /* this attempt has begun in the eyes of readers */
+    uint32_t asides;  /* times that it was put aside: another works on its identity */
+    uint64_t claim;   /* of its identity; 0: none. claims.c */
+    uint64_t wanted_claim;
     struct mr_batch_run *batch;
     mr_task *fusable_next;
     mr_task *delayed_next;
@@ -238,10 +246,15 @@ struct mr_run {
     mr_failure *failures;
     size_t failure_count;
     pthread_cond_t ended;
-    mr_event_reader reader;
-    void *reader_context;
+    mr_delivery *delivery; /* to the reader; NULL: there is none */
     uint64_t event_seq;
     int64_t started_us;
+    mr_journal_line *lines; /* to be kept, when the watcher comes by */
+    size_t line_count;
+    size_t line_room;
+    size_t lines_seen;    /* in all */
+    bool watching;        /* the watcher is at it: neither ends nor goes */
+    uint64_t watch_round; /* when it was last */
     mr_run *next;
 };
 
@@ -266,12 +279,15 @@ typedef struct mr_batch_run {
 
 struct mr_engine {
     pthread_mutex_t lock;
-    pthread_cond_t work; /* something became ready, or closing */
-    pthread_cond_t idle; /* a thread of its own ended */
-    pthread_cond_t tick; /* wakes the timekeeper early */
+    pthread_cond_t work;  /* something became ready, or closing */
+    pthread_cond_t idle;  /* a thread of its own ended */
+    pthread_cond_t tick;  /* wakes the timekeeper early */
+    pthread_cond_t watch; /* a run began, or closing: wakes the watcher */
     mr_objects *objects;
     mr_store *store;
     mr_catalogue *catalogue;
+    mr_journal *journal;
+    mr_claims *claims;
     const mr_plugins *plugins; /* NULL: none are known */
     mr_log *log;
     mr_settings settings;   /* as given; never changes */
@@ -286,6 +302,8 @@ struct mr_engine {
     uint32_t worker_count;
     pthread_t timekeeper;
     bool timekeeper_started;
+    pthread_t watcher;
+    bool watcher_started;
     bool closing;
     mr_heap_entry *heap;
     size_t heap_count;
@@ -339,17 +357,29 @@ void mr_node_expand(mr_node_run *node);
 void mr_node_touch(mr_node_run *node); /* settle() will look at it */
 bool mr_task_inputs_complete(const mr_task *task);
 
-/* task.c: lock held, but mr_task_conclude and mr_task_report */
+/* task.c: lock held */
 void mr_task_ready(mr_task *task);
 void mr_own_threads_join(mr_engine *engine); /* those that have ended */
 void mr_task_end(mr_task *task, mr_task_state state, const char *reason);
-void mr_task_conclude(mr_task *task, mr_status status); /* commits, then ends, retries or fails it */
 void mr_task_requeue(mr_task *task);
+void mr_task_delay(mr_task *task, int64_t us);
+void mr_task_put_aside(mr_task *task); /* another works on its identity: it is looked up again a moment later */
 void mr_task_clear_attempt(mr_task *task);
 const char *mr_task_item_text(const mr_task *task, char buf[96]);
 const char *mr_task_state_name(mr_task_state state);
 const char *mr_status_text(mr_status status);
 void mr_report_add(mr_task *task, mr_severity severity, const char *param, const char *hint, char *take_message);
+
+/* conclude.c */
+void mr_task_again(mr_task *task); /* lock held: the attempt does not count */
+/* Without the lock. Sends it to the store, or retries or fails it; it ends when that is durable. From now on it may be another worker's. */
+void mr_task_conclude(mr_task *task, mr_status status);
+/* The same for a task that was found done. facts: NULL, or it was found under another identity, and from now on it is under its own. */
+void mr_task_reuse(mr_task *task, const json_t *outputs, const json_t *facts);
+
+/* claims.c */
+bool mr_task_claim(mr_task *task);   /* without the lock. False: another works on its identity. Tasks without one need none */
+void mr_task_unclaim(mr_task *task); /* lock held */
 
 /* schedule.c: lock held */
 bool mr_heap_push(mr_engine *engine, mr_task *task);
@@ -359,14 +389,26 @@ void mr_heap_drop_run(mr_engine *engine, const mr_run *run);
 /* batch.c: without the lock */
 void mr_batch_execute(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm);
 
+/* watch.c */
+void *mr_watch(void *engine); /* a thread */
+/* Lock held: for `millrace logs`. */
+void mr_run_keep_line(mr_run *run, const mr_event *event);
+void mr_run_keep_failure(mr_run *run, const mr_failure *failure);
+/* When nobody else knows the run, or it is over: writes them; forgets them. */
+void mr_run_flush_lines(mr_run *run);
+void mr_run_drop_lines(mr_run *run);
+
 /* run.c: lock held */
+void mr_run_cancel_locked(mr_run *run);
 void mr_run_settle(mr_run *run);
 void mr_run_stop(mr_run *run, mr_status status);
 void mr_run_fail(mr_run *run, const mr_task *task, mr_status status);
 void mr_run_failure(mr_run *run, const char *code, mr_span span, char *take_message, char *take_hint);
 void mr_run_emit(mr_run *run, mr_event event); /* fills seq, time, run */
 json_t *mr_run_outputs_locked(const mr_run *run);
+/* run_make.c: the run is nobody else's */
 mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, bool planning, mr_diags *diags, mr_run **ret_run);
+void mr_run_destroy(mr_run *run);
 
 /* host.c */
 #include <millrace/plugin.h>

@@ -42,6 +42,7 @@
 struct mr_objects {
     char *state_dir; /* absolute */
     char *own_dir;   /* absolute: STATE/tmp/proc-… */
+    char *gc_lock;   /* absolute: STATE/gc.lock */
     int root_fd;     /* STATE/objects */
     int own_fd;      /* own_dir, locked */
     atomic_uint_fast64_t next_name;
@@ -141,7 +142,8 @@ static mr_status open_folders(mr_objects *objects, const char *state_dir, mr_dia
         return io_error(diags, "find", state_dir, errno);
     mr_autofree char *root = mr_path_join(objects->state_dir, "objects");
     mr_autofree char *tmp = mr_path_join(objects->state_dir, "tmp");
-    if (!root || !tmp)
+    objects->gc_lock = mr_path_join(objects->state_dir, MR_GC_LOCK);
+    if (!root || !tmp || !objects->gc_lock)
         return no_memory(diags);
     status = mr_dir_make(root, 0700, diags);
     if (status == MR_OK)
@@ -187,8 +189,26 @@ void mr_objects_close(mr_objects *objects)
     pthread_cond_destroy(&objects->synced);
     pthread_mutex_destroy(&objects->sync_lock);
     free(objects->own_dir);
+    free(objects->gc_lock);
     free(objects->state_dir);
     free(objects);
+}
+
+const char *mr_objects_owner(const mr_objects *objects)
+{
+    return strrchr(objects->own_dir, '/') + 1;
+}
+
+bool mr_objects_owner_lives(const char *state_dir, const char *owner)
+{
+    mr_autofree char *tmp = mr_path_join(state_dir, "tmp");
+    mr_autofree char *lock_path = tmp ? mr_path_join(tmp, "lock") : NULL;
+    mr_autofree char *path = tmp ? mr_path_join(tmp, owner) : NULL;
+    if (!path || strncmp(owner, OWNER_PREFIX, strlen(OWNER_PREFIX)) != 0 || strchr(owner, '/'))
+        return false;
+    mr_autoclose int lock = lock_path ? mr_lock_file(lock_path) : -1; /* two who judge at a time would take each other for the owner */
+    mr_autoclose int fd = lock >= 0 ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
 }
 
 /* ---- names ---- */
@@ -357,6 +377,15 @@ static bool is_there(const mr_objects *objects, const char *name, uint64_t size)
     return fstatat(objects->root_fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == size;
 }
 
+/* As is_there(), and from now on it is as new: gc.c looks at times and removes under the same lock, so an object is not taken from under us. */
+static bool keep(const mr_objects *objects, const char *name, uint64_t size)
+{
+    if (!is_there(objects, name, size))
+        return false; /* the usual case, without a lock */
+    mr_autoclose int lock = mr_lock_file(objects->gc_lock);
+    return lock >= 0 && is_there(objects, name, size) && utimensat(objects->root_fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Makes the bytes durable, then gives them their name. 0, or errno. */
 static int put_in_place(mr_object_writer *writer, const char *shard, const char *name)
 {
@@ -387,7 +416,7 @@ mr_status mr_object_commit(mr_object_writer *take_writer, mr_diags *diags, char 
         status = MR_ERR_INTERNAL;
     }
     if (status == MR_OK) {
-        int error = is_there(objects, name, writer->size) ? 0 : put_in_place(writer, shard, name);
+        int error = keep(objects, name, writer->size) ? 0 : put_in_place(writer, shard, name);
         if (!error)
             error = sync_shard(objects, number); /* also when it was there: whoever made it may not have come so far yet */
         if (error)
@@ -439,6 +468,14 @@ bool mr_objects_has(mr_objects *objects, const char *digest, uint64_t size)
     char name[DIGEST_HEX + 2];
     unsigned number;
     return object_name(digest, shard, name, &number) && is_there(objects, name, size);
+}
+
+bool mr_objects_keep(mr_objects *objects, const char *digest, uint64_t size)
+{
+    char shard[3];
+    char name[DIGEST_HEX + 2];
+    unsigned number;
+    return object_name(digest, shard, name, &number) && keep(objects, name, size);
 }
 
 mr_status mr_objects_scratch(mr_objects *objects, mr_diags *diags, char **ret_path)

@@ -9,18 +9,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* ---- events and failures ---- */
 
 void mr_run_emit(mr_run *run, mr_event event)
 {
-    if (!run->reader)
-        return;
-    event.seq = ++run->event_seq;
     event.time_us = mr_wall_us();
     event.run = run->id;
-    run->reader(run->reader_context, &event);
+    if (!run->planning)
+        mr_run_keep_line(run, &event);
+    if (!run->delivery)
+        return;
+    event.seq = ++run->event_seq;
+    mr_delivery_put(run->delivery, &event);
 }
 
 void mr_run_failure(mr_run *run, const char *code, mr_span span, char *take_message, char *take_hint)
@@ -192,235 +193,6 @@ void mr_run_settle(mr_run *run)
         end_run(run);
 }
 
-/* ---- making a run ---- */
-
-static void make_id(char id[40])
-{
-    unsigned char noise[5] = {0};
-    char time[32];
-    char compact[20];
-    size_t used = 0;
-    mr_time_text(mr_wall_us(), time); /* 2026-01-31T10:00:00.000Z */
-    for (size_t i = 0; i < 19; i++) {
-        if (time[i] != '-' && time[i] != ':')
-            compact[used++] = time[i];
-    }
-    compact[used] = '\0';
-    if (getrandom(noise, sizeof(noise), 0) != (ssize_t)sizeof(noise))
-        memset(noise, 0, sizeof(noise));
-    snprintf(id, 40, "%s-%02x%02x%02x%02x%02x", compact, noise[0], noise[1], noise[2], noise[3], noise[4]);
-}
-
-static mr_status add_reader(mr_arena *arena, mr_stream *stream, mr_node_run *node)
-{
-    mr_node_run **readers = mr_arena_take_array(arena, stream->reader_count + 1, sizeof(*readers));
-    if (!readers)
-        return MR_ERR_NOMEM;
-    if (stream->reader_count)
-        memcpy(readers, stream->readers, stream->reader_count * sizeof(*readers));
-    readers[stream->reader_count++] = node;
-    stream->readers = readers;
-    return MR_OK;
-}
-
-static mr_status bind_port(mr_run *run, mr_node_run *node, uint32_t b)
-{
-    const mr_binding *binding = &node->node->bindings[b];
-    mr_bound_port *port = &node->ports[b];
-    port->binding = binding;
-    port->streaming = binding->how == MR_BIND_IN && (node->node->op->inputs[binding->port].flags & MR_PORT_STREAMING);
-    port->sources = mr_arena_take_array(run->arena, binding->source_count + 1, sizeof(mr_stream *));
-    if (!port->sources)
-        return MR_ERR_NOMEM;
-    for (size_t s = 0; s < binding->source_count; s++) {
-        const mr_source *source = &binding->sources[s];
-        port->sources[s] = source->kind == MR_SOURCE_INPUT ? &run->inputs[source->index] : &run->nodes[source->index].outputs[source->port];
-        if (add_reader(run->arena, port->sources[s], node) != MR_OK)
-            return MR_ERR_NOMEM;
-    }
-    node->streaming = node->streaming || port->streaming;
-    node->crossed += binding->how != MR_BIND_IN;
-    node->each_count += binding->how == MR_BIND_EACH;
-    return MR_OK;
-}
-
-static mr_status make_outputs(mr_run *run, mr_node_run *node, uint32_t index)
-{
-    node->run = run;
-    node->index = index;
-    node->node = &run->bound->pipeline->nodes[index];
-    node->bound = &run->bound->nodes[index];
-    node->output_count = (uint32_t)mr_port_count(node->node->op->outputs);
-    node->outputs = mr_arena_take_array(run->arena, node->output_count + 1, sizeof(*node->outputs));
-    for (uint32_t p = 0; node->outputs && p < node->output_count; p++)
-        node->outputs[p].by_task = !(node->node->op->outputs[p].flags & (MR_PORT_MANY | MR_PORT_OPTIONAL));
-    return node->outputs ? MR_OK : MR_ERR_NOMEM;
-}
-
-static mr_status make_node(mr_run *run, mr_node_run *node, mr_diags *diags)
-{
-    const mr_node *model = node->node;
-    mr_status status = MR_OK;
-    node->ports = mr_arena_take_array(run->arena, model->binding_count + 1, sizeof(*node->ports));
-    if (!node->ports)
-        return MR_ERR_NOMEM;
-    for (uint32_t b = 0; b < model->binding_count && status == MR_OK; b++)
-        status = bind_port(run, node, b);
-    if (status != MR_OK)
-        return status;
-    node->when = model->when && !mr_expr_only_params(model->when) ? model->when : NULL;
-    node->open_params = mr_value_is_open(node->bound->with);
-    if (!node->open_params && !node->bound->never)
-        status = mr_bound_params(run->arena, NULL, run->bound, node->index, NULL, diags, &node->params);
-    return status;
-}
-
-static mr_status make_nodes(mr_run *run, mr_diags *diags)
-{
-    const mr_pipeline *pipeline = run->bound->pipeline;
-    mr_status status = MR_OK;
-    run->node_count = pipeline->node_count;
-    run->open_all = pipeline->node_count;
-    run->nodes = mr_arena_take_array(run->arena, pipeline->node_count + 1, sizeof(*run->nodes));
-    if (!run->nodes)
-        return MR_ERR_NOMEM;
-    for (uint32_t i = 0; i < run->node_count && status == MR_OK; i++) {
-        status = make_outputs(run, &run->nodes[i], i);
-        run->open_main += pipeline->nodes[i].trigger == MR_TRIGGER_NONE;
-    }
-    for (uint32_t i = 0; i < run->node_count && status == MR_OK; i++)
-        status = make_node(run, &run->nodes[i], diags);
-    for (size_t i = run->node_count; i-- > 0 && status == MR_OK;) {
-        mr_node_run *node = &run->nodes[pipeline->order[i]];
-        for (uint32_t p = 0; p < node->output_count; p++) {
-            for (size_t r = 0; r < node->outputs[p].reader_count; r++)
-                node->depth = node->outputs[p].readers[r]->depth > node->depth ? node->outputs[p].readers[r]->depth : node->depth;
-        }
-        node->depth++;
-    }
-    return status;
-}
-
-static mr_status open_inputs_of(mr_run *run, uint32_t index, const mr_run_options *options, mr_diags *diags)
-{
-    const mr_pipeline_input *input = &run->bound->pipeline->inputs[index];
-    size_t given = 0;
-    mr_status worst = MR_OK;
-    for (size_t i = 0; i < options->input_count; i++) {
-        mr_item *item = NULL;
-        if (strcmp(options->inputs[i].name, input->name) != 0)
-            continue;
-        given++;
-        mr_status status = mr_item_open_source(run, input, options->inputs[i].path, diags, &item);
-        if (status == MR_OK && !mr_stream_add(run, &run->inputs[index], item))
-            status = MR_ERR_NOMEM;
-        worst = status != MR_OK ? status : worst;
-    }
-    if (given == 0 && input->required) {
-        mr_error(diags, "missing-input", (mr_span){0}, "input '%s' is not given", input->name);
-        mr_hint(diags, "add --input %s=PATH", input->name);
-        return MR_ERR_PARAM;
-    }
-    if (given > 1 && !input->many) {
-        mr_error(diags, "too-many-inputs", (mr_span){0}, "input '%s' takes one file, %zu are given", input->name, given);
-        return MR_ERR_PARAM;
-    }
-    run->inputs[index].complete = true;
-    return worst;
-}
-
-static mr_status open_inputs(mr_run *run, const mr_run_options *options, mr_diags *diags)
-{
-    const mr_pipeline *pipeline = run->bound->pipeline;
-    const char **names = mr_arena_take_array(run->arena, pipeline->input_count + 1, sizeof(*names));
-    mr_status worst = MR_OK;
-    run->inputs = mr_arena_take_array(run->arena, pipeline->input_count + 1, sizeof(*run->inputs));
-    if (!run->inputs || !names)
-        return MR_ERR_NOMEM;
-    for (uint32_t i = 0; i < pipeline->input_count; i++) {
-        names[i] = pipeline->inputs[i].name;
-        mr_status status = open_inputs_of(run, i, options, diags);
-        worst = status != MR_OK ? status : worst;
-    }
-    for (size_t i = 0; i < options->input_count; i++) {
-        bool known = false;
-        for (size_t n = 0; n < pipeline->input_count; n++)
-            known = known || strcmp(names[n], options->inputs[i].name) == 0;
-        if (known)
-            continue;
-        const char *near = mr_nearest(options->inputs[i].name, names, pipeline->input_count);
-        mr_error(diags, "unknown-input", (mr_span){0}, "the pipeline has no input '%s'", options->inputs[i].name);
-        if (near)
-            mr_hint(diags, "did you mean '%s'?", near);
-        worst = MR_ERR_PARAM;
-    }
-    return worst;
-}
-
-static void free_run(mr_run *run)
-{
-    if (!run)
-        return;
-    for (size_t n = 0; run->nodes && n < run->node_count; n++) {
-        mr_node_run *node = &run->nodes[n];
-        for (size_t i = 0; i < node->task_count; i++) {
-            mr_task_clear_attempt(node->tasks[i]);
-            free(node->tasks[i]->outputs);
-            if (node->tasks[i]->wake)
-                pthread_cond_destroy(node->tasks[i]->wake);
-        }
-        free(node->tasks);
-        for (uint32_t p = 0; node->outputs && p < node->output_count; p++)
-            free(node->outputs[p].slots);
-    }
-    for (size_t i = 0; run->inputs && i < run->bound->pipeline->input_count; i++)
-        free(run->inputs[i].slots);
-    for (size_t i = 0; i < run->failure_count; i++) {
-        free(run->failures[i].message);
-        free(run->failures[i].hint);
-    }
-    free(run->failures);
-    free(run->failed_node);
-    free(run->output_dir);
-    mr_items_free(run);
-    pthread_cond_destroy(&run->ended);
-    mr_arena_free(run->arena);
-    free(run);
-}
-
-mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, bool planning, mr_diags *diags, mr_run **ret_run)
-{
-    mr_status status = MR_OK;
-    mr_run *run = calloc(1, sizeof(*run));
-    *ret_run = NULL;
-    if (!run)
-        return MR_ERR_NOMEM;
-    run->engine = engine;
-    run->bound = bound;
-    run->no_cache = options->no_cache;
-    run->planning = planning;
-    run->reader = options->reader;
-    run->reader_context = options->reader_context;
-    run->started_us = mr_wall_us();
-    pthread_cond_init(&run->ended, NULL);
-    make_id(run->id);
-    run->arena = mr_arena_new(0);
-    if (options->output_dir && !(run->output_dir = strdup(options->output_dir)))
-        status = MR_ERR_NOMEM;
-    if (!run->arena)
-        status = MR_ERR_NOMEM;
-    if (status == MR_OK)
-        status = open_inputs(run, options, diags);
-    if (status == MR_OK)
-        status = make_nodes(run, diags);
-    if (status != MR_OK) {
-        free_run(run);
-        return status;
-    }
-    *ret_run = run;
-    return MR_OK;
-}
-
 /* ---- public ---- */
 
 static void launch(mr_run *run)
@@ -429,11 +201,23 @@ static void launch(mr_run *run)
     pthread_mutex_lock(&engine->lock);
     run->next = engine->runs;
     engine->runs = run;
+    pthread_cond_signal(&engine->watch);
     mr_run_emit(run, (mr_event){.type = MR_EVENT_RUN_STARTED});
     for (size_t i = run->node_count; i-- > 0;)
         mr_node_touch(&run->nodes[i]);
     mr_run_settle(run);
     pthread_mutex_unlock(&engine->lock);
+}
+
+/* Recorded before anything of it happens. */
+static mr_status record_begin(mr_run *run, const mr_run_options *options, mr_diags *diags)
+{
+    mr_engine *engine = run->engine;
+    const mr_pipeline *pipeline = run->bound->pipeline;
+    const char *owner = mr_objects_owner(engine->objects);
+    if (options->resume)
+        return mr_journal_resume(engine->journal, run->id, owner, diags);
+    return mr_store_run_begin(engine->store, run->id, pipeline->name ? pipeline->name : "", owner, options->record, diags);
 }
 
 mr_status mr_run_start(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, mr_diags *diags, mr_run **ret_run)
@@ -442,9 +226,9 @@ mr_status mr_run_start(mr_engine *engine, const mr_bound *bound, const mr_run_op
     if (status == MR_OK && options->output_dir)
         status = mr_dir_make(options->output_dir, 0755, diags);
     if (status == MR_OK)
-        status = mr_store_run_begin(engine->store, (*ret_run)->id, bound->pipeline->name ? bound->pipeline->name : "", bound->params, diags);
+        status = record_begin(*ret_run, options, diags);
     if (status != MR_OK) {
-        free_run(*ret_run);
+        mr_run_destroy(*ret_run);
         *ret_run = NULL;
         return status;
     }
@@ -452,38 +236,53 @@ mr_status mr_run_start(mr_engine *engine, const mr_bound *bound, const mr_run_op
     return MR_OK;
 }
 
+void mr_run_cancel_locked(mr_run *run)
+{
+    if (run->over)
+        return;
+    run->cancelled = true;
+    mr_run_stop(run, MR_ERR_CANCELLED);
+    for (size_t i = 0; i < run->node_count; i++)
+        stop_node(&run->nodes[i]);
+    mr_run_settle(run);
+}
+
 void mr_run_cancel(mr_run *run)
 {
     pthread_mutex_lock(&run->engine->lock);
-    if (!run->over) {
-        run->cancelled = true;
-        mr_run_stop(run, MR_ERR_CANCELLED);
-        for (size_t i = 0; i < run->node_count; i++)
-            stop_node(&run->nodes[i]);
-        mr_run_settle(run);
-    }
+    mr_run_cancel_locked(run);
     pthread_mutex_unlock(&run->engine->lock);
+}
+
+static mr_status record_end(mr_run *run, mr_diags *diags)
+{
+    mr_run_flush_lines(run);
+    return mr_store_run_end(run->engine->store, run->id,
+                            run->cancelled  ? "cancelled"
+                            : run->stopping ? "failed"
+                                            : "succeeded",
+                            run->failure_count ? run->failures[0].message : NULL, diags);
 }
 
 mr_status mr_run_wait(mr_run *run, mr_diags *diags)
 {
     mr_engine *engine = run->engine;
     pthread_mutex_lock(&engine->lock);
-    while (!run->over)
+    while (!run->over || run->watching)
         pthread_cond_wait(&run->ended, &engine->lock);
+    for (size_t i = 0; i < run->failure_count && !run->planning; i++)
+        mr_run_keep_failure(run, &run->failures[i]);
+    mr_delivery *delivery = run->delivery;
+    run->delivery = NULL;
     pthread_mutex_unlock(&engine->lock);
+    mr_delivery_end(delivery); /* the last event has been read */
     for (size_t i = 0; i < run->failure_count; i++) {
         mr_error(diags, run->failures[i].code, run->failures[i].span, "%s", run->failures[i].message);
         if (run->failures[i].hint)
             mr_hint(diags, "%s", run->failures[i].hint);
     }
     mr_status status = run->cancelled ? MR_ERR_CANCELLED : run->stopping ? run->status : MR_OK;
-    mr_status kept = run->planning ? MR_OK
-                                   : mr_store_run_end(engine->store, run->id,
-                                                      run->cancelled  ? "cancelled"
-                                                      : run->stopping ? "failed"
-                                                                      : "succeeded",
-                                                      run->failure_count ? run->failures[0].message : NULL, status == MR_OK ? diags : NULL);
+    mr_status kept = run->planning ? MR_OK : record_end(run, status == MR_OK ? diags : NULL);
     return status != MR_OK ? status : kept;
 }
 
@@ -549,11 +348,11 @@ void mr_run_free(mr_run *run)
         return;
     mr_run_cancel(run);
     pthread_mutex_lock(&run->engine->lock);
-    while (!run->over)
+    while (!run->over || run->watching)
         pthread_cond_wait(&run->ended, &run->engine->lock);
     unlink_run(run);
     pthread_mutex_unlock(&run->engine->lock);
-    free_run(run);
+    mr_run_destroy(run);
 }
 
 mr_status mr_engine_plan(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, mr_diags *diags, json_t **ret_plan)

@@ -3,8 +3,10 @@
  * The task store: what was done, on the disk before anyone hears of it.
  *
  * Invariants
- *   - Changes are made by the writer thread only. Callers put a change (on their own stack) into the queue and sleep until its
- *     transaction has ended; so the queue is never longer than there are callers, and nothing in it is copied.
+ *   - Changes are made by the writer thread only, in the order in which they were queued. A caller that waits has its change on its own stack:
+ *     nothing of it is copied. One that does not (mr_store_task_submit) leaves a copy; of those at most MR_STORE_QUEUE_MAX wait, then their
+ *     callers do: so a slow disk slows the workers instead of filling memory. The writer's own calls (from a callback) never wait.
+ *   - Callbacks run on the writer thread, without the store's lock, in the order of the queue.
  *   - The writer takes all that waits, up to MR_STORE_GROUP_MAX, as one transaction: one sync of the disk serves them all. When a
  *     group fails it is tried again one by one, so that only the change at fault gets the error.
  *   - A change is seen by mr_store_find_result() when the call that made it returned, not before.
@@ -20,15 +22,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PUT_RESULT, PUT_TASK, PUT_RUN, END_RUN, PUT_EVENT, STATEMENTS };
+enum { PUT_RESULT, HAS_RESULT, PUT_TASK, PUT_RUN, END_RUN, PUT_EVENT, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
     [PUT_RESULT] = "INSERT INTO results (identity, op, outputs, made_us, facts, pattern)"
                    " VALUES (?1, ?2, ?3, ?4, ?5, json_extract(?5, '$.pattern'))"
                    " ON CONFLICT (identity) DO UPDATE SET op = ?2, outputs = ?3, made_us = ?4, facts = ?5, pattern = excluded.pattern",
+    [HAS_RESULT] = "SELECT 1 FROM results WHERE identity = ?1",
     [PUT_TASK] = "INSERT OR REPLACE INTO run_tasks (run, node, item, identity, state, reason, started_us, ended_us, cpu_us, attempt)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [PUT_RUN] = "INSERT INTO runs (run, pipeline, given, state, started_us) VALUES (?1, ?2, ?3, 'running', ?4)",
+    [PUT_RUN] = "INSERT INTO runs (run, pipeline, given, state, started_us, owner) VALUES (?1, ?2, ?3, 'running', ?4, ?5)",
     [END_RUN] = "UPDATE runs SET state = ?2, reason = ?3, ended_us = ?4 WHERE run = ?1",
     [PUT_EVENT] = "INSERT INTO events (run, seq, time_us, event, node, item, state, reason, attempt)"
                   " VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -36,13 +39,14 @@ static const char *const statements[STATEMENTS] = {
 
 typedef enum change_kind { CHANGE_TASK, CHANGE_RUN_BEGIN, CHANGE_RUN_END } change_kind;
 
-/* One call, on its caller's stack. */
+/* One call: on its caller's stack, who waits; or (with ended) on the heap, the writer's to free. */
 typedef struct change {
     change_kind kind;
     const mr_task_record *task;
     const mr_result *result;
     const char *run;
     const char *pipeline; /* CHANGE_RUN_BEGIN */
+    const char *owner;    /* CHANGE_RUN_BEGIN */
     const char *state;    /* CHANGE_RUN_END */
     const char *reason;   /* CHANGE_RUN_END */
     char *json;           /* the result's outputs, or what the run was given */
@@ -52,9 +56,19 @@ typedef struct change {
     int code;         /* SQLite's */
     char detail[128]; /* its words */
     bool done;
-    pthread_cond_t ended; /* done; one for each caller, so that nobody is woken for another's */
+    pthread_cond_t ready;   /* done; one for each caller, so that nobody is woken for another's */
+    mr_store_ended *notify; /* NULL: the caller waits */
+    void *context;
     struct change *next;
 } change;
+
+/* A change that outlives its call, with its texts. */
+typedef struct kept_change {
+    change it; /* first */
+    mr_task_record task;
+    mr_result result;
+    char text[];
+} kept_change;
 
 struct mr_store {
     char *path;
@@ -65,8 +79,10 @@ struct mr_store {
 
     pthread_mutex_t lock;  /* the queue */
     pthread_cond_t wanted; /* the queue has something, or closing */
+    pthread_cond_t room;   /* there is room for changes that nobody waits for */
     change *first;
     change *last;
+    size_t kept; /* in the queue, of those that nobody waits for */
     bool closing;
 
     pthread_mutex_t read_lock;
@@ -136,6 +152,17 @@ static int put_task(mr_store *store, const change *it)
     return put_event(store, task->run, it->now_us, "task.done", task, task->state, task->reason);
 }
 
+/* In the same transaction as the line that says it was reused: what a run relies on was not collected (gc.c) before that line is there. */
+static int check_result(mr_store *store, const char *identity)
+{
+    sqlite3_stmt *has = store->writer_statements[HAS_RESULT];
+    bind_text(has, 1, identity);
+    int code = sqlite3_step(has);
+    sqlite3_reset(has);
+    sqlite3_clear_bindings(has);
+    return code == SQLITE_ROW ? SQLITE_OK : code == SQLITE_DONE ? SQLITE_NOTFOUND : code;
+}
+
 static int put_result(mr_store *store, const change *it)
 {
     sqlite3_stmt *put = store->writer_statements[PUT_RESULT];
@@ -155,6 +182,7 @@ static int begin_run(mr_store *store, const change *it)
     if (it->json)
         sqlite3_bind_text64(put, 3, it->json, it->json_len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_int64(put, 4, it->now_us);
+    bind_text(put, 5, it->owner);
     int code = run_statement(put);
     return code == SQLITE_OK ? put_event(store, it->run, it->now_us, "run.started", NULL, "running", NULL) : code;
 }
@@ -179,6 +207,8 @@ static int apply(mr_store *store, const change *it)
     case CHANGE_TASK:
         if (it->result)
             code = put_result(store, it);
+        else if (it->task->identity && strcmp(it->task->state, "cached") == 0)
+            code = check_result(store, it->task->identity);
         return code == SQLITE_OK ? put_task(store, it) : code;
     case CHANGE_RUN_BEGIN: return begin_run(store, it);
     case CHANGE_RUN_END: return end_run(store, it);
@@ -217,61 +247,13 @@ static void write_group(mr_store *store, change *first, size_t count)
         it->code = commit_group(store, it, 1);
 }
 
-static void *write_loop(void *context)
+/* What became of it. */
+static mr_status status_of(const mr_store *store, const change *it, mr_diags *diags)
 {
-    mr_store *store = context;
-    pthread_mutex_lock(&store->lock);
-    for (;;) {
-        while (!store->first && !store->closing)
-            pthread_cond_wait(&store->wanted, &store->lock);
-        change *group = store->first;
-        if (!group)
-            break; /* closing, and nobody waits */
-        size_t count = 1;
-        change *end = group;
-        while (end->next && count < MR_STORE_GROUP_MAX) {
-            end = end->next;
-            count++;
-        }
-        store->first = end->next;
-        if (!store->first)
-            store->last = NULL;
-        pthread_mutex_unlock(&store->lock);
-        write_group(store, group, count);
-        pthread_mutex_lock(&store->lock);
-        for (size_t i = 0; i < count; i++) {
-            change *next = group->next;
-            group->done = true; /* its caller, and with it the change, may be gone as soon as the lock is */
-            pthread_cond_signal(&group->ended);
-            group = next;
-        }
-    }
-    pthread_mutex_unlock(&store->lock);
-    return NULL;
-}
-
-/* Waits until the change is on the disk, or failed. */
-static mr_status submit(mr_store *store, change *it, mr_diags *diags)
-{
-    it->now_us = mr_wall_us();
-    pthread_cond_init(&it->ended, NULL);
-    pthread_mutex_lock(&store->lock);
-    if (store->last)
-        store->last->next = it;
-    else
-        store->first = it;
-    store->last = it;
-    pthread_cond_signal(&store->wanted);
-    while (!it->done)
-        pthread_cond_wait(&it->ended, &store->lock);
-    pthread_mutex_unlock(&store->lock);
-    pthread_cond_destroy(&it->ended);
-    free(it->json);
-    it->json = NULL;
-    free(it->facts);
-    it->facts = NULL;
     if (it->code == SQLITE_OK)
         return MR_OK;
+    if (it->code == SQLITE_NOTFOUND && it->kind == CHANGE_TASK)
+        return MR_ERR_NOT_FOUND;
     if (it->code == SQLITE_NOTFOUND) {
         mr_error(diags, "store-run", nowhere, "the task store '%s' has no run '%s'", store->path, it->run);
         return MR_ERR_NOT_FOUND;
@@ -281,6 +263,108 @@ static mr_status submit(mr_store *store, change *it, mr_diags *diags)
         return MR_ERR_CONFLICT;
     }
     return mr_store_error(diags, store->path, it->code, it->detail);
+}
+
+static void free_texts(change *it)
+{
+    free(it->json);
+    it->json = NULL;
+    free(it->facts);
+    it->facts = NULL;
+}
+
+/* Without the lock. Frees it. */
+static void notify(const mr_store *store, change *it)
+{
+    mr_diags *diags = it->code == SQLITE_OK ? NULL : mr_diags_new();
+    it->notify(it->context, status_of(store, it, diags), diags);
+    mr_diags_free(diags);
+    free_texts(it);
+    free(it);
+}
+
+/* Takes up to MR_STORE_GROUP_MAX changes off the queue. Lock held. */
+static change *take_group(mr_store *store, size_t *ret_count)
+{
+    change *group = store->first;
+    change *end = group;
+    size_t kept = group->notify != NULL;
+    *ret_count = 1;
+    while (end->next && *ret_count < MR_STORE_GROUP_MAX) {
+        end = end->next;
+        kept += end->notify != NULL;
+        ++*ret_count;
+    }
+    store->first = end->next;
+    if (!store->first)
+        store->last = NULL;
+    store->kept -= kept;
+    if (kept)
+        pthread_cond_broadcast(&store->room);
+    return group;
+}
+
+/* Lock held, but for callbacks. */
+static void end_group(mr_store *store, change *group, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        change *it = group;
+        group = it->next;
+        if (it->notify) {
+            pthread_mutex_unlock(&store->lock);
+            notify(store, it);
+            pthread_mutex_lock(&store->lock);
+        } else {
+            it->done = true; /* its caller, and with it the change, may be gone as soon as the lock is */
+            pthread_cond_signal(&it->ready);
+        }
+    }
+}
+
+static void *write_loop(void *context)
+{
+    mr_store *store = context;
+    pthread_mutex_lock(&store->lock);
+    for (;;) {
+        size_t count = 0;
+        while (!store->first && !store->closing)
+            pthread_cond_wait(&store->wanted, &store->lock);
+        if (!store->first)
+            break; /* closing, and nobody waits */
+        change *group = take_group(store, &count);
+        pthread_mutex_unlock(&store->lock);
+        write_group(store, group, count);
+        pthread_mutex_lock(&store->lock);
+        end_group(store, group, count);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return NULL;
+}
+
+/* Lock held. */
+static void queue(mr_store *store, change *it)
+{
+    it->now_us = mr_wall_us();
+    if (store->last)
+        store->last->next = it;
+    else
+        store->first = it;
+    store->last = it;
+    pthread_cond_signal(&store->wanted);
+}
+
+/* Waits until the change is on the disk, or failed. */
+static mr_status submit(mr_store *store, change *it, mr_diags *diags)
+{
+    pthread_cond_init(&it->ready, NULL);
+    pthread_mutex_lock(&store->lock);
+    queue(store, it);
+    while (!it->done)
+        pthread_cond_wait(&it->ready, &store->lock);
+    pthread_mutex_unlock(&store->lock);
+    pthread_cond_destroy(&it->ready);
+    free_texts(it);
+    return status_of(store, it, diags);
 }
 
 /* ---- opening and closing ---- */
@@ -337,6 +421,7 @@ mr_status mr_store_open(const char *state_dir, mr_diags *diags, mr_store **ret_s
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->read_lock, NULL);
     pthread_cond_init(&store->wanted, NULL);
+    pthread_cond_init(&store->room, NULL);
     mr_status status = connect_both(store, state_dir, diags);
     if (status == MR_OK) {
         store->writer_started = pthread_create(&store->writer, NULL, write_loop, store) == 0;
@@ -371,6 +456,7 @@ void mr_store_close(mr_store *store)
     sqlite3_close(store->reader_db);
     sqlite3_close(store->writer_db);
     pthread_cond_destroy(&store->wanted);
+    pthread_cond_destroy(&store->room);
     pthread_mutex_destroy(&store->read_lock);
     pthread_mutex_destroy(&store->lock);
     free(store->path);
@@ -393,20 +479,87 @@ static mr_status add_json(change *it, const json_t *value, mr_diags *diags)
     return MR_ERR_LIMIT;
 }
 
+static mr_status add_result(change *it, const mr_result *result, mr_diags *diags)
+{
+    mr_status status = result ? add_json(it, result->outputs, diags) : MR_OK;
+    if (status == MR_OK && result && result->facts && !(it->facts = mr_json_text(result->facts))) {
+        free_texts(it);
+        status = no_memory(diags);
+    }
+    return status;
+}
+
 mr_status mr_store_task_done(mr_store *store, const mr_task_record *record, const mr_result *result, mr_diags *diags)
 {
     change it = {.kind = CHANGE_TASK, .task = record, .result = result, .run = record->run};
-    mr_status status = result ? add_json(&it, result->outputs, diags) : MR_OK;
-    if (status == MR_OK && result && result->facts && !(it.facts = mr_json_text(result->facts))) {
-        free(it.json);
-        return no_memory(diags);
-    }
+    mr_status status = add_result(&it, result, diags);
     return status == MR_OK ? submit(store, &it, diags) : status;
 }
 
-mr_status mr_store_run_begin(mr_store *store, const char *run, const char *pipeline, const json_t *given, mr_diags *diags)
+/* The text at *at, which is moved behind it; NULL stays NULL. */
+static const char *keep_text(char **at, const char *text)
 {
-    change it = {.kind = CHANGE_RUN_BEGIN, .run = run, .pipeline = pipeline};
+    if (!text)
+        return NULL;
+    const size_t size = strlen(text) + 1;
+    char *kept = memcpy(*at, text, size);
+    *at += size;
+    return kept;
+}
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static change *keep_change(const mr_task_record *record, const mr_result *result)
+{
+    const size_t size = text_size(record->run) + text_size(record->node) + text_size(record->item) + text_size(record->identity) +
+                        text_size(record->state) + text_size(record->reason) + (result ? text_size(result->identity) + text_size(result->op) : 0);
+    kept_change *kept = calloc(1, sizeof(*kept) + size);
+    if (!kept)
+        return NULL;
+    char *at = kept->text;
+    kept->task = *record;
+    kept->task.run = keep_text(&at, record->run);
+    kept->task.node = keep_text(&at, record->node);
+    kept->task.item = keep_text(&at, record->item);
+    kept->task.identity = keep_text(&at, record->identity);
+    kept->task.state = keep_text(&at, record->state);
+    kept->task.reason = keep_text(&at, record->reason);
+    kept->it = (change){.kind = CHANGE_TASK, .task = &kept->task, .run = kept->task.run};
+    if (result) {
+        kept->result = (mr_result){.identity = keep_text(&at, result->identity), .op = keep_text(&at, result->op)};
+        kept->it.result = &kept->result;
+    }
+    return &kept->it;
+}
+
+mr_status mr_store_task_submit(mr_store *store, const mr_task_record *record, const mr_result *result, mr_store_ended *ended, void *context,
+                               mr_diags *diags)
+{
+    change *it = keep_change(record, result);
+    if (!it)
+        return no_memory(diags);
+    mr_status status = add_result(it, result, diags);
+    if (status != MR_OK) {
+        free(it);
+        return status;
+    }
+    it->notify = ended;
+    it->context = context;
+    pthread_mutex_lock(&store->lock);
+    while (store->kept >= MR_STORE_QUEUE_MAX && !pthread_equal(pthread_self(), store->writer))
+        pthread_cond_wait(&store->room, &store->lock);
+    store->kept++;
+    queue(store, it);
+    pthread_mutex_unlock(&store->lock);
+    return MR_OK;
+}
+
+mr_status mr_store_run_begin(mr_store *store, const char *run, const char *pipeline, const char *owner, const json_t *given, mr_diags *diags)
+{
+    change it = {.kind = CHANGE_RUN_BEGIN, .run = run, .pipeline = pipeline, .owner = owner};
     mr_status status = given ? add_json(&it, given, diags) : MR_OK;
     return status == MR_OK ? submit(store, &it, diags) : status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The task store: a journal of what was done, in SQLite (STATE/tasks.db; WAL; synchronous=FULL at the group commit), not a queue. One writer thread
- * gathers what workers report and commits it in groups; a call returns when its group is committed. Safe for several processes. Tables: results
- * (identity -> outputs), runs, run_tasks, events (per run, in order). `PRAGMA user_version` is the schema's.
+ * gathers what workers report and commits it in groups; a call returns, or is answered, when its group is committed. Safe for several processes.
+ * Tables: results (identity -> outputs), runs, run_tasks, events (per run, in order). `PRAGMA user_version` is the schema's.
  */
 #ifndef MR_RUNTIME_STORE_H
 #define MR_RUNTIME_STORE_H
@@ -36,10 +36,22 @@ typedef struct mr_task_record {
     int64_t started_us, ended_us, cpu_us;
     uint32_t attempt;
 } mr_task_record;
-/* Commits, in one transaction, that a task ended and (when it succeeded; result not NULL) its result. Blocks until durable. */
+/*
+ * Commits, in one transaction, that a task ended and (when it succeeded; result not NULL) its result. Blocks until durable. MR_ERR_NOT_FOUND
+ * without a word: it is "cached", but its result was collected meanwhile (gc.h); nothing was recorded.
+ */
 mr_status mr_store_task_done(mr_store *store, const mr_task_record *record, const mr_result *result, mr_diags *diags);
 
-mr_status mr_store_run_begin(mr_store *store, const char *run, const char *pipeline, const json_t *given, mr_diags *diags);
+/*
+ * The same without waiting for the disk: takes copies, and calls ended, once, on the store's writer thread when it is durable or failed. Only while
+ * many are on their way does it wait for room (never on the writer thread itself). When it fails, ended is not called.
+ */
+typedef void mr_store_ended(void *context, mr_status status, const mr_diags *diags); /* diags: NULL with MR_OK */
+mr_status mr_store_task_submit(mr_store *store, const mr_task_record *record, const mr_result *result, mr_store_ended *ended, void *context,
+                               mr_diags *diags);
+
+/* owner: of the process that runs it (mr_objects_owner); NULL: not known. given: what it needs to be resumed; NULL: nothing is kept. */
+mr_status mr_store_run_begin(mr_store *store, const char *run, const char *pipeline, const char *owner, const json_t *given, mr_diags *diags);
 mr_status mr_store_run_end(mr_store *store, const char *run, const char *state, const char *reason, mr_diags *diags);
 
 #endif

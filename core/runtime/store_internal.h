@@ -13,6 +13,7 @@
 #define MR_STORE_BUSY_MS     20000               /* how long another process may hold the store */
 #define MR_STORE_OUTPUTS_MAX ((size_t)256 << 20) /* bytes of a result's description */
 #define MR_STORE_GROUP_MAX   256u                /* changes in one transaction */
+#define MR_STORE_QUEUE_MAX   1024u               /* changes that wait without a caller who does; more make their callers wait */
 
 /* Opens the database file with what every connection needs. Reports what is wrong; *ret_db is NULL then. */
 mr_status mr_store_connect(const char *path, mr_diags *diags, sqlite3 **ret_db);

@@ -24,7 +24,7 @@ static const char *const migrations[] = {
     "CREATE TABLE runs ("
     "  run TEXT PRIMARY KEY,"
     "  pipeline TEXT NOT NULL,"
-    "  given TEXT," /* JSON: the params */
+    "  given TEXT," /* JSON: what it needs to be resumed (cli/job.c) */
     "  state TEXT NOT NULL,"
     "  reason TEXT,"
     "  started_us INTEGER NOT NULL,"
@@ -48,7 +48,7 @@ static const char *const migrations[] = {
     "  run TEXT NOT NULL,"
     "  seq INTEGER NOT NULL," /* from 1 in each run, without gaps */
     "  time_us INTEGER NOT NULL,"
-    "  event TEXT NOT NULL," /* run.started, task.done, run.done */
+    "  event TEXT NOT NULL," /* run.started, task.done, run.done, and those of journal.c */
     "  node TEXT,"
     "  item TEXT,"
     "  state TEXT,"
@@ -84,6 +84,10 @@ static const char *const migrations[] = {
     ") STRICT;"
     "CREATE INDEX contents_by_digest ON contents (digest);"
     "CREATE INDEX contents_by_size ON contents (size);",
+    /* Which process runs it (objects.h), who asked it to stop, and what an event says beside its sentence (JSON: severity, code, hint). */
+    "ALTER TABLE runs ADD COLUMN owner TEXT;"
+    "ALTER TABLE runs ADD COLUMN cancel INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE events ADD COLUMN detail TEXT;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

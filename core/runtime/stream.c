@@ -55,7 +55,8 @@ void mr_stream_changed(mr_stream *stream)
 void mr_slot_fill(mr_slot *slot, mr_item *item)
 {
     slot->state = item ? MR_SLOT_FILLED : MR_SLOT_VOID;
-    slot->item = item;
+    if (slot->item != item) /* what a batch was fed with (conclude.c) is not written again */
+        slot->item = item;
     for (mr_waiter *waiter = slot->waiters; waiter; waiter = waiter->next) {
         mr_task *task = waiter->task;
         if (task->missing > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The life of a task: pending -> ready -> running -> succeeded, cached, failed, cancelled or skipped; back to ready when it is tried again.
- * A success is committed to the store before its outputs are seen by anyone (streaming tasks excepted).
+ * How an attempt is concluded is in conclude.c.
  */
 #include "base/clock.h"
 #include "runtime/internal.h"
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_DELAY_MAX_US (60 * 1000000ll)
-#define NOT_YET_DELAY_US   (100 * 1000ll)
+#define CLAIM_DELAY_US     (20 * 1000ll)
+#define CLAIM_DELAY_MAX_US (250 * 1000ll)
 
 const char *mr_task_state_name(mr_task_state state)
 {
@@ -79,18 +79,9 @@ static void free_reports(mr_task *task)
     task->reports = NULL;
 }
 
-/* The last error that the op reported: the nearest to the cause of the end. */
-static const mr_report *last_error(const mr_task *task)
-{
-    for (size_t i = task->report_count; i-- > 0;) {
-        if (task->reports[i].severity == MR_SEVERITY_ERROR)
-            return &task->reports[i];
-    }
-    return NULL;
-}
-
 void mr_task_clear_attempt(mr_task *task)
 {
+    mr_task_unclaim(task);
     free_reports(task);
     mr_task_close_contents(task);
     if (task->state != MR_TASK_SUCCEEDED && task->state != MR_TASK_CACHED) { /* else they wait for their turn in the streams */
@@ -234,7 +225,7 @@ void mr_task_requeue(mr_task *task)
         mr_task_ready(task);
 }
 
-static void delay(mr_task *task, int64_t us)
+void mr_task_delay(mr_task *task, int64_t us)
 {
     mr_engine *engine = task->run->engine;
     task->batch = NULL;
@@ -243,6 +234,17 @@ static void delay(mr_task *task, int64_t us)
     task->delayed_next = engine->delayed;
     engine->delayed = task;
     pthread_cond_signal(&engine->tick);
+}
+
+void mr_task_put_aside(mr_task *task)
+{
+    int64_t us = CLAIM_DELAY_US;
+    for (uint32_t i = 0; i < task->asides && us < CLAIM_DELAY_MAX_US; i++)
+        us *= 2;
+    task->asides++;
+    task->attempt--;
+    mr_task_clear_attempt(task);
+    mr_task_delay(task, us < CLAIM_DELAY_MAX_US ? us : CLAIM_DELAY_MAX_US);
 }
 
 /* ---- ending ---- */
@@ -259,7 +261,7 @@ static void fill_outputs(mr_task *task, bool made)
             if (task->outputs[i].port == p)
                 item = task->outputs[i].item;
         }
-        if (item)
+        if (item && item->pub.index != task->index) /* what its batch reads already is not written again */
             item->pub.index = task->index;
         if (stream->slots[task->index]->state == MR_SLOT_PROMISED)
             mr_slot_fill(stream->slots[task->index], item);
@@ -309,7 +311,6 @@ void mr_task_end(mr_task *task, mr_task_state state, const char *reason)
     task->run->ready -= task->state == MR_TASK_READY;
     task->state = state;
     task->stamp++;
-    task->batch = NULL;
     count_end(task->node, state);
     mr_node_touch(task->node);
     mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_DONE,
@@ -322,180 +323,4 @@ void mr_task_end(mr_task *task, mr_task_state state, const char *reason)
                                       .cpu_us = task->cpu_us});
     fill_outputs(task, state == MR_TASK_SUCCEEDED || state == MR_TASK_CACHED);
     advance_prefix(task->node);
-}
-
-/* ---- concluding an attempt ---- */
-
-static void emit_outputs(const mr_task *task, const json_t *outputs)
-{
-    char item[96];
-    size_t i;
-    json_t *one;
-    json_array_foreach((json_t *)outputs, i, one)
-    {
-        mr_run_emit(task->run,
-                    (mr_event){.type = MR_EVENT_OUTPUT, .node = task->node->node->name, .item = mr_task_item_text(task, item), .detail = one});
-    }
-}
-
-static void emit_reports(const mr_task *task)
-{
-    char item[96];
-    for (size_t i = 0; i < task->report_count; i++) {
-        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_REPORT,
-                                          .node = task->node->node->name,
-                                          .item = mr_task_item_text(task, item),
-                                          .severity = task->reports[i].severity,
-                                          .reason = task->reports[i].message});
-    }
-}
-
-/* Ports that promise exactly one item a task must have got it. */
-static mr_status check_outputs(mr_task *task)
-{
-    const mr_node_run *node = task->node;
-    const mr_port *table = node->node->op->outputs;
-    char *message = NULL;
-    for (uint32_t p = 0; p < node->output_count; p++) {
-        size_t count = 0;
-        for (size_t i = 0; i < task->output_count; i++)
-            count += task->outputs[i].port == p;
-        bool fine = (table[p].flags & MR_PORT_MANY) || count == 1 || (count == 0 && (table[p].flags & MR_PORT_OPTIONAL));
-        if (fine || node->streaming)
-            continue;
-        if (asprintf(&message, "op '%s' emitted %zu artifacts on port '%s', which takes exactly one", node->node->op->name, count, table[p].name) >=
-            0)
-            mr_report_add(task, MR_SEVERITY_ERROR, NULL, "this is a defect of the plugin", message);
-        return MR_ERR_INTERNAL;
-    }
-    return MR_OK;
-}
-
-/* Not under the lock: blocks until durable. */
-static mr_status commit(mr_task *task, const char *state, const json_t *outputs)
-{
-    char item[96];
-    mr_diags *diags = mr_diags_new();
-    const mr_task_record record = {.run = task->run->id,
-                                   .node = task->node->node->name,
-                                   .item = mr_task_item_text(task, item),
-                                   .identity = task->identity[0] ? task->identity : NULL,
-                                   .state = state,
-                                   .reason = last_error(task) ? last_error(task)->message : NULL,
-                                   .started_us = task->started_us,
-                                   .ended_us = mr_wall_us(),
-                                   .cpu_us = task->cpu_us,
-                                   .attempt = task->attempt};
-    json_t *facts = outputs ? mr_task_facts(task) : NULL;
-    const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs, .facts = facts};
-    mr_status status = mr_store_task_done(task->run->engine->store, &record, outputs && task->identity[0] ? &result : NULL, diags);
-    const mr_diag *first = mr_diags_first(diags);
-    if (status != MR_OK && outputs) /* that a failure is not in the journal is no second failure */
-        mr_report_add(task, MR_SEVERITY_ERROR, NULL, first ? first->hint : NULL, strdup(first ? first->message : "the task store refused"));
-    mr_diags_free(diags);
-    json_decref(facts);
-    return status;
-}
-
-static mr_status conclude_success(mr_task *task, json_t **ret_outputs)
-{
-    mr_status status = check_outputs(task);
-    if (status == MR_OK && !task->identity[0])
-        status = mr_task_identity(task);
-    if (status != MR_OK)
-        return status;
-    *ret_outputs = mr_outputs_json(task);
-    return *ret_outputs ? commit(task, "succeeded", *ret_outputs) : MR_ERR_NOMEM;
-}
-
-#define HOST_LOST_DELAY_US (100 * 1000ll)
-
-static bool may_retry(const mr_task *task, mr_status status)
-{
-    if (task->host_lost && status == MR_ERR_UNAVAILABLE)
-        return !atomic_load(&task->cancel);
-    /* What cost a host was no attempt of the node's own. */
-    return status == MR_ERR_UNAVAILABLE && task->attempt - task->strikes < task->node->node->attempts && !atomic_load(&task->cancel);
-}
-
-/* Lock held. The failure that decides what the run does. */
-static void conclude_failure(mr_task *task, mr_status status)
-{
-    const mr_node *node = task->node->node;
-    const mr_report *error = last_error(task);
-    char item[96];
-    if (may_retry(task, status)) {
-        int64_t wait = node->retry_delay_us;
-        for (uint32_t i = 1; i < task->attempt && wait < RETRY_DELAY_MAX_US; i++)
-            wait *= 2;
-        mr_run_emit(task->run, (mr_event){.type = MR_EVENT_TASK_RETRY,
-                                          .node = node->name,
-                                          .item = mr_task_item_text(task, item),
-                                          .attempt = task->attempt,
-                                          .reason = error ? error->message : mr_status_text(status)});
-        mr_task_clear_attempt(task);
-        delay(task, task->host_lost ? HOST_LOST_DELAY_US : wait < RETRY_DELAY_MAX_US ? wait : RETRY_DELAY_MAX_US);
-        return;
-    }
-    if (node->on_error == MR_ON_ERROR_SKIP) {
-        mr_task_end(task, MR_TASK_SKIPPED, error ? error->message : mr_status_text(status));
-        return;
-    }
-    mr_run_fail(task->run, task, status);
-    mr_task_end(task, MR_TASK_FAILED, error ? error->message : mr_status_text(status));
-}
-
-static mr_status name_timeout(mr_task *task, mr_status status)
-{
-    char *message = NULL;
-    char limit[32];
-    if (status != MR_ERR_CANCELLED || !atomic_load(&task->timed_out))
-        return status;
-    mr_duration_text(task->node->node->timeout_us, limit, sizeof(limit));
-    if (asprintf(&message, "did not end within its timeout of %s", limit) >= 0)
-        mr_report_add(task, MR_SEVERITY_ERROR, NULL, "raise the node's 'timeout', or make its work smaller", message);
-    return MR_ERR_LIMIT;
-}
-
-/* The attempt does not count; another worker may have the task as soon as it is queued. */
-static void again(mr_task *task)
-{
-    task->attempt--;
-    mr_task_clear_attempt(task);
-}
-
-void mr_task_conclude(mr_task *task, mr_status status)
-{
-    mr_engine *engine = task->run->engine;
-    json_t *outputs = NULL;
-    task->batch->concluded[task->batch_slot] = true;
-    status = mr_task_check_sources(task, name_timeout(task, status));
-    if (status == MR_OK)
-        status = conclude_success(task, &outputs);
-    const bool alone = !task->batch || task->batch->count == 1;
-    const bool final = alone && status < 0 && status != MR_ERR_CANCELLED && !may_retry(task, status);
-    if (final)
-        commit(task, task->node->node->on_error == MR_ON_ERROR_SKIP ? "skipped" : "failed", NULL);
-
-    pthread_mutex_lock(&engine->lock);
-    if (status == MR_OK || final)
-        emit_reports(task);
-    if (status == MR_OK) {
-        emit_outputs(task, outputs);
-        mr_task_end(task, MR_TASK_SUCCEEDED, NULL);
-    } else if (status == MR_ERR_CANCELLED) {
-        mr_task_end(task, MR_TASK_CANCELLED, NULL);
-    } else if (status == MR_NOT_YET) {
-        again(task);
-        delay(task, NOT_YET_DELAY_US);
-    } else if (!alone) { /* which of the batch is to blame is not known */
-        again(task);
-        task->solo = true;
-        mr_task_requeue(task);
-    } else {
-        conclude_failure(task, status);
-    }
-    mr_run_settle(task->run);
-    pthread_mutex_unlock(&engine->lock);
-    json_decref(outputs);
 }

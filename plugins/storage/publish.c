@@ -291,18 +291,10 @@ static mr_status tell(const struct publisher *publisher)
         files++;
         bytes += (json_int_t)entry->size;
     }
-    char *folder = realpath(publisher->output_dir, NULL);
     for (uint32_t i = 0; i < PUBLISH_OUT_PUBLISHED && status == MR_OK; i++) {
-        const char *path = publisher->outputs[i];
-        char *file = NULL;
-        if (!path)
-            continue;
-        if (asprintf(&file, "%s/%s", folder ? folder : publisher->output_dir, path) < 0)
-            file = NULL;
-        status = file ? emit(publisher, i, json_pack("{s:s, s:s}", "path", path, "file", file)) : MR_ERR_NOMEM;
-        free(file);
+        if (publisher->outputs[i])
+            status = emit(publisher, i, json_pack("{s:s}", "path", publisher->outputs[i]));
     }
-    free(folder);
     if (status == MR_OK)
         status = emit(publisher, PUBLISH_OUT_PUBLISHED,
                       json_pack("{s:I, s:I, s:I, s:I, s:I}", "files", files, "bytes", bytes, "written", (json_int_t)publisher->written, "unchanged",

@@ -31,7 +31,7 @@ static mr_status emit_value(const mr_host *host, mr_task *task, uint32_t port, i
     return host->emit(task, port, meta, NULL);
 }
 
-/* test.count: emits 0 … n-1 */
+/* test.count: emits 0 … n-1, when what comes in on 'after' is complete */
 typedef struct count_params {
     int64_t n;
 } count_params;
@@ -179,7 +179,11 @@ static const mr_param fail_table[] = {MR_INT(fail_params, on, .standard = "2", .
 
 #define OP(op_name, entry) .size = sizeof(mr_op), .version = 1, .name = op_name, .summary = "for tests of the engine", .memory_mb = 1, .run = entry
 
-static const mr_op op_count = {OP("test.count", run_count), .cpu = 1, .outputs = PORTS(VALUE("values", MR_PORT_MANY)), .params = count_table,
+static const mr_op op_count = {OP("test.count", run_count),
+                               .cpu = 1,
+                               .inputs = PORTS(VALUE("after", MR_PORT_MANY | MR_PORT_OPTIONAL)),
+                               .outputs = PORTS(VALUE("values", MR_PORT_MANY)),
+                               .params = count_table,
                                .params_size = sizeof(count_params)};
 static const mr_op op_add = {OP("test.add", run_add),
                              .cpu = 1,

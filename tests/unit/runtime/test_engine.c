@@ -171,8 +171,8 @@ static void test_plan_says_what_would_run(void **context)
 }
 
 static const char batches[] = "millrace: 1\nname: batches\nnodes:\n"
-                              "  chunks: {op: test.count, with: {n: 40}}\n"
                               "  rungs: {op: test.count, with: {n: 3}}\n"
+                              "  chunks: {op: test.count, in: {after: rungs.values}, with: {n: 40}}\n"
                               "  half: {op: test.half, each: {item: chunks.values}}\n"
                               "  join: {op: test.join, each: {item: chunks.values, half: half.half}, for: {rung: rungs.values}}\n"
                               "  all: {op: test.list, in: {values: join.joined}}\n"

@@ -132,7 +132,7 @@ static void test_a_run_is_journalled_in_order(void **context)
 {
     world *it = *context;
     mr_autojson json_t *given = json_pack("{s:s}", "preset", "medium");
-    assert_int_equal(mr_store_run_begin(it->store, "r1", "vod", given, it->diags), MR_OK);
+    assert_int_equal(mr_store_run_begin(it->store, "r1", "vod", "proc-1", given, it->diags), MR_OK);
     mr_task_record record = task("r1", "0", NULL, "failed");
     record.reason = "the disk is away";
     assert_int_equal(mr_store_task_done(it->store, &record, NULL, it->diags), MR_OK);
@@ -141,13 +141,16 @@ static void test_a_run_is_journalled_in_order(void **context)
     mr_autojson json_t *outputs = json_array();
     const mr_result result = {.identity = "sha256:1", .op = "test.op", .outputs = outputs};
     assert_int_equal(mr_store_task_done(it->store, &record, &result, it->diags), MR_OK);
-    record = task("r1", "1", "sha256:2", "cached");
+    record = task("r1", "1", "sha256:2", "cached"); /* its result was collected: nothing is recorded, and nothing said */
+    assert_int_equal(mr_store_task_done(it->store, &record, NULL, it->diags), MR_ERR_NOT_FOUND);
+    assert_null(mr_diags_first(it->diags));
+    record.identity = "sha256:1";
     assert_int_equal(mr_store_task_done(it->store, &record, NULL, it->diags), MR_OK);
     assert_int_equal(mr_store_run_end(it->store, "r1", "succeeded", NULL, it->diags), MR_OK);
     assert_rows(it->path, "SELECT run, pipeline, given, state, reason, ended_us >= started_us FROM runs",
                 "r1|vod|{\"preset\":\"medium\"}|succeeded|-|1");
     assert_rows(it->path, "SELECT node, item, identity, state, reason, attempt, started_us, ended_us, cpu_us FROM run_tasks ORDER BY item",
-                "video|0|sha256:1|succeeded|-|2|10|20|5\nvideo|1|sha256:2|cached|-|1|10|20|5");
+                "video|0|sha256:1|succeeded|-|2|10|20|5\nvideo|1|sha256:1|cached|-|1|10|20|5");
     assert_rows(it->path, "SELECT seq, event, node, item, state, reason, attempt FROM events ORDER BY seq",
                 "1|run.started|-|-|running|-|-\n2|task.done|video|0|failed|the disk is away|1\n3|task.done|video|0|succeeded|-|2\n"
                 "4|task.done|video|1|cached|-|1\n5|run.done|-|-|succeeded|-|-");
@@ -156,8 +159,8 @@ static void test_a_run_is_journalled_in_order(void **context)
 static void test_a_run_begins_once_and_ends_only_when_it_began(void **context)
 {
     world *it = *context;
-    assert_int_equal(mr_store_run_begin(it->store, "r1", "vod", NULL, it->diags), MR_OK);
-    assert_int_equal(mr_store_run_begin(it->store, "r1", "vod", NULL, it->diags), MR_ERR_CONFLICT);
+    assert_int_equal(mr_store_run_begin(it->store, "r1", "vod", "proc-1", NULL, it->diags), MR_OK);
+    assert_int_equal(mr_store_run_begin(it->store, "r1", "vod", "proc-1", NULL, it->diags), MR_ERR_CONFLICT);
     assert_int_equal(mr_store_run_end(it->store, "r2", "failed", "no", it->diags), MR_ERR_NOT_FOUND);
     assert_int_equal(mr_diags_errors(it->diags), 2);
     assert_rows(it->path, "SELECT count(*) FROM events", "1");
