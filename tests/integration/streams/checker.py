@@ -110,7 +110,8 @@ def check_seams(source, media, size, fps, problems, name):
                 problems.append(f"{name}: {path.name} fits better one frame {word}")
 
 
-def _check_ceiling(name, media, ceiling, problems):
+def check_ceiling(name, media, ceiling, problems):
+    """A stream shorter than a second counts as one."""
     bits = sum(8 * path.stat().st_size for path, _ in media.segments)
     mean = bits / max(1.0, media.seconds)
     if ceiling and mean > CEILING_TOLERANCE * ceiling:
@@ -156,7 +157,7 @@ def _check_video(source, master, expect, sound_start, source_times, problems):
                 problems.append(f"{name}: {len(times)} frames decode, {expected} are in the source ({len(source_times)} decoded)")
         if abs(media.seconds - len(times) / fps) > 1.0 / fps + 0.001:
             problems.append(f"{name}: the playlist lasts {media.seconds:.3f} s, its {len(times)} frames {len(times) / fps:.3f} s")
-        _check_ceiling(name, media, (expect.ceilings or {}).get(name), problems)
+        check_ceiling(name, media, (expect.ceilings or {}).get(name), problems)
         starts = starts_of[name] = _check_segments(name, media, problems)
         if starts and abs(starts[0] - 0) > 0.001:
             problems.append(f"{name}: starts at {starts[0]:.3f} s, not at 0")

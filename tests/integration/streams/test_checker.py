@@ -11,6 +11,7 @@ from pathlib import Path
 
 import checker
 import clips
+import playlists
 import run
 
 SOURCES = {  # what is done to the clip's picture and sound
@@ -79,6 +80,10 @@ def main():
     problems = checker.check_stream(made["right"], right, expect)
     failed = len(problems)
     print("the right tree:", problems or "right")
+    over = []
+    checker.check_ceiling("180p", playlists.read_media(right / "video" / "180p" / "index.m3u8"), 50_000, over)
+    print("a low ceiling:", over[0] if over else "NOT FOUND")
+    failed += not over
     for name, tree, word in broken_trees(options, made, right):
         found = [problem for problem in checker.check_stream(made["right"], tree, expect) if word in problem]
         print(f"{name}: {found[0] if found else 'NOT FOUND'}")
