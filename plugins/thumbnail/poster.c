@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-enum { IN_SOURCE, IN_INFO };
 enum { OUT_IMAGE };
 enum { CANDIDATES = 12, ENOUGH = 4, SMALL = 160, DECODE_LIMIT = 600, DECODE_STEP = 25 };
 
@@ -29,12 +28,6 @@ static const mr_param params[] = {
     MR_INT(struct poster_params, quality, .standard = "90", .min = "1", .max = "100", .help = "of the JPEG: 100 is best"),
     MR_TEXT(struct poster_params, path, .standard = "poster.jpg", .min = "1", .max = "200", .help = "its place in the published tree"),
     MR_PARAM_END,
-};
-
-static const mr_port inputs[] = {
-    [IN_SOURCE] = {"source", MR_TYPE_MEDIA, 0, "the source"},
-    [IN_INFO] = {"info", MR_TYPE_JSON, 0, "what probe.media says of it"},
-    {0},
 };
 
 static const mr_port outputs[] = {
@@ -116,7 +109,7 @@ static mr_status find_good(thumb_source *source, int64_t *ret_us)
     if (status == MR_OK && search.seen < ENOUGH && (search.seen == 0 || search.best_score < GOOD_SCORE))
         status = judge_between(&search);
     if (status == MR_OK && search.seen == 0)
-        status = mr_media_refuse(source->format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
+        status = MR_END;
     *ret_us = search.best_us;
     thumb_shape_free(search.shape);
     av_frame_free(&search.frame);
@@ -147,8 +140,9 @@ static mr_status emit_picture(thumb_source *source, const struct poster_params *
     return status;
 }
 
-static mr_status make(thumb_source *source, const struct poster_params *options)
+static mr_status make(thumb_source *source, const void *given)
 {
+    const struct poster_params *options = given;
     int64_t wanted = source->origin_us + (options->time < source->duration_us ? options->time : source->duration_us);
     int64_t us = 0;
     AVFrame *frame = av_frame_alloc();
@@ -160,8 +154,6 @@ static mr_status make(thumb_source *source, const struct poster_params *options)
         status = thumb_source_reopen(source, false);
     if (status == MR_OK)
         status = thumb_source_at(source, wanted, frame, &us);
-    if (status == MR_END)
-        status = mr_media_refuse(source->format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
     if (status == MR_OK)
         status = emit_picture(source, options, us, frame, picture);
     av_frame_free(&frame);
@@ -171,16 +163,7 @@ static mr_status make(thumb_source *source, const struct poster_params *options)
 
 static mr_status run(const mr_host *host, const mr_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        mr_task *task = batch->tasks[i].task;
-        thumb_source source;
-        mr_status status = thumb_source_open(host, task, host->input(task, IN_INFO, 0), host->input(task, IN_SOURCE, 0), true, &source);
-        if (status == MR_OK)
-            status = make(&source, batch->tasks[i].params);
-        thumb_source_close(&source);
-        host->finish(task, status);
-    }
-    return MR_OK;
+    return thumb_run(host, batch, true, make);
 }
 
 const mr_op mr_op_thumbnail_poster = {
@@ -191,7 +174,7 @@ const mr_op mr_op_thumbnail_poster = {
     .help = "Black, white, plain, faded and blurred pictures are passed over. The poster is upright, has square pixels, and HDR is tone-mapped.",
     .cpu = 1,
     .memory_mb = 256,
-    .inputs = inputs,
+    .inputs = thumb_inputs,
     .outputs = outputs,
     .params = params,
     .params_size = sizeof(struct poster_params),

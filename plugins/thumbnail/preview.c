@@ -10,7 +10,6 @@
 #include <libavutil/opt.h>
 #include <stdlib.h>
 
-enum { IN_SOURCE, IN_INFO };
 enum { OUT_IMAGE };
 
 struct preview_params {
@@ -33,19 +32,13 @@ static const mr_param params[] = {
     MR_PARAM_END,
 };
 
-static const mr_port inputs[] = {
-    [IN_SOURCE] = {"source", MR_TYPE_MEDIA, 0, "the source"},
-    [IN_INFO] = {"info", MR_TYPE_JSON, 0, "what probe.media says of it"},
-    {0},
-};
-
 static const mr_port outputs[] = {
     [OUT_IMAGE] = {"image", MR_TYPE_IMAGE, 0, "the preview, an animated WebP"},
     {0},
 };
 
 typedef struct preview {
-    thumb_source source;
+    thumb_source *source;
     const struct preview_params *params;
     thumb_shape *shape;
     AVCodecContext *encoder;
@@ -60,15 +53,15 @@ typedef struct preview {
 
 static mr_status failed(const preview *work, int error, const char *what)
 {
-    return mr_media_error(work->source.host, work->source.task, error, what);
+    return mr_media_error(work->source->host, work->source->task, error, what);
 }
 
 static mr_status open_encoder(preview *work)
 {
     const AVCodec *codec = avcodec_find_encoder_by_name("libwebp_anim");
     if (!codec) {
-        work->source.host->report(work->source.task, MR_SEVERITY_ERROR, NULL, "install FFmpeg libraries that have it",
-                                  "these libraries have no encoder 'libwebp_anim'");
+        work->source->host->report(work->source->task, MR_SEVERITY_ERROR, NULL, "install FFmpeg libraries that have it",
+                                   "these libraries have no encoder 'libwebp_anim'");
         return MR_ERR_UNSUPPORTED;
     }
     work->encoder = avcodec_alloc_context3(codec);
@@ -89,14 +82,14 @@ static mr_status open_encoder(preview *work)
 
 static mr_status open_all(preview *work)
 {
-    thumb_source_fit(&work->source, (int)work->params->width, (int)work->params->width, &work->width, &work->height);
+    thumb_source_fit(work->source, (int)work->params->width, (int)work->params->width, &work->width, &work->height);
     work->frame = av_frame_alloc();
     work->held = av_frame_alloc();
     work->small = av_frame_alloc();
     work->packet = av_packet_alloc();
     if (!work->frame || !work->held || !work->small || !work->packet)
         return failed(work, AVERROR(ENOMEM), "the preview");
-    mr_status status = thumb_shape_new(&work->source, work->width, work->height, THUMB_LIMITED, false, &work->shape);
+    mr_status status = thumb_shape_new(work->source, work->width, work->height, THUMB_LIMITED, false, &work->shape);
     return status == MR_OK ? open_encoder(work) : status;
 }
 
@@ -119,7 +112,7 @@ static mr_status send_held(preview *work, bool changed)
 /* count pictures from the keyframe at or before a moment on. A source that ends repeats its last one. */
 static mr_status show_moment(preview *work, int64_t us, int count)
 {
-    thumb_source *source = &work->source;
+    thumb_source *source = work->source;
     int64_t start_us = 0;
     int64_t frame_us = 0;
     bool more = true;
@@ -152,7 +145,7 @@ static mr_status show_moment(preview *work, int64_t us, int count)
 
 static mr_status show_all(preview *work)
 {
-    const thumb_source *source = &work->source;
+    const thumb_source *source = work->source;
     int pictures = (int)(work->params->duration * work->params->fps / 1000000);
     int64_t length = source->end_us - source->start_us;
     int moments = (int)work->params->moments;
@@ -182,41 +175,29 @@ static mr_status emit_preview(preview *work)
         return failed(work, error, "encoding WebP");
     json_t *meta = json_pack("{s:s,s:s,s:s,s:i,s:i,s:I}", "role", "preview", "path", work->params->path, "content_type", "image/webp", "width",
                              work->width, "height", work->height, "duration_us", (json_int_t)(work->sent * 1000000 / work->params->fps));
-    return thumb_emit(work->source.host, work->source.task, OUT_IMAGE, meta, work->packet->data, (size_t)work->packet->size);
+    return thumb_emit(work->source->host, work->source->task, OUT_IMAGE, meta, work->packet->data, (size_t)work->packet->size);
 }
 
-static mr_status make(preview *work)
+static mr_status make(thumb_source *source, const void *given)
 {
-    mr_status status = open_all(work);
+    preview work = {.source = source, .params = given};
+    mr_status status = open_all(&work);
     if (status == MR_OK)
-        status = show_all(work);
-    if (status == MR_END)
-        return mr_media_refuse(work->source.format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
-    return status == MR_OK ? emit_preview(work) : status;
-}
-
-static mr_status run_one(const mr_host *host, const mr_batch_task *one)
-{
-    preview work = {.params = one->params};
-    mr_status status =
-        thumb_source_open(host, one->task, host->input(one->task, IN_INFO, 0), host->input(one->task, IN_SOURCE, 0), false, &work.source);
+        status = show_all(&work);
     if (status == MR_OK)
-        status = make(&work);
+        status = emit_preview(&work);
     avcodec_free_context(&work.encoder);
     thumb_shape_free(work.shape);
     av_frame_free(&work.frame);
     av_frame_free(&work.held);
     av_frame_free(&work.small);
     av_packet_free(&work.packet);
-    thumb_source_close(&work.source);
     return status;
 }
 
 static mr_status run(const mr_host *host, const mr_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->count; i++)
-        host->finish(batch->tasks[i].task, run_one(host, &batch->tasks[i]));
-    return MR_OK;
+    return thumb_run(host, batch, false, make);
 }
 
 const mr_op mr_op_thumbnail_preview = {
@@ -227,7 +208,7 @@ const mr_op mr_op_thumbnail_preview = {
     .help = "An animated WebP with a few moments of the video, for lists and hovering.",
     .cpu = 1,
     .memory_mb = 256,
-    .inputs = inputs,
+    .inputs = thumb_inputs,
     .outputs = outputs,
     .params = params,
     .params_size = sizeof(struct preview_params),

@@ -74,14 +74,6 @@ static mr_status read_info(thumb_source *source, const mr_artifact *artifact)
     return status;
 }
 
-mr_status thumb_source_open(const mr_host *host, mr_task *task, const mr_artifact *info, const mr_artifact *artifact, bool keyframes_only,
-                            thumb_source *ret_source)
-{
-    *ret_source = (thumb_source){.host = host, .task = task, .artifact = artifact};
-    mr_status status = read_info(ret_source, info);
-    return status == MR_OK ? thumb_source_reopen(ret_source, keyframes_only) : status;
-}
-
 mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only)
 {
     const mr_decoder_options options = {.keyframes_only = keyframes_only};
@@ -95,14 +87,35 @@ mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only)
     return status;
 }
 
-void thumb_source_close(thumb_source *source)
+static void close_source(thumb_source *source)
 {
-    if (!source)
-        return;
     mr_decoder_close(source->decoder);
     mr_media_close(&source->format);
     free(source->keyframes);
-    *source = (thumb_source){0};
+}
+
+const mr_port thumb_inputs[] = {
+    [THUMB_IN_SOURCE] = {"source", MR_TYPE_MEDIA, 0, "the source"},
+    [THUMB_IN_INFO] = {"info", MR_TYPE_JSON, 0, "what probe.media says of it"},
+    {0},
+};
+
+mr_status thumb_run(const mr_host *host, const mr_batch *batch, bool keyframes_only, mr_status (*make)(thumb_source *source, const void *params))
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        mr_task *task = batch->tasks[i].task;
+        thumb_source source = {.host = host, .task = task, .artifact = host->input(task, THUMB_IN_SOURCE, 0)};
+        mr_status status = read_info(&source, host->input(task, THUMB_IN_INFO, 0));
+        if (status == MR_OK)
+            status = thumb_source_reopen(&source, keyframes_only);
+        if (status == MR_OK)
+            status = make(&source, batch->tasks[i].params);
+        if (status == MR_END)
+            status = mr_media_refuse(source.format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
+        close_source(&source);
+        host->finish(task, status);
+    }
+    return MR_OK;
 }
 
 mr_status thumb_source_next(thumb_source *source, AVFrame *frame, int64_t *ret_us)

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { IN_SOURCE, IN_INFO };
 enum { OUT_IMAGES, OUT_TRACK };
 enum { AIM = 100, MAX_TILES = 10000, LOOK_AT = 8 };
 
@@ -36,12 +35,6 @@ static const mr_param params[] = {
     MR_PARAM_END,
 };
 
-static const mr_port inputs[] = {
-    [IN_SOURCE] = {"source", MR_TYPE_MEDIA, 0, "the source"},
-    [IN_INFO] = {"info", MR_TYPE_JSON, 0, "what probe.media says of it"},
-    {0},
-};
-
 static const mr_port outputs[] = {
     [OUT_IMAGES] = {"images", MR_TYPE_IMAGE, MR_PORT_MANY, "the sheets, JPEGs"},
     [OUT_TRACK] = {"track", MR_TYPE_FILE, 0, "storyboard.vtt: what lies where, for players"},
@@ -49,7 +42,7 @@ static const mr_port outputs[] = {
 };
 
 typedef struct storyboard {
-    thumb_source source;
+    thumb_source *source;
     const struct storyboard_params *params;
     int64_t interval_us;
     int tiles;
@@ -68,7 +61,7 @@ typedef struct storyboard {
 
 static mr_status plan(storyboard *board)
 {
-    const thumb_source *source = &board->source;
+    const thumb_source *source = board->source;
     int64_t duration = source->duration_us > 0 ? source->duration_us : 1;
     int64_t interval = board->params->interval;
     if (interval == 0) {
@@ -93,8 +86,8 @@ static mr_status plan(storyboard *board)
 /* The moment that a tile stands for: the middle of its time. */
 static int64_t moment(const storyboard *board, int tile)
 {
-    int64_t us = board->source.origin_us + tile * board->interval_us + board->interval_us / 2;
-    int64_t end = board->source.end_us - 1;
+    int64_t us = board->source->origin_us + tile * board->interval_us + board->interval_us / 2;
+    int64_t end = board->source->end_us - 1;
     return us < end ? us : end;
 }
 
@@ -105,7 +98,7 @@ static mr_status emit_sheet(storyboard *board)
     uint8_t *data = NULL;
     size_t len = 0;
     char path[64];
-    const thumb_source *source = &board->source;
+    const thumb_source *source = board->source;
     int per_sheet = board->columns * board->rows;
     int index = (board->done - 1) / per_sheet;
     int tiles = board->done - index * per_sheet;
@@ -126,7 +119,7 @@ static mr_status emit_sheet(storyboard *board)
 /* Puts the last tile made in the next place. */
 static mr_status place(storyboard *board)
 {
-    const thumb_source *source = &board->source;
+    const thumb_source *source = board->source;
     int per_sheet = board->columns * board->rows;
     int at = board->done % per_sheet;
     if (!board->sheet)
@@ -144,7 +137,7 @@ static mr_status place(storyboard *board)
 /* The keyframe that is shown for a moment; decodes it into board->frame when it is another than `last`. */
 static mr_status keyframe_at(storyboard *board, int64_t wanted, int64_t last, int64_t *ret_us)
 {
-    thumb_source *source = &board->source;
+    thumb_source *source = board->source;
     *ret_us = last;
     if (last != INT64_MIN && source->keyframes && thumb_source_keyframe(source, wanted) == last)
         return MR_OK;
@@ -154,7 +147,7 @@ static mr_status keyframe_at(storyboard *board, int64_t wanted, int64_t last, in
 /* Would neighbouring tiles mostly show the same keyframe? Where the keyframes are not known, some neighbours in the middle are tried. */
 static mr_status check_keyframes(storyboard *board, bool *ret_sparse)
 {
-    const thumb_source *source = &board->source;
+    const thumb_source *source = board->source;
     int first = source->keyframes ? 0 : board->tiles / 2;
     int end = source->keyframes || board->tiles - first < LOOK_AT ? board->tiles : first + LOOK_AT;
     int different = 0;
@@ -200,7 +193,7 @@ static mr_status jump_through(storyboard *board)
 /* Every picture is decoded; a tile gets the one that is shown at its moment. MR_END: none can be decoded. */
 static mr_status walk_through(storyboard *board)
 {
-    thumb_source *source = &board->source;
+    thumb_source *source = board->source;
     int64_t held_us;
     int64_t us = INT64_MIN;
     bool shaped = false;
@@ -244,7 +237,7 @@ static void write_time(FILE *out, int64_t us)
 
 static mr_status emit_track(const storyboard *board)
 {
-    const thumb_source *source = &board->source;
+    const thumb_source *source = board->source;
     int per_sheet = board->columns * board->rows;
     char *text = NULL;
     size_t len = 0;
@@ -271,7 +264,8 @@ static mr_status emit_track(const storyboard *board)
     return status;
 }
 
-static mr_status make(storyboard *board)
+/* MR_END: none can be decoded. */
+static mr_status make_all(storyboard *board)
 {
     bool sparse;
     mr_status status = plan(board);
@@ -282,31 +276,23 @@ static mr_status make(storyboard *board)
     status = sparse ? walk_through(board) : jump_through(board);
     if (status == MR_END && board->done == 0 && !sparse)
         status = walk_through(board);
-    if (status == MR_END)
-        status = mr_media_refuse(board->source.format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
     return status == MR_OK ? emit_track(board) : status;
 }
 
-static mr_status run_one(const mr_host *host, const mr_batch_task *one)
+static mr_status make(thumb_source *source, const void *given)
 {
-    storyboard board = {.params = one->params};
-    mr_status status =
-        thumb_source_open(host, one->task, host->input(one->task, IN_INFO, 0), host->input(one->task, IN_SOURCE, 0), true, &board.source);
-    if (status == MR_OK)
-        status = make(&board);
+    storyboard board = {.source = source, .params = given};
+    mr_status status = make_all(&board);
     thumb_shape_free(board.shape);
     av_frame_free(&board.frame);
     av_frame_free(&board.tile);
     av_frame_free(&board.sheet);
-    thumb_source_close(&board.source);
     return status;
 }
 
 static mr_status run(const mr_host *host, const mr_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->count; i++)
-        host->finish(batch->tasks[i].task, run_one(host, &batch->tasks[i]));
-    return MR_OK;
+    return thumb_run(host, batch, true, make);
 }
 
 const mr_op mr_op_thumbnail_storyboard = {
@@ -319,7 +305,7 @@ const mr_op mr_op_thumbnail_storyboard = {
             "enough of them.",
     .cpu = 1,
     .memory_mb = 256,
-    .inputs = inputs,
+    .inputs = thumb_inputs,
     .outputs = outputs,
     .params = params,
     .params_size = sizeof(struct storyboard_params),

@@ -34,10 +34,16 @@ typedef struct thumb_source {
     bool keyframes_only;
 } thumb_source;
 
-/* Reads info (what probe.media says) and opens the picture track. thumb_source_close is due in any case. */
-mr_status thumb_source_open(const mr_host *host, mr_task *task, const mr_artifact *info, const mr_artifact *artifact, bool keyframes_only,
-                            thumb_source *ret_source);
-void thumb_source_close(thumb_source *source);
+/* The ports that every op of this plugin has. */
+enum { THUMB_IN_SOURCE, THUMB_IN_INFO };
+extern const mr_port thumb_inputs[];
+
+/*
+ * Runs a batch: reads what probe.media says of each task's source, opens its picture track, and has make() do the rest. MR_END from make(): there was
+ * no picture at all, and the source is refused.
+ */
+mr_status thumb_run(const mr_host *host, const mr_batch *batch, bool keyframes_only, mr_status (*make)(thumb_source *source, const void *params));
+
 /* Closes the decoder and opens one that decodes everything, or keyframes only. It stands at the start. */
 mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only);
 /* The next picture. MR_END: none. */
