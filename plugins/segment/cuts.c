@@ -13,7 +13,7 @@
 #define MAX_SEGMENTS 250000
 #define HINT         "use a pipeline that encodes, as vod.yaml does (transcode.video, transcode.audio)"
 
-static mr_status unfit(const mr_host *host, mr_task *task, const char *what)
+mr_status cuts_unfit(const mr_host *host, mr_task *task, const char *what)
 {
     host->report(task, MR_SEVERITY_ERROR, NULL, HINT, "the source can't be streamed as it is: %s", what);
     return MR_ERR_INPUT;
@@ -32,16 +32,16 @@ mr_status cuts_check_picture(const mr_host *host, mr_task *task, const AVStream 
     default:
         snprintf(what, sizeof(what), "its picture is in %s, where players take H.264, HEVC, AV1 and VP9",
                  avcodec_get_name(stream->codecpar->codec_id));
-        return unfit(host, task, what);
+        return cuts_unfit(host, task, what);
     }
     if (interlaced && strcmp(interlaced, "no") != 0)
-        return unfit(host, task, "its picture is interlaced");
+        return cuts_unfit(host, task, "its picture is interlaced");
     if (json_integer_value(json_object_get(picture, "rotation")) != 0 || json_is_true(json_object_get(picture, "mirror")))
-        return unfit(host, task, "its picture is stored turned or mirrored");
+        return cuts_unfit(host, task, "its picture is stored turned or mirrored");
     bool ten = format && strcmp(format, "yuv420p10le") == 0 && stream->codecpar->codec_id != AV_CODEC_ID_H264;
     if (!format || (!ten && strcmp(format, "yuv420p") != 0 && strcmp(format, "yuvj420p") != 0)) {
         snprintf(what, sizeof(what), "its pixels are %s, where players take 4:2:0", format ? format : "of an unknown kind");
-        return unfit(host, task, what);
+        return cuts_unfit(host, task, what);
     }
     return MR_OK;
 }
@@ -57,7 +57,7 @@ mr_status cuts_check_sound(const mr_host *host, mr_task *task, const AVStream *s
     default:
         snprintf(what, sizeof(what), "sound track %d is in %s, where players take AAC, Opus, MP3 and FLAC", stream->index,
                  avcodec_get_name(stream->codecpar->codec_id));
-        return unfit(host, task, what);
+        return cuts_unfit(host, task, what);
     }
 }
 
@@ -80,12 +80,12 @@ static mr_status find_packets(const mr_host *host, mr_task *task, const frame_gr
     }
     for (size_t i = first; i < end; i++) {
         if (scan->frames[i].flags & MR_FRAME_HIDDEN)
-            return unfit(host, task, "it has pictures that are decoded but not shown");
+            return cuts_unfit(host, task, "it has pictures that are decoded but not shown");
         if (scan->frames[i].flags & MR_FRAME_GUESSED)
-            return unfit(host, task, "its pictures have no presentation times");
+            return cuts_unfit(host, task, "its pictures have no presentation times");
     }
     if (first == end || !(scan->frames[first].flags & MR_FRAME_KEY))
-        return unfit(host, task, "it begins between two keyframes");
+        return cuts_unfit(host, task, "it begins between two keyframes");
     *ret_first = first;
     *ret_end = end;
     return MR_OK;
@@ -155,7 +155,7 @@ static mr_status check_lengths(const mr_host *host, mr_task *task, const cut_lis
         if (length > options->most_us) {
             snprintf(what, sizeof(what), "from %.3f s on it has no keyframe to cut at for %.3f s", (double)cuts->start_us[i] / 1e6,
                      (double)length / 1e6);
-            return unfit(host, task, what);
+            return cuts_unfit(host, task, what);
         }
     }
     return MR_OK;

@@ -20,6 +20,8 @@ typedef struct cut_list {
 } cut_list;
 
 /* Is the picture (info.video) one that players take as it is? Reports why not, and what to do. */
+/* Reports "the source can't be streamed as it is: WHAT"; MR_ERR_INPUT. */
+mr_status cuts_unfit(const mr_host *host, mr_task *task, const char *what);
 mr_status cuts_check_picture(const mr_host *host, mr_task *task, const AVStream *stream, const json_t *picture);
 mr_status cuts_check_sound(const mr_host *host, mr_task *task, const AVStream *stream);
 

@@ -5,6 +5,8 @@
  * on.
  */
 #include "remux.h"
+#include "cuts.h"
+#include "media/sample_entry.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -37,7 +39,11 @@ struct remux_track {
 
 static mr_status fail(const remux_track *track, int ret)
 {
-    return mr_media_error(track->host, track->task, ret, "segments without encoding");
+    char what[64];
+    if (ret == AVERROR(ENOMEM))
+        return mr_media_error(track->host, track->task, ret, "segments without encoding");
+    snprintf(what, sizeof(what), "track %d is damaged", track->options.stream->index);
+    return cuts_unfit(track->host, track->task, what);
 }
 
 static const char *text(const json_t *object, const char *key, const char *standard)
@@ -178,6 +184,15 @@ static int describe(const remux_track *track, const AVPacket *packet, AVCodecPar
     return 0;
 }
 
+/* Headers that can't be put into MP4 are found before anything is written: they are the source's. */
+static int try_entry(const AVCodecParameters *parameters)
+{
+    mr_bytes entry = {0};
+    int ret = mr_sample_entry_write(parameters, &entry);
+    mr_bytes_free(&entry);
+    return ret;
+}
+
 static mr_status emit_init(remux_track *track, const AVPacket *packet)
 {
     char codec[64];
@@ -185,11 +200,13 @@ static mr_status emit_init(remux_track *track, const AVPacket *packet)
     size_t len;
     AVCodecParameters *parameters = NULL;
     int ret = describe(track, packet, &parameters);
+    if (ret >= 0)
+        ret = try_entry(parameters);
     const mr_cmaf_options options = {
         .timescale = track->timescale, .language = text(track->options.info, "language", "und"), .priming = (uint32_t)track->priming};
     mr_status status = ret < 0 ? fail(track, ret) : mr_cmaf_new(track->host, track->task, parameters, &options, &track->cmaf);
-    if (status == MR_OK)
-        status = mr_codec_string(parameters, codec, sizeof(codec));
+    if (status == MR_OK && mr_codec_string(parameters, codec, sizeof(codec)) != MR_OK)
+        status = fail(track, AVERROR_INVALIDDATA);
     if (status == MR_OK)
         status = mr_cmaf_init_segment(track->cmaf, &data, &len);
     avcodec_parameters_free(&parameters);

@@ -4,6 +4,7 @@ Hostile files through `millrace run`: those that are bad as they are, and mutati
 sentence, with no process and no temporary file left, and the engine never dies.
     mutate.py --millrace BIN --work DIR [--count N] [--seed S] [--part K/N] [--jobs J] [--clips DIR] [--pipeline NAME]
     mutate.py --millrace BIN --work DIR --case NAME:SEED      one of them again; NAME alone: the file as it is
+    mutate.py --millrace BIN --work DIR --found               those of found.txt that go through the pipeline
 The same seed makes the same cases. What failed stays in DIR/failed, each with its file and what was said.
 """
 import argparse
@@ -26,6 +27,7 @@ import judge
 import mutations
 import sources
 
+FOUND = Path(__file__).resolve().parent / "found.txt"
 FOLDER = Path(__file__).resolve().parents[3] / "pipelines"
 RUNG = "ladder=[{height: 90, max_bitrate: 200k}]"
 PARAMS = {
@@ -159,13 +161,24 @@ def try_case(job):
     return outcome
 
 
+def one_case(text, files):
+    name, _, seed = text.partition(":")
+    return Case(name, int(seed) if seed else None, files[name]) if name in files else None
+
+
+def found_cases(options, files):
+    lines = [line.partition("#")[0].split() for line in FOUND.read_text().splitlines()]
+    cases = {line[1]: one_case(line[1], files) for line in lines if line and line[0] == options.pipeline}
+    for text in [text for text, case in cases.items() if not case]:
+        print(f"{text} is left out: the file is not here")
+    return [case for case in cases.values() if case]
+
+
 def plan_cases(options, good, bad):
+    if options.found:
+        return found_cases(options, {**good, **bad})
     if options.case:
-        name, _, seed = options.case.partition(":")
-        path = {**good, **bad}.get(name)
-        if not path:
-            sys.exit(f"mutate: there is no file '{name}' here")
-        return [Case(name, int(seed) if seed else None, path)]
+        return [one_case(options.case, {**good, **bad}) or sys.exit(f"mutate: there is no file '{options.case}' here")]
     cases = [Case(name, None, path) for name, path in bad.items()]
     pool = sorted({**good, **bad}.items())
     order = random.Random(options.seed)
@@ -200,6 +213,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="a setting of the engine: NAME=VALUE")
     parser.add_argument("--case", help="NAME:SEED")
+    parser.add_argument("--found", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     options.work = options.work.resolve()
