@@ -87,7 +87,7 @@ static void print_reason(const json_t *reason)
     const char *kind = text_of(reason, "reason");
     const json_int_t tasks = integer_of(reason, "tasks");
     if (strcmp(kind, "unfinished") == 0)
-        printf("was begun before, and %s", text_of(reason, "old"));
+        printf("was begun before, and ended as '%s'", text_of(reason, "old"));
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(kind, words[i].reason) != 0)
             continue;
