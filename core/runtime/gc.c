@@ -30,8 +30,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CLOCK_SLACK_US 100000 /* by which a file's time may lag behind the clock */
-#define SLICE          256    /* objects that are removed while the lock is held */
+#define CLOCK_SLACK_US 20000 /* by which a file's time may lag behind the clock */
+#define SLICE          256   /* objects that are removed while the lock is held */
 #define HEX            64
 
 typedef struct collection {
@@ -309,7 +309,7 @@ static mr_status look_what_is_held(collection *of)
                          " AND run IN (SELECT run FROM runs WHERE NOT " ENDED " OR ended_us >= ?1)",
                          &put);
     if (status == MR_OK) {
-        sqlite3_bind_int64(put, 1, of->begun_us - CLOCK_SLACK_US);
+        sqlite3_bind_int64(put, 1, of->begun_us);
         status = step(of, put);
     }
     sqlite3_finalize(put);
