@@ -5,6 +5,7 @@
  * Invariants
  *   - The reader is called without any lock, and the thread takes none but the queue's own, which it holds only to take an event off. So whoever
  *     puts an event in may hold the engine's lock, even when it has to wait for room: the reader gets on without it.
+ *   - An event is copied whole: what it says is nobody else's by the time it is read.
  *   - Nothing is lost. Above SOFT_LIMIT those who make events wait where they hold no lock (mr_delivery_wait: before a batch, and before what was
  *     committed is told), so a slow reader slows the workers, not whoever needs the engine's lock meanwhile. What is changed under one hold of the
  *     lock may go beyond; at HARD_LIMIT it waits under the lock, too: memory stays bounded whatever happens.
@@ -113,15 +114,6 @@ static size_t size_of(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
-static json_t *share(json_t *value)
-{
-#ifdef JANSSON_THREAD_SAFE_REFCOUNT
-    return json_incref(value);
-#else
-    return json_deep_copy(value);
-#endif
-}
-
 void mr_delivery_put(mr_delivery *delivery, const mr_event *event)
 {
     letter *it = malloc(sizeof(*it) + size_of(event->item) + size_of(event->reason) + size_of(event->hint));
@@ -132,7 +124,7 @@ void mr_delivery_put(mr_delivery *delivery, const mr_event *event)
     it->event.item = keep(&at, event->item);
     it->event.reason = keep(&at, event->reason);
     it->event.hint = keep(&at, event->hint);
-    it->detail = event->detail ? share((json_t *)event->detail) : NULL;
+    it->detail = event->detail ? json_deep_copy(event->detail) : NULL;
     it->event.detail = it->detail;
     it->next = NULL;
     pthread_mutex_lock(&delivery->lock);
