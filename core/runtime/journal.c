@@ -134,15 +134,21 @@ static json_t *row_json(sqlite3_stmt *row)
     return object;
 }
 
-/* All rows. Values of binds are bound in turn: texts, but numbers where texts has NULL. The lock is held. */
-static mr_status query(mr_journal *journal, const char *sql, const char *const *texts, const int64_t *numbers, int binds, mr_diags *diags,
-                       json_t **ret_rows)
+/* What a statement is given. */
+typedef struct value {
+    const char *text; /* NULL: the number */
+    int64_t number;
+} value;
+
+/* All rows. The lock is held. */
+static mr_status query(mr_journal *journal, const char *sql, const value *values, int count, mr_diags *diags, json_t **ret_rows)
 {
     sqlite3_stmt *statement = NULL;
     json_t *rows = json_array();
     int code = sqlite3_prepare_v2(journal->db, sql, -1, &statement, NULL);
-    for (int i = 0; i < binds && code == SQLITE_OK; i++)
-        code = texts[i] ? sqlite3_bind_text(statement, i + 1, texts[i], -1, SQLITE_STATIC) : sqlite3_bind_int64(statement, i + 1, numbers[i]);
+    for (int i = 0; i < count && code == SQLITE_OK; i++)
+        code = values[i].text ? sqlite3_bind_text(statement, i + 1, values[i].text, -1, SQLITE_STATIC)
+                              : sqlite3_bind_int64(statement, i + 1, values[i].number);
     while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         json_array_append_new(rows, row_json(statement));
         code = SQLITE_OK;
@@ -180,8 +186,8 @@ mr_status mr_journal_runs(mr_journal *journal, uint32_t most, mr_diags *diags, j
     size_t i;
     json_t *run;
     pthread_mutex_lock(&journal->lock);
-    mr_status status = query(journal, "SELECT " RUN_COLUMNS " FROM runs ORDER BY started_us DESC, run DESC LIMIT ?1", (const char *[]){NULL},
-                             (int64_t[]){most ? (int64_t)most : -1}, 1, diags, ret_runs);
+    mr_status status = query(journal, "SELECT " RUN_COLUMNS " FROM runs ORDER BY started_us DESC, run DESC LIMIT ?1",
+                             (const value[]){{.number = most ? (int64_t)most : -1}}, 1, diags, ret_runs);
     json_array_foreach(*ret_runs, i, run) settle_state(journal, run);
     pthread_mutex_unlock(&journal->lock);
     return status;
@@ -200,12 +206,12 @@ mr_status mr_journal_run(mr_journal *journal, const char *run, mr_diags *diags, 
     json_t *nodes = NULL;
     *ret_run = NULL;
     pthread_mutex_lock(&journal->lock);
-    mr_status status = query(journal, "SELECT " RUN_COLUMNS ", given FROM runs WHERE run = ?1", (const char *[]){run}, NULL, 1, diags, &rows);
+    mr_status status = query(journal, "SELECT " RUN_COLUMNS ", given FROM runs WHERE run = ?1", (const value[]){{.text = run}}, 1, diags, &rows);
     if (status == MR_OK)
         status = query(journal,
                        "SELECT node, count(*) AS tasks, sum(state = 'cached') AS cached, sum(state = 'failed') AS failed, sum(cpu_us) AS cpu_us"
                        " FROM run_tasks WHERE run = ?1 GROUP BY node ORDER BY min(started_us), node",
-                       (const char *[]){run}, NULL, 1, diags, &nodes);
+                       (const value[]){{.text = run}}, 1, diags, &nodes);
     json_t *found = json_array_get(rows, 0);
     if (status == MR_OK && found)
         settle_state(journal, found);
@@ -225,7 +231,7 @@ const char *mr_journal_state(mr_journal *journal, const char *run)
     static const char *const states[] = {"running", "interrupted", "succeeded", "failed", "cancelled"};
     mr_autojson json_t *rows = NULL;
     pthread_mutex_lock(&journal->lock);
-    if (query(journal, "SELECT state, owner FROM runs WHERE run = ?1", (const char *[]){run}, NULL, 1, NULL, &rows) == MR_OK &&
+    if (query(journal, "SELECT state, owner FROM runs WHERE run = ?1", (const value[]){{.text = run}}, 1, NULL, &rows) == MR_OK &&
         json_array_size(rows) > 0)
         settle_state(journal, json_array_get(rows, 0));
     pthread_mutex_unlock(&journal->lock);
@@ -244,7 +250,7 @@ mr_status mr_journal_find(mr_journal *journal, const char *text, mr_diags *diags
     mr_status status = query(journal,
                              "SELECT run FROM runs WHERE substr(run, 1, length(?1)) = ?1 OR substr(run, instr(run, '-') + 1, length(?1)) = ?1"
                              " ORDER BY run = ?1 DESC, started_us DESC LIMIT 3",
-                             (const char *[]){text}, NULL, 1, diags, &rows);
+                             (const value[]){{.text = text}}, 1, diags, &rows);
     pthread_mutex_unlock(&journal->lock);
     if (status != MR_OK)
         return status;
@@ -265,10 +271,11 @@ mr_status mr_journal_events(mr_journal *journal, const char *run, const char *no
     size_t i;
     const json_t *event;
     pthread_mutex_lock(&journal->lock);
-    mr_status status = query(journal,
-                             "SELECT seq, time_us, event, node, nullif(item, '') AS item, state, reason, nullif(attempt, 0) AS attempt, detail"
-                             " FROM events WHERE run = ?1 AND seq > ?2 AND (?4 = '' OR node = ?4) ORDER BY seq LIMIT ?3",
-                             (const char *[]){run, NULL, NULL, node ? node : ""}, (int64_t[]){0, *after, EVENTS_AT_A_TIME, 0}, 4, diags, ret_events);
+    mr_status status =
+        query(journal,
+              "SELECT seq, time_us, event, node, nullif(item, '') AS item, state, reason, nullif(attempt, 0) AS attempt, detail"
+              " FROM events WHERE run = ?1 AND seq > ?2 AND (?4 = '' OR node = ?4) ORDER BY seq LIMIT ?3",
+              (const value[]){{.text = run}, {.number = *after}, {.number = EVENTS_AT_A_TIME}, {.text = node ? node : ""}}, 4, diags, ret_events);
     pthread_mutex_unlock(&journal->lock);
     json_array_foreach(*ret_events, i, event) *after = json_integer_value(json_object_get(event, "seq"));
     return status;
@@ -377,7 +384,7 @@ static mr_status take_over(mr_journal *journal, const char *run, const char *own
 {
     mr_autojson json_t *rows = NULL;
     int changed = 0;
-    mr_status status = query(journal, "SELECT state, owner FROM runs WHERE run = ?1", (const char *[]){run}, NULL, 1, diags, &rows);
+    mr_status status = query(journal, "SELECT state, owner FROM runs WHERE run = ?1", (const value[]){{.text = run}}, 1, diags, &rows);
     json_t *found = json_array_get(rows, 0);
     if (status != MR_OK)
         return status;
