@@ -22,49 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PUT_RESULT, HAS_RESULT, PUT_TASK, PUT_RUN, END_RUN, PUT_EVENT, STATEMENTS };
-
-static const char *const statements[STATEMENTS] = {
-    [PUT_RESULT] = "INSERT INTO results (identity, op, outputs, made_us, facts, pattern)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, json_extract(?5, '$.pattern'))"
-                   " ON CONFLICT (identity) DO UPDATE SET op = ?2, outputs = ?3, made_us = ?4, facts = ?5, pattern = excluded.pattern",
-    [HAS_RESULT] = "SELECT 1 FROM results WHERE identity = ?1",
-    [PUT_TASK] = "INSERT OR REPLACE INTO run_tasks (run, node, item, identity, state, reason, started_us, ended_us, cpu_us, attempt)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [PUT_RUN] = "INSERT INTO runs (run, pipeline, given, state, started_us, owner) VALUES (?1, ?2, ?3, 'running', ?4, ?5)",
-    [END_RUN] = "UPDATE runs SET state = ?2, reason = ?3, ended_us = ?4 WHERE run = ?1",
-    [PUT_EVENT] = "INSERT INTO events (run, seq, time_us, event, node, item, state, reason, attempt)"
-                  " VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-};
-
-typedef enum change_kind { CHANGE_TASK, CHANGE_RUN_BEGIN, CHANGE_RUN_END } change_kind;
-
-/* One call: on its caller's stack, who waits; or (with ended) on the heap, the writer's to free. */
-typedef struct change {
-    change_kind kind;
-    const mr_task_record *task;
-    const mr_result *result;
-    const char *run;
-    const char *pipeline; /* CHANGE_RUN_BEGIN */
-    const char *owner;    /* CHANGE_RUN_BEGIN */
-    const char *state;    /* CHANGE_RUN_END */
-    const char *reason;   /* CHANGE_RUN_END */
-    char *json;           /* the result's outputs, or what the run was given */
-    size_t json_len;
-    char *facts; /* the result's; NULL: none */
-    int64_t now_us;
-    int code;         /* SQLite's */
-    char detail[128]; /* its words */
-    bool done;
-    pthread_cond_t ready;   /* done; one for each caller, so that nobody is woken for another's */
-    mr_store_ended *notify; /* NULL: the caller waits */
-    void *context;
-    struct change *next;
-} change;
-
 /* A change that outlives its call, with its texts. */
 typedef struct kept_change {
-    change it; /* first */
+    mr_change it; /* first */
     mr_task_record task;
     mr_result result;
     char text[];
@@ -72,16 +32,15 @@ typedef struct kept_change {
 
 struct mr_store {
     char *path;
-    sqlite3 *writer_db; /* the writer thread's */
-    sqlite3_stmt *writer_statements[STATEMENTS];
+    mr_changes changes; /* the writer thread's, with its connection */
     pthread_t writer;
     bool writer_started;
 
     pthread_mutex_t lock;  /* the queue */
     pthread_cond_t wanted; /* the queue has something, or closing */
     pthread_cond_t room;   /* there is room for changes that nobody waits for */
-    change *first;
-    change *last;
+    mr_change *first;
+    mr_change *last;
     size_t kept; /* in the queue, of those that nobody waits for */
     bool closing;
 
@@ -100,130 +59,14 @@ static mr_status no_memory(mr_diags *diags)
 
 /* ---- the writer ---- */
 
-static int run_statement(sqlite3_stmt *statement)
-{
-    int code = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    return code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
-/* Texts are the caller's, who waits: nothing is copied. A wrong bind leaves NULL, which the tables refuse. */
-static void bind_text(sqlite3_stmt *statement, int index, const char *text)
-{
-    if (text)
-        sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
-}
-
-static int put_event(mr_store *store, const char *run, int64_t time_us, const char *event, const mr_task_record *task, const char *state,
-                     const char *reason)
-{
-    sqlite3_stmt *put = store->writer_statements[PUT_EVENT];
-    bind_text(put, 1, run);
-    sqlite3_bind_int64(put, 2, time_us);
-    bind_text(put, 3, event);
-    if (task) {
-        bind_text(put, 4, task->node);
-        bind_text(put, 5, task->item);
-        sqlite3_bind_int64(put, 8, task->attempt);
-    }
-    bind_text(put, 6, state);
-    bind_text(put, 7, reason);
-    return run_statement(put);
-}
-
-static int put_task(mr_store *store, const change *it)
-{
-    const mr_task_record *task = it->task;
-    sqlite3_stmt *put = store->writer_statements[PUT_TASK];
-    bind_text(put, 1, task->run);
-    bind_text(put, 2, task->node);
-    bind_text(put, 3, task->item);
-    bind_text(put, 4, task->identity);
-    bind_text(put, 5, task->state);
-    bind_text(put, 6, task->reason);
-    sqlite3_bind_int64(put, 7, task->started_us);
-    sqlite3_bind_int64(put, 8, task->ended_us);
-    sqlite3_bind_int64(put, 9, task->cpu_us);
-    sqlite3_bind_int64(put, 10, task->attempt);
-    int code = run_statement(put);
-    if (code != SQLITE_OK)
-        return code;
-    return put_event(store, task->run, it->now_us, "task.done", task, task->state, task->reason);
-}
-
-/* In the same transaction as the line that says it was reused: what a run relies on was not collected (gc.c) before that line is there. */
-static int check_result(mr_store *store, const char *identity)
-{
-    sqlite3_stmt *has = store->writer_statements[HAS_RESULT];
-    bind_text(has, 1, identity);
-    int code = sqlite3_step(has);
-    sqlite3_reset(has);
-    sqlite3_clear_bindings(has);
-    return code == SQLITE_ROW ? SQLITE_OK : code == SQLITE_DONE ? SQLITE_NOTFOUND : code;
-}
-
-static int put_result(mr_store *store, const change *it)
-{
-    sqlite3_stmt *put = store->writer_statements[PUT_RESULT];
-    bind_text(put, 1, it->result->identity);
-    bind_text(put, 2, it->result->op);
-    sqlite3_bind_text64(put, 3, it->json, it->json_len, SQLITE_STATIC, SQLITE_UTF8);
-    sqlite3_bind_int64(put, 4, it->now_us);
-    bind_text(put, 5, it->facts);
-    return run_statement(put);
-}
-
-static int begin_run(mr_store *store, const change *it)
-{
-    sqlite3_stmt *put = store->writer_statements[PUT_RUN];
-    bind_text(put, 1, it->run);
-    bind_text(put, 2, it->pipeline);
-    if (it->json)
-        sqlite3_bind_text64(put, 3, it->json, it->json_len, SQLITE_STATIC, SQLITE_UTF8);
-    sqlite3_bind_int64(put, 4, it->now_us);
-    bind_text(put, 5, it->owner);
-    int code = run_statement(put);
-    return code == SQLITE_OK ? put_event(store, it->run, it->now_us, "run.started", NULL, "running", NULL) : code;
-}
-
-static int end_run(mr_store *store, const change *it)
-{
-    sqlite3_stmt *put = store->writer_statements[END_RUN];
-    bind_text(put, 1, it->run);
-    bind_text(put, 2, it->state);
-    bind_text(put, 3, it->reason);
-    sqlite3_bind_int64(put, 4, it->now_us);
-    int code = run_statement(put);
-    if (code == SQLITE_OK && sqlite3_changes(store->writer_db) == 0)
-        return SQLITE_NOTFOUND; /* no such run */
-    return code == SQLITE_OK ? put_event(store, it->run, it->now_us, "run.done", NULL, it->state, it->reason) : code;
-}
-
-static int apply(mr_store *store, const change *it)
-{
-    int code = SQLITE_OK;
-    switch (it->kind) {
-    case CHANGE_TASK:
-        if (it->result)
-            code = put_result(store, it);
-        else if (it->task->identity && strcmp(it->task->state, "cached") == 0)
-            code = check_result(store, it->task->identity);
-        return code == SQLITE_OK ? put_task(store, it) : code;
-    case CHANGE_RUN_BEGIN: return begin_run(store, it);
-    case CHANGE_RUN_END: return end_run(store, it);
-    }
-    return SQLITE_MISUSE;
-}
-
 /* One transaction of the count changes from first on. SQLITE_OK: it is on the disk. */
-static int commit_group(mr_store *store, change *first, size_t count)
+static int commit_group(mr_store *store, mr_change *first, size_t count)
 {
-    sqlite3 *db = store->writer_db;
+    sqlite3 *db = store->changes.db;
     int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    change *it = first;
+    mr_change *it = first;
     for (size_t i = 0; i < count && code == SQLITE_OK; i++, it = it->next)
-        code = apply(store, it);
+        code = mr_change_apply(&store->changes, it);
     if (code == SQLITE_OK)
         code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
     if (code == SQLITE_OK)
@@ -234,10 +77,10 @@ static int commit_group(mr_store *store, change *first, size_t count)
     return code;
 }
 
-static void write_group(mr_store *store, change *first, size_t count)
+static void write_group(mr_store *store, mr_change *first, size_t count)
 {
     int code = commit_group(store, first, count);
-    change *it = first;
+    mr_change *it = first;
     if (code == SQLITE_OK || count == 1) {
         for (size_t i = 0; i < count; i++, it = it->next)
             it->code = code;
@@ -248,24 +91,24 @@ static void write_group(mr_store *store, change *first, size_t count)
 }
 
 /* What became of it. */
-static mr_status status_of(const mr_store *store, const change *it, mr_diags *diags)
+static mr_status status_of(const mr_store *store, const mr_change *it, mr_diags *diags)
 {
     if (it->code == SQLITE_OK)
         return MR_OK;
-    if (it->code == SQLITE_NOTFOUND && it->kind == CHANGE_TASK)
+    if (it->code == SQLITE_NOTFOUND && it->kind == MR_CHANGE_TASK)
         return MR_ERR_NOT_FOUND;
     if (it->code == SQLITE_NOTFOUND) {
         mr_error(diags, "store-run", nowhere, "the task store '%s' has no run '%s'", store->path, it->run);
         return MR_ERR_NOT_FOUND;
     }
-    if (it->code == SQLITE_CONSTRAINT_PRIMARYKEY && it->kind == CHANGE_RUN_BEGIN) {
+    if (it->code == SQLITE_CONSTRAINT_PRIMARYKEY && it->kind == MR_CHANGE_RUN_BEGIN) {
         mr_error(diags, "store-run", nowhere, "the task store '%s' has a run '%s' already", store->path, it->run);
         return MR_ERR_CONFLICT;
     }
     return mr_store_error(diags, store->path, it->code, it->detail);
 }
 
-static void free_texts(change *it)
+static void free_texts(mr_change *it)
 {
     free(it->json);
     it->json = NULL;
@@ -274,7 +117,7 @@ static void free_texts(change *it)
 }
 
 /* Without the lock. Frees it. */
-static void notify(const mr_store *store, change *it)
+static void notify(const mr_store *store, mr_change *it)
 {
     mr_diags *diags = it->code == SQLITE_OK ? NULL : mr_diags_new();
     it->notify(it->context, status_of(store, it, diags), diags);
@@ -284,10 +127,10 @@ static void notify(const mr_store *store, change *it)
 }
 
 /* Takes up to MR_STORE_GROUP_MAX changes off the queue. Lock held. */
-static change *take_group(mr_store *store, size_t *ret_count)
+static mr_change *take_group(mr_store *store, size_t *ret_count)
 {
-    change *group = store->first;
-    change *end = group;
+    mr_change *group = store->first;
+    mr_change *end = group;
     size_t kept = group->notify != NULL;
     *ret_count = 1;
     while (end->next && *ret_count < MR_STORE_GROUP_MAX) {
@@ -305,10 +148,10 @@ static change *take_group(mr_store *store, size_t *ret_count)
 }
 
 /* Lock held, but for callbacks. */
-static void end_group(mr_store *store, change *group, size_t count)
+static void end_group(mr_store *store, mr_change *group, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        change *it = group;
+        mr_change *it = group;
         group = it->next;
         if (it->notify) {
             pthread_mutex_unlock(&store->lock);
@@ -331,7 +174,7 @@ static void *write_loop(void *context)
             pthread_cond_wait(&store->wanted, &store->lock);
         if (!store->first)
             break; /* closing, and nobody waits */
-        change *group = take_group(store, &count);
+        mr_change *group = take_group(store, &count);
         pthread_mutex_unlock(&store->lock);
         write_group(store, group, count);
         pthread_mutex_lock(&store->lock);
@@ -342,7 +185,7 @@ static void *write_loop(void *context)
 }
 
 /* Lock held. */
-static void queue(mr_store *store, change *it)
+static void queue(mr_store *store, mr_change *it)
 {
     it->now_us = mr_wall_us();
     if (store->last)
@@ -354,7 +197,7 @@ static void queue(mr_store *store, change *it)
 }
 
 /* Waits until the change is on the disk, or failed. */
-static mr_status submit(mr_store *store, change *it, mr_diags *diags)
+static mr_status submit(mr_store *store, mr_change *it, mr_diags *diags)
 {
     pthread_cond_init(&it->ready, NULL);
     pthread_mutex_lock(&store->lock);
@@ -371,10 +214,9 @@ static mr_status submit(mr_store *store, change *it, mr_diags *diags)
 
 static mr_status prepare(mr_store *store, mr_diags *diags)
 {
-    sqlite3 *db = store->writer_db;
-    for (int i = 0; i < STATEMENTS; i++)
-        if (sqlite3_prepare_v3(db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &store->writer_statements[i], NULL) != SQLITE_OK)
-            return mr_store_error(diags, store->path, sqlite3_extended_errcode(db), sqlite3_errmsg(db));
+    sqlite3 *db = store->changes.db;
+    if (mr_changes_prepare(&store->changes) != SQLITE_OK)
+        return mr_store_error(diags, store->path, sqlite3_extended_errcode(db), sqlite3_errmsg(db));
     db = store->reader_db;
     if (sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_prepare_v3(db, "SELECT outputs FROM results WHERE identity = ?1", -1, SQLITE_PREPARE_PERSISTENT, &store->find_result, NULL) !=
@@ -404,9 +246,9 @@ static mr_status connect_both(mr_store *store, const char *state_dir, mr_diags *
         mr_hint(diags, "choose a state folder that you may write to with --state");
         return MR_ERR_IO;
     }
-    status = mr_store_connect(store->path, diags, &store->writer_db);
+    status = mr_store_connect(store->path, diags, &store->changes.db);
     if (status == MR_OK)
-        status = mr_store_migrate(store->writer_db, store->path, diags);
+        status = mr_store_migrate(store->changes.db, store->path, diags);
     if (status == MR_OK)
         status = mr_store_connect(store->path, diags, &store->reader_db);
     return status == MR_OK ? prepare(store, diags) : status;
@@ -450,11 +292,10 @@ void mr_store_close(mr_store *store)
         pthread_mutex_unlock(&store->lock);
         pthread_join(store->writer, NULL);
     }
-    for (int i = 0; i < STATEMENTS; i++)
-        sqlite3_finalize(store->writer_statements[i]);
+    mr_changes_finalize(&store->changes);
     sqlite3_finalize(store->find_result);
     sqlite3_close(store->reader_db);
-    sqlite3_close(store->writer_db);
+    sqlite3_close(store->changes.db);
     pthread_cond_destroy(&store->wanted);
     pthread_cond_destroy(&store->room);
     pthread_mutex_destroy(&store->read_lock);
@@ -465,7 +306,7 @@ void mr_store_close(mr_store *store)
 
 /* ---- calls ---- */
 
-static mr_status add_json(change *it, const json_t *value, mr_diags *diags)
+static mr_status add_json(mr_change *it, const json_t *value, mr_diags *diags)
 {
     it->json = mr_json_text(value);
     if (!it->json)
@@ -479,7 +320,7 @@ static mr_status add_json(change *it, const json_t *value, mr_diags *diags)
     return MR_ERR_LIMIT;
 }
 
-static mr_status add_result(change *it, const mr_result *result, mr_diags *diags)
+static mr_status add_result(mr_change *it, const mr_result *result, mr_diags *diags)
 {
     mr_status status = result ? add_json(it, result->outputs, diags) : MR_OK;
     if (status == MR_OK && result && result->facts && !(it->facts = mr_json_text(result->facts))) {
@@ -491,7 +332,7 @@ static mr_status add_result(change *it, const mr_result *result, mr_diags *diags
 
 mr_status mr_store_task_done(mr_store *store, const mr_task_record *record, const mr_result *result, mr_diags *diags)
 {
-    change it = {.kind = CHANGE_TASK, .task = record, .result = result, .run = record->run};
+    mr_change it = {.kind = MR_CHANGE_TASK, .task = record, .result = result, .run = record->run};
     mr_status status = add_result(&it, result, diags);
     return status == MR_OK ? submit(store, &it, diags) : status;
 }
@@ -512,7 +353,7 @@ static size_t text_size(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
-static change *keep_change(const mr_task_record *record, const mr_result *result)
+static mr_change *keep_change(const mr_task_record *record, const mr_result *result)
 {
     const size_t size = text_size(record->run) + text_size(record->node) + text_size(record->item) + text_size(record->identity) +
                         text_size(record->state) + text_size(record->reason) + (result ? text_size(result->identity) + text_size(result->op) : 0);
@@ -527,7 +368,7 @@ static change *keep_change(const mr_task_record *record, const mr_result *result
     kept->task.identity = keep_text(&at, record->identity);
     kept->task.state = keep_text(&at, record->state);
     kept->task.reason = keep_text(&at, record->reason);
-    kept->it = (change){.kind = CHANGE_TASK, .task = &kept->task, .run = kept->task.run};
+    kept->it = (mr_change){.kind = MR_CHANGE_TASK, .task = &kept->task, .run = kept->task.run};
     if (result) {
         kept->result = (mr_result){.identity = keep_text(&at, result->identity), .op = keep_text(&at, result->op)};
         kept->it.result = &kept->result;
@@ -538,7 +379,7 @@ static change *keep_change(const mr_task_record *record, const mr_result *result
 mr_status mr_store_task_submit(mr_store *store, const mr_task_record *record, const mr_result *result, mr_store_ended *ended, void *context,
                                mr_diags *diags)
 {
-    change *it = keep_change(record, result);
+    mr_change *it = keep_change(record, result);
     if (!it)
         return no_memory(diags);
     mr_status status = add_result(it, result, diags);
@@ -559,14 +400,14 @@ mr_status mr_store_task_submit(mr_store *store, const mr_task_record *record, co
 
 mr_status mr_store_run_begin(mr_store *store, const char *run, const char *pipeline, const char *owner, const json_t *given, mr_diags *diags)
 {
-    change it = {.kind = CHANGE_RUN_BEGIN, .run = run, .pipeline = pipeline, .owner = owner};
+    mr_change it = {.kind = MR_CHANGE_RUN_BEGIN, .run = run, .pipeline = pipeline, .owner = owner};
     mr_status status = given ? add_json(&it, given, diags) : MR_OK;
     return status == MR_OK ? submit(store, &it, diags) : status;
 }
 
 mr_status mr_store_run_end(mr_store *store, const char *run, const char *state, const char *reason, mr_diags *diags)
 {
-    change it = {.kind = CHANGE_RUN_END, .run = run, .state = state, .reason = reason};
+    mr_change it = {.kind = MR_CHANGE_RUN_END, .run = run, .state = state, .reason = reason};
     return submit(store, &it, diags);
 }
 

@@ -7,14 +7,17 @@
 #include "runtime/store.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -100,6 +103,20 @@ static mr_status record(mr_store *store, const char *run, const char *item, cons
         .run = run, .node = "video", .item = item, .identity = identity, .state = state, .started_us = now, .ended_us = now, .attempt = 1};
     const mr_result result = {.identity = identity, .op = "test.op", .outputs = outputs};
     return mr_store_task_done(store, &task, digest ? &result : NULL, NULL);
+}
+
+/* All contents. */
+static void age_all(const world *it)
+{
+    glob_t found;
+    char pattern[96];
+    const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    snprintf(pattern, sizeof(pattern), "%s/objects/*/*", it->state);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        assert_int_equal(utimensat(AT_FDCWD, found.gl_pathv[i], times, 0), 0);
+    globfree(&found);
 }
 
 /* A run that made one old content and has ended. */
@@ -326,6 +343,58 @@ static void test_collected_around_a_run(void **context)
     assert_true(dropped > 0);
 }
 
+/* ---- killed in the middle ---- */
+
+static void test_killed_at_any_instant(void **context)
+{
+    enum { KILLS = 6, TASKS = 30 };
+    world *it = *context;
+    const mr_gc_options everything = {.max_bytes = 0, .older_than_us = 1};
+    for (int k = 0; k < KILLS; k++) {
+        char run[16];
+        char digest[MR_DIGEST_TEXT];
+        snprintf(run, sizeof(run), "k%d", k);
+        assert_int_equal(mr_store_run_begin(it->store, run, "vod", NULL, NULL, it->diags), MR_OK);
+        for (int t = 0; t < TASKS; t++) {
+            char bytes[32];
+            char identity[32];
+            char item[16];
+            snprintf(bytes, sizeof(bytes), "content %d of %d", t, k);
+            snprintf(identity, sizeof(identity), "sha256:%d-%d", k, t);
+            snprintf(item, sizeof(item), "%d", t);
+            assert_int_equal(put(it->objects, bytes, digest), MR_OK);
+            age(it, digest);
+            assert_int_equal(record(it->store, run, item, identity, digest, strlen(bytes), "succeeded"), MR_OK);
+        }
+        assert_int_equal(mr_store_run_end(it->store, run, "succeeded", NULL, it->diags), MR_OK);
+        mr_store_close(it->store); /* no threads and no database when the child is made */
+        const pid_t child = fork();
+        if (child == 0) {
+            mr_gc_report report;
+            _exit(mr_gc(it->state, &everything, NULL, &report) == MR_OK ? 0 : 1);
+        }
+        for (int i = 0; i < k * 2; i++) /* some work for the time that it gets: a sync each */
+            assert_int_equal(put(it->objects, i % 2 ? "tick" : "tock tick", digest), MR_OK);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_int_equal(mr_store_open(it->state, it->diags, &it->store), MR_OK);
+        for (int t = 0; t < TASKS; t++) { /* what is there is whole */
+            char identity[32];
+            mr_autojson json_t *outputs = NULL;
+            snprintf(identity, sizeof(identity), "sha256:%d-%d", k, t);
+            if (mr_store_find_result(it->store, identity, NULL, &outputs) != MR_OK)
+                continue;
+            const json_t *one = json_array_get(outputs, 0);
+            assert_true(mr_objects_has(it->objects, json_string_value(json_object_get(one, "digest")),
+                                       (uint64_t)json_integer_value(json_object_get(one, "size"))));
+        }
+    }
+    age_all(it);
+    collect(it, everything);
+    assert_int_equal(it->report.kept_results, 0);
+    assert_int_equal(it->report.kept_objects, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_results_whose_content_is_gone_or_damaged_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_run_that_goes_on_keeps_what_it_made_and_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_collected_around_a_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_killed_at_any_instant, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

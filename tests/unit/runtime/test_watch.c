@@ -104,7 +104,7 @@ static void test_asked_to_stop_from_elsewhere(void **context)
              "outputs: {out: slow.value}\n");
     mr_run *run = start(it, NULL);
     while (atomic_load(&ops_blocked) == 0)
-        nanosleep(&moment, NULL);
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
     assert_string_equal(mr_journal_state(it->journal, mr_run_id(run)), "running");
     assert_int_equal(mr_journal_cancel(it->journal, mr_run_id(run), it->diags), MR_OK);
     assert_int_equal(mr_run_wait(run, it->diags), MR_ERR_CANCELLED); /* test.block ends only when it is cancelled */
