@@ -302,6 +302,8 @@ static mr_status emit_item(mr_task *task, uint32_t port, const char *meta, const
     mr_status status = MR_OK;
     if (port >= task->node->output_count)
         return plugin_mistake(task, "emitted on a port that it does not have");
+    if (task->node->streaming)
+        mr_delivery_wait(task->run->delivery); /* each item is told at once */
     char *text = canonical(meta ? meta : "{}");
     if (!text)
         return plugin_mistake(task, "emitted metadata that is not a JSON object");
