@@ -423,7 +423,7 @@ static void host_report(mr_task *task, mr_severity severity, const char *param, 
     char message[4096];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(message, sizeof(message), fmt, args);
+    vsnprintf(message, sizeof(message), fmt, args); // NOLINT(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start here
     va_end(args);
     mr_packer *packer = begin(task, MR_FRAME_REPORT);
     mr_pack_u32(packer, severity);

@@ -63,7 +63,7 @@ __attribute__((format(printf, 2, 3))) static bool lose(service *it, const char *
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(it->why, sizeof(it->why), fmt, args);
+    vsnprintf(it->why, sizeof(it->why), fmt, args); // NOLINT(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start here
     va_end(args);
     return false;
 }
