@@ -117,7 +117,7 @@ class Durable(Case):
         began = time.monotonic()
         done = self.command("cancel", seen[0]["run"])
         rest, words = process.communicate(timeout=30)
-        self.assertLess(time.monotonic() - began, 5)  # a quarter of a second to notice, a second to stop, and a busy machine
+        self.assertLess(time.monotonic() - began, 10)  # a quarter of a second to notice, a second to stop, and a busy machine
         self.assertIn("cancelled", done.stdout)
         self.assertEqual(process.returncode, 130, words)
         self.assertRegex(words, r"cancelled from another process.*millrace resume \S+")
