@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "cli/history.h"
-#include "runtime/gc.h"
+#include "runtime/state/gc.h"
 
 #include <stdlib.h>
 #include <string.h>

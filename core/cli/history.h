@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/session.h"
-#include "runtime/journal.h"
+#include "runtime/state/journal.h"
 
 typedef struct mr_history {
     const char *state; /* --state; NULL: the default */

@@ -25,10 +25,10 @@
 #include "runtime/claims.h"
 #include "runtime/delivery.h"
 #include "runtime/engine.h"
-#include "runtime/journal.h"
-#include "runtime/objects.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/objects.h"
 #include "runtime/source.h"
-#include "runtime/store.h"
+#include "runtime/state/store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

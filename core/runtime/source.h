@@ -13,7 +13,7 @@
 #define MR_RUNTIME_SOURCE_H
 
 #include "base/diag.h"
-#include "runtime/catalogue.h"
+#include "runtime/state/catalogue.h"
 
 #define MR_SOURCE_FIRST  (32ull << 20) /* bytes up to which a file is read before work starts: some hundredths of a second */
 #define MR_SOURCE_BEHIND 2u            /* files of a process that are hashed alongside at a time; others wait for a later run */

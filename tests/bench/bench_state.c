@@ -6,8 +6,8 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
-#include "runtime/objects.h"
-#include "runtime/store.h"
+#include "runtime/state/objects.h"
+#include "runtime/state/store.h"
 
 #include <inttypes.h>
 #include <pthread.h>

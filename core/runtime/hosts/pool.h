@@ -9,7 +9,7 @@
 #include "base/diag.h"
 #include "runtime/hosts/protocol.h"
 #include "runtime/hosts/wire.h"
-#include "runtime/objects.h"
+#include "runtime/state/objects.h"
 #include "runtime/plugins.h"
 #include "runtime/settings.h"
 

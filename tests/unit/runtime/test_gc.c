@@ -2,9 +2,9 @@
 /* Collecting: what goes, what stays, and that a run which goes on loses nothing while it is collected around it. */
 #include "base/clock.h"
 #include "base/file.h"
-#include "runtime/gc.h"
-#include "runtime/objects.h"
-#include "runtime/store.h"
+#include "runtime/state/gc.h"
+#include "runtime/state/objects.h"
+#include "runtime/state/store.h"
 
 #include <fcntl.h>
 #include <glob.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs as the store keeps them: whether one lives, who may go on with it, what was said in it. */
 #include "base/file.h"
-#include "runtime/journal.h"
-#include "runtime/objects.h"
-#include "runtime/store.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/objects.h"
+#include "runtime/state/store.h"
 
 #include <pthread.h>
 #include <setjmp.h>

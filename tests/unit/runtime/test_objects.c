@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Contents by digest: any order of writing, several threads and processes, leftovers, a full disk. */
 #include "base/file.h"
-#include "runtime/objects.h"
+#include "runtime/state/objects.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Sources by themselves: what stands for a file, and when a change is seen. */
 #include "base/file.h"
 #include "runtime/source.h"
-#include "runtime/store.h"
+#include "runtime/state/store.h"
 
 #include "../test.h"
 

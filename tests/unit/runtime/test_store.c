@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The task store: what is recorded is found again, by any thread, process or later run; what can't be used is said clearly. */
 #include "base/file.h"
-#include "runtime/store.h"
+#include "runtime/state/store.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "config/yaml.h"
 #include "runtime/engine.h"
-#include "runtime/journal.h"
+#include "runtime/state/journal.h"
 
 #include <pthread.h>
 #include <setjmp.h>

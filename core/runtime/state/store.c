@@ -11,11 +11,11 @@
  *     group fails it is tried again one by one, so that only the change at fault gets the error.
  *   - A change is seen by mr_store_find_result() when the call that made it returned, not before.
  */
-#include "runtime/store_internal.h"
+#include "runtime/state/store_internal.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "runtime/lock.h"
+#include "runtime/state/lock.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,11 +2,11 @@
 /*
  * The lookups, as prepared statements under one lock. Writes are few (some for each source, one for each recipe), and are not synced: see the header.
  */
-#include "runtime/catalogue.h"
+#include "runtime/state/catalogue.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "runtime/store_internal.h"
+#include "runtime/state/store_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -12,15 +12,15 @@
  * A kill between any two of these leaves results without users or objects without results: the next collection finds them. Times of last use are
  * those of the journal, which a run writes for each task anyway.
  */
-#include "runtime/gc.h"
+#include "runtime/state/gc.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "runtime/journal.h"
-#include "runtime/lock.h"
-#include "runtime/objects.h"
-#include "runtime/store_internal.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/lock.h"
+#include "runtime/state/objects.h"
+#include "runtime/state/store_internal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -14,10 +14,10 @@
  *     however it ends. Folders are made and judged only under an exclusive lock of STATE/tmp/lock, so one that can be locked there
  *     is one whose owner is gone. (Process ids prove nothing: they come again, and containers share a state folder but not ids.)
  */
-#include "runtime/objects.h"
+#include "runtime/state/objects.h"
 
 #include "base/file.h"
-#include "runtime/lock.h"
+#include "runtime/state/lock.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
  * released is never changed, a new one is added at the end. All missing ones are applied in one transaction: a crash leaves the
  * former schema.
  */
-#include "runtime/store_internal.h"
+#include "runtime/state/store_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

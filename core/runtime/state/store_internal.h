@@ -6,7 +6,7 @@
 #ifndef MR_RUNTIME_STORE_INTERNAL_H
 #define MR_RUNTIME_STORE_INTERNAL_H
 
-#include "runtime/store.h"
+#include "runtime/state/store.h"
 
 #include <pthread.h>
 #include <sqlite3.h>

@@ -4,13 +4,13 @@
  *   - The state in the table is what the run's process wrote last. "running" is believed only while its owner lives.
  *   - A run changes hands (resume) in one transaction that looks at its owner first: two who resume it at a time don't both get it.
  */
-#include "runtime/journal.h"
+#include "runtime/state/journal.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "runtime/lock.h"
-#include "runtime/objects.h"
-#include "runtime/store_internal.h"
+#include "runtime/state/lock.h"
+#include "runtime/state/objects.h"
+#include "runtime/state/store_internal.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What each change to the store is in SQL. The writer thread's (store.c), in its transactions. */
-#include "runtime/store_internal.h"
+#include "runtime/state/store_internal.h"
 
 #include <string.h>
 

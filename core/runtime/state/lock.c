@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* flock() on a file that stays: it is never removed, since a waiter could then hold the lock of a file without a name. */
-#include "runtime/lock.h"
+#include "runtime/state/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
