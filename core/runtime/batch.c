@@ -98,9 +98,10 @@ static bool look_up(mr_task *task)
     if (whole) {
         tell_started(task);
         mr_task_reuse(task, outputs, facts);
+    } else {
+        json_decref(outputs);
     }
     json_decref(facts);
-    json_decref(outputs);
     return whole;
 }
 

@@ -150,9 +150,13 @@ static void add_busy(mr_task *task, int by)
     pthread_mutex_unlock(&task->run->engine->lock);
 }
 
-/* Not under the lock. MR_OK: committed() will be called. */
-static mr_status submit(mr_task *task, const json_t *outputs, const json_t *facts, bool cached)
+/*
+ * Not under the lock. MR_OK: committed() will be called, and outputs is not the caller's any more: whoever counts references beside the writer's
+ * thread races with it.
+ */
+static mr_status submit(mr_task *task, json_t *outputs, const json_t *facts, bool cached)
 {
+    json_t *unheard = task->run->delivery ? NULL : outputs;
     char item[96];
     const mr_task_record record = record_of(task, cached ? "cached" : "succeeded", item);
     const mr_result result = {.identity = task->identity, .op = task->node->node->op->name, .outputs = outputs, .facts = facts};
@@ -160,10 +164,7 @@ static mr_status submit(mr_task *task, const json_t *outputs, const json_t *fact
     commitment *it = calloc(1, sizeof(*it));
     if (!it)
         return MR_ERR_NOMEM;
-    *it = (commitment){.task = task,
-                       .cached = cached,
-                       .alone = !task->batch || task->batch->count == 1,
-                       .outputs = task->run->delivery ? json_incref((json_t *)outputs) : NULL};
+    *it = (commitment){.task = task, .cached = cached, .alone = !task->batch || task->batch->count == 1, .outputs = unheard ? NULL : outputs};
     mr_diags *diags = mr_diags_new();
     add_busy(task, 1);
     mr_status status = mr_store_task_submit(task->run->engine->store, &record, with_result ? &result : NULL, committed, it, diags);
@@ -171,8 +172,9 @@ static mr_status submit(mr_task *task, const json_t *outputs, const json_t *fact
         add_busy(task, -1);
         if (!cached)
             report_refusal(task, diags);
-        json_decref(it->outputs);
         free(it);
+    } else {
+        json_decref(unheard);
     }
     mr_diags_free(diags);
     return status;
@@ -186,18 +188,19 @@ static void record_failure(mr_task *task, const char *state)
     mr_store_task_done(task->run->engine->store, &record, NULL, NULL);
 }
 
-void mr_task_reuse(mr_task *task, const json_t *outputs, const json_t *facts)
+void mr_task_reuse(mr_task *task, json_t *take_outputs, const json_t *facts)
 {
     mr_engine *engine = task->run->engine;
     const commitment it = {.task = task, .cached = true};
-    if (!task->run->planning && submit(task, outputs, facts, true) == MR_OK)
+    if (!task->run->planning && submit(task, take_outputs, facts, true) == MR_OK)
         return;
     pthread_mutex_lock(&engine->lock);
     if (task->run->delivery)
-        emit_outputs(task, outputs);
+        emit_outputs(task, take_outputs);
     end_success(&it);
     mr_run_settle(task->run);
     pthread_mutex_unlock(&engine->lock);
+    json_decref(take_outputs);
 }
 
 /* ---- those of its batch that wait for it ---- */
@@ -277,8 +280,9 @@ static mr_status conclude_success(mr_task *task)
     json_t *facts = mr_task_facts(task);
     feed_and_claim(task);
     status = submit(task, outputs, facts, false);
+    if (status != MR_OK)
+        json_decref(outputs);
     json_decref(facts);
-    json_decref(outputs);
     return status;
 }
 

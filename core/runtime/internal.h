@@ -375,7 +375,7 @@ void mr_task_again(mr_task *task); /* lock held: the attempt does not count */
 /* Without the lock. Sends it to the store, or retries or fails it; it ends when that is durable. From now on it may be another worker's. */
 void mr_task_conclude(mr_task *task, mr_status status);
 /* The same for a task that was found done. facts: NULL, or it was found under another identity, and from now on it is under its own. */
-void mr_task_reuse(mr_task *task, const json_t *outputs, const json_t *facts);
+void mr_task_reuse(mr_task *task, json_t *take_outputs, const json_t *facts);
 
 /* claims.c */
 bool mr_task_claim(mr_task *task);   /* without the lock. False: another works on its identity. Tasks without one need none */
