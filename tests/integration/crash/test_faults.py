@@ -11,8 +11,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "robustness"))
-from kit import Case, digests  # noqa: E402
-from ledger import problems  # noqa: E402
+from kit import Case, STREAMING, digests, tasks  # noqa: E402
+from ledger import durable_tasks, problems  # noqa: E402
 from victim import run, wait_until_gone  # noqa: E402
 
 FAULTS = os.environ["MILLRACE_FAULTS"]
@@ -34,28 +34,33 @@ class Faults(Case):
         self.assertEqual(wait_until_gone(pid), [], env)
         return code, words
 
-    def calls(self):
-        """How many calls an undisturbed run makes: a fault at the last of them must still be met."""
-        low, high = 1, 2
-        while self.strike(high, EIO, 1)[0] != 0:
-            low, high = high, high * 2
-        return low
-
-    def strike(self, at, error, count):
+    def strike(self, fault, error):
         for name in ("out", "state"):
             shutil.rmtree(self.dir / name, ignore_errors=True)
-        return self.run_with({"MR_FAULT_AT": str(at), "MR_FAULT_COUNT": str(count), "MR_FAULT_ERRNO": str(error)})
+        return self.run_with({"MR_FAULT_ERRNO": str(error), **{f"MR_FAULT_{name}": str(value) for name, value in fault.items()}})
+
+    def calls(self):
+        """About how many calls an undisturbed run makes: the first power of two that none of them reaches."""
+        most = 64
+        while self.strike({"AT": most}, EIO)[0] != 0:
+            most *= 2
+        return most
+
+    def faults(self, chance, most):
+        """One call, some, all from then on, or a share of all; most steps take few calls and come early, so the first call is spread by size."""
+        if chance.random() < 0.25:
+            return {"PER_MILLE": int(500 ** chance.random()), "SEED": chance.randrange(1 << 30)}
+        return {"AT": int(most ** chance.random()), "COUNT": chance.choice((1, 3, 1 << 30))}
 
     def test_calls_that_fail(self):
         tree = self.undisturbed(self.clip)
         chance = random.Random(SEED)
-        most = self.calls() * 2
+        most = self.calls()
         failed = 0
         for _ in range(TRIES):
-            # One call, or all from then on; most of all calls come early, when little is there, so spread by size.
-            at, error, count = int(most ** chance.random()), chance.choice((EIO, ENOSPC)), chance.choice((1, 3, 1 << 30))
-            with self.subTest(at=at, error=error, count=count, seed=SEED):
-                code, words = self.strike(at, error, count)
+            fault, error = self.faults(chance, most), chance.choice((EIO, ENOSPC))
+            with self.subTest(**fault, error=error, seed=SEED):
+                code, words = self.strike(fault, error)
                 self.assertIn(code, (0, 1), words)
                 failed += code
                 errors = [line for line in words.splitlines() if line.startswith("error:")]
@@ -63,7 +68,9 @@ class Faults(Case):
                 self.assertEqual(problems(self.dir / "state"), [])
                 if code == 0:
                     self.assertEqual(digests(self.dir / "out"), tree)
-                self.expect(0, self.clip)
+                done = durable_tasks(self.dir / "state")
+                events = self.expect_events(0, self.clip)
+                self.assertLessEqual({task for task in done if task[0] not in STREAMING}, tasks(events, "cached"))
                 self.assertEqual(digests(self.dir / "out"), tree)
                 self.assertEqual(problems(self.dir / "state"), [])
                 self.expect_no_leftovers()
@@ -75,32 +82,35 @@ class Faults(Case):
         self.assertEqual(code, 0, words)
         self.assertEqual(digests(self.dir / "out"), tree)
 
-    def test_nothing_is_recorded_before_it_is_durable(self):
-        """Each object: its bytes are synced, then it gets its name, then the folder with the name is synced, then the store's log is."""
+    def test_nothing_is_named_before_it_is_durable(self):
+        """Each object: its bytes are synced, then it gets its name, then the folder with the name is synced; then the store may write its name."""
         log = self.dir / "log"
         code, words = self.run_with({"MR_FAULT_LOG": str(log)})
         self.assertEqual(code, 0, words)
-        synced, named, commits = {}, {}, []
+        synced, renamed, mentioned = {}, {}, {}  # line numbers: of a path all, of a name the first
         objects = self.dir / "state" / "objects"
-        folders = {}
         for at, line in enumerate(log.read_text().splitlines()):
-            what, path, *to = line.split(" ")
+            what, *words = line.split(" ")
             if what == "sync":
-                synced.setdefault(path, at)
-                folders.setdefault(path, []).append(at)
-                if path.endswith("tasks.db-wal"):
-                    commits.append(at)
-            elif to[0].startswith(str(objects)):
-                named[to[0]] = (path, at)
-        found = [str(path) for path in objects.rglob("*") if path.is_file()]
+                synced.setdefault(words[0], []).append(at)
+            elif what == "rename":
+                renamed.setdefault(words[1], (words[0], at))
+            else:
+                mentioned.setdefault(words[0], at)
+        found = [path for path in objects.rglob("*") if path.is_file()]
         self.assertGreater(len(found), 10)
+        named = 0
         for path in found:
-            self.assertIn(path, named)
-            source, at = named[path]
-            self.assertLess(synced[source], at, f"{path} was named before its bytes were synced")
-            after = [sync for sync in folders[str(Path(path).parent)] if sync > at]
-            self.assertTrue(after, f"the folder of {path} was not synced after it got its name")
-            self.assertTrue([commit for commit in commits if commit > after[0]], f"no commit came after {path} was durable")
+            source, placed = renamed[str(path)]
+            self.assertLess(min(synced[source]), placed, f"{path} was there before its bytes were synced")
+            safe = next((at for at in synced[str(path.parent)] if at > placed), None)
+            self.assertIsNotNone(safe, f"the folder of {path} was not synced after it got its name")
+            digest = path.parent.name + path.name
+            if digest in mentioned:  # but for those whose text ends on another page of the database
+                named += 1
+                self.assertLess(safe, mentioned[digest], f"{path} was named in the store before it was durable")
+            self.assertGreater(synced[str(self.dir / "state" / "tasks.db-wal")][-1], safe)
+        self.assertGreater(named, len(found) / 2)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "robustness"))
-from kit import Case, STREAMING, digests, events_of, tasks  # noqa: E402
+from kit import Case, STREAMING, digests, events_of, make_clip, tasks  # noqa: E402
 from ledger import durable_tasks, problems  # noqa: E402
-from victim import hosts_of, run, wait_until_gone  # noqa: E402
+from victim import hosts_of, kill_hosts, run, wait_until_gone  # noqa: E402
 
 KILLS = int(os.environ.get("MILLRACE_CRASHES") or 15)
 SEED = int(os.environ.get("MILLRACE_TEST_SEED") or random.SystemRandom().randrange(1 << 30))
@@ -99,6 +99,31 @@ class Kill(Case):
         self.assertEqual(digests(self.dir / "out"), self.tree, f"seed {SEED}")
         self.expect_no_leftovers()
         self.assertEqual(problems(self.dir / "state"), [])
+
+    def test_hosts_of_one_task(self):
+        """Whatever kills its hosts whenever it is tried: the run fails, says so in one sentence, and its state serves the next run."""
+        words = self.words(make_clip(self.dir / "large.mp4", 3, "960x540"), preset="slow", ladder="[{height: 540, max_bitrate: 3M}]")
+        struck = []
+
+        def strike(engine, event):
+            if (event["event"], event.get("node"), event.get("item")) == ("task.progress", "video", "0,0"):
+                struck.append(kill_hosts(engine))
+
+        code, told, said, pid = run(words + ["--json", "--jobs", "1"], self.dir, on_event=strike)
+        self.assertEqual(code, 3, f"{struck} {said}")
+        self.assertEqual(wait_until_gone(pid), [])
+        errors = [line for line in said.splitlines() if line.startswith("error:")]
+        self.assertEqual(len(errors), 1, said)
+        self.assertRegex(errors[0], r"input '.*' is set aside: it cost 3 task hosts in node 'video', item 0,0; the last one was killed by SIGKILL")
+        self.check_events(told)
+        self.assertEqual(tasks(events_of(told), "failed"), {("video", "0,0")})
+        self.assertEqual(problems(self.dir / "state"), [])
+        self.expect_nothing_half_made()
+        done = durable_tasks(self.dir / "state")
+        code, told, said, _ = run(words + ["--json"], self.dir)
+        self.assertEqual(code, 0, said)
+        self.assertLessEqual({task for task in done if task[0] not in STREAMING}, tasks(events_of(told), "cached"))
+        self.expect_no_leftovers()
 
 
 if __name__ == "__main__":

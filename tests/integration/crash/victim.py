@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A `millrace run` that can be killed at a chosen instant, and a look for what it leaves running."""
+import json
 import os
 import signal
 import subprocess
@@ -38,7 +39,19 @@ def wait_until_gone(pid):
     return []
 
 
-def run(words, cwd, instant=None, at_event=None, meanwhile=None, env=None):
+def kill_hosts(pid):
+    """All that the engine with that pid has at the moment. How many there were."""
+    killed = 0
+    for host in hosts_of(pid):
+        try:
+            os.kill(host, signal.SIGKILL)
+            killed += 1
+        except ProcessLookupError:
+            pass
+    return killed
+
+
+def run(words, cwd, instant=None, at_event=None, meanwhile=None, env=None, on_event=None):
     """Runs the command; SIGKILL after so many seconds or events. (exit code, stdout, stderr, pid)"""
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd,
                              env={**os.environ, **(env or {})})
@@ -53,6 +66,8 @@ def run(words, cwd, instant=None, at_event=None, meanwhile=None, env=None):
     lines = []
     for line in child.stdout:
         lines.append(line)
+        if on_event:
+            on_event(child.pid, json.loads(line))
         if at_event is not None and len(lines) >= at_event:
             child.send_signal(signal.SIGKILL)
     code = child.wait()

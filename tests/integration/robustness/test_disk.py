@@ -98,7 +98,8 @@ class FullDisk(Case):
         self.addCleanup(subprocess.run, ["umount", "-l", str(disk)], check=False)
 
     def resize(self, size):
-        subprocess.run(["mount", "-o", f"remount,size={size}", str(self.dir / "disk")], check=True)
+        words = ["mount", "-t", "tmpfs", "-o", f"remount,size={size}", "tmpfs", str(self.dir / "disk")]
+        subprocess.run(words, check=True)
 
     def expect_full(self, done, output, state):
         self.assertEqual(done.returncode, 1, done.stderr)
