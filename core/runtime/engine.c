@@ -43,7 +43,10 @@ static void *work(void *context)
         engine->running--;
         engine->memory_used_mb -= batch->memory_mb;
         free(batch);
-        pthread_cond_broadcast(&engine->work); /* memory came free: others may fit now */
+        if (engine->memory_short) { /* memory came free: what was left may fit now */
+            engine->memory_short = false;
+            pthread_cond_broadcast(&engine->work);
+        }
     }
     pthread_mutex_unlock(&engine->lock);
     mr_expr_vm_free(vm);

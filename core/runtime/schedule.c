@@ -51,6 +51,13 @@ static void sift_down(mr_engine *engine, size_t i)
     engine->heap[i] = entry;
 }
 
+/* Into the heap, which has room. */
+static void put(mr_engine *engine, mr_task *task)
+{
+    engine->heap[engine->heap_count++] = (mr_heap_entry){.task = task, .stamp = task->stamp};
+    sift_up(engine, engine->heap_count - 1);
+}
+
 bool mr_heap_push(mr_engine *engine, mr_task *task)
 {
     if (engine->heap_count == engine->heap_room) {
@@ -61,8 +68,7 @@ bool mr_heap_push(mr_engine *engine, mr_task *task)
         engine->heap = grown;
         engine->heap_room = room;
     }
-    engine->heap[engine->heap_count++] = (mr_heap_entry){.task = task, .stamp = task->stamp};
-    sift_up(engine, engine->heap_count - 1);
+    put(engine, task);
     pthread_cond_signal(&engine->work);
     return true;
 }
@@ -190,8 +196,9 @@ mr_batch_run *mr_pick(mr_engine *engine)
         aside[aside_count++] = task;
         task = pop(engine);
     }
-    for (size_t i = 0; i < aside_count; i++)
-        mr_heap_push(engine, aside[i]); /* room is there: they were in it */
+    engine->memory_short = engine->memory_short || aside_count > 0;
+    for (size_t i = 0; i < aside_count; i++) /* room is there: they were in it. Nobody is woken: they would not fit for another either */
+        put(engine, aside[i]);
     mr_batch_run *batch = task ? calloc(1, sizeof(*batch)) : NULL;
     if (!batch) {
         if (task)
