@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See virtual_clock.h. Invariant: the time changes only under the clock's lock, in virtual_clock_step(), while the engine is at rest. Whoever is
+ * woken counts as working from that moment, before its thread runs: so the engine is not at rest again before it did.
+ */
+#include "virtual_clock.h"
+
+#include "runtime/internal.h"
+
+#include <sched.h>
+
+typedef struct sleeper {
+    int64_t wake_us;
+    uint32_t tasks;
+    bool woken;
+    pthread_cond_t wake;
+    struct sleeper *next; /* by wake_us */
+} sleeper;
+
+static struct {
+    pthread_mutex_t lock;
+    int64_t now_us;
+    sleeper *sleepers;
+    size_t batches; /* asleep */
+    size_t tasks;   /* in them */
+    size_t waiting; /* streaming tasks */
+} it = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+int64_t virtual_now_us(void)
+{
+    pthread_mutex_lock(&it.lock);
+    const int64_t now = it.now_us;
+    pthread_mutex_unlock(&it.lock);
+    return now;
+}
+
+void virtual_sleep(int64_t us, uint32_t tasks)
+{
+    sleeper self = {.tasks = tasks};
+    pthread_cond_init(&self.wake, NULL);
+    pthread_mutex_lock(&it.lock);
+    self.wake_us = it.now_us + us;
+    sleeper **at = &it.sleepers;
+    while (*at && (*at)->wake_us <= self.wake_us)
+        at = &(*at)->next;
+    self.next = *at;
+    *at = &self;
+    it.batches++;
+    it.tasks += tasks;
+    while (!self.woken)
+        pthread_cond_wait(&self.wake, &it.lock);
+    pthread_mutex_unlock(&it.lock);
+    pthread_cond_destroy(&self.wake);
+}
+
+void virtual_wait_begin(void)
+{
+    pthread_mutex_lock(&it.lock);
+    it.waiting++;
+    pthread_mutex_unlock(&it.lock);
+}
+
+void virtual_wait_end(void)
+{
+    pthread_mutex_lock(&it.lock);
+    it.waiting--;
+    pthread_mutex_unlock(&it.lock);
+}
+
+static size_t ready_tasks(const mr_engine *engine)
+{
+    size_t ready = 0;
+    for (const mr_run *run = engine->runs; run; run = run->next)
+        ready += run->ready;
+    return ready;
+}
+
+/* Under both locks. A streaming task whose item has just come still counts as waiting: what it does takes no time. */
+static bool at_rest(const mr_engine *engine)
+{
+    size_t busy = 0;
+    for (const mr_run *run = engine->runs; run; run = run->next)
+        busy += run->busy;
+    return engine->running == it.batches && busy == it.tasks + it.waiting && !engine->delayed &&
+           (engine->running == engine->jobs || ready_tasks(engine) == 0);
+}
+
+static void wake_due(void)
+{
+    while (it.sleepers && it.sleepers->wake_us <= it.now_us) {
+        sleeper *due = it.sleepers;
+        it.sleepers = due->next;
+        it.batches--;
+        it.tasks -= due->tasks;
+        due->woken = true;
+        pthread_cond_signal(&due->wake);
+    }
+}
+
+bool virtual_clock_step(mr_engine *engine, int64_t until_us)
+{
+    for (;;) {
+        pthread_mutex_lock(&engine->lock);
+        pthread_mutex_lock(&it.lock);
+        const bool rest = at_rest(engine);
+        const bool sleeping = it.sleepers != NULL;
+        if (rest && (sleeping || until_us >= 0)) {
+            const bool first = sleeping && (until_us < 0 || it.sleepers->wake_us < until_us);
+            it.now_us = first ? it.sleepers->wake_us : until_us;
+            wake_due();
+        }
+        pthread_mutex_unlock(&it.lock);
+        pthread_mutex_unlock(&engine->lock);
+        if (rest)
+            return sleeping || until_us >= 0;
+        sched_yield();
+    }
+}
