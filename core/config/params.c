@@ -65,6 +65,8 @@ static bool bind_list(binder *in, const mr_param *param, const mr_value *value, 
 
 bool mr_param_bind_one(binder *in, const mr_param *param, const mr_value *value, void *field)
 {
+    if (param->type == MR_PARAM_TYPE_FILTERS)
+        return mr_param_bind_filters(in, param, value, field);
     return param->type == MR_PARAM_TYPE_LIST ? bind_list(in, param, value, field) : mr_param_bind_scalar(in, param, value, field);
 }
 
@@ -76,7 +78,7 @@ const mr_value *mr_param_standard(mr_arena *arena, const mr_param *param, mr_dia
     const mr_value *value = NULL;
     *ret_status = MR_OK;
     /* Written as in a pipeline, so lists and maps are YAML too. Scalars are taken whole: the default "a: b" of a text is no map. */
-    if (param->type == MR_PARAM_TYPE_LIST || param->type == MR_PARAM_TYPE_JSON)
+    if (param->type == MR_PARAM_TYPE_LIST || param->type == MR_PARAM_TYPE_JSON || param->type == MR_PARAM_TYPE_FILTERS)
         *ret_status = mr_yaml_read(arena, "default", param->standard, strlen(param->standard), NULL, diags, &value);
     else if (!(value = mr_value_scalar(arena, param->standard, nowhere)))
         *ret_status = MR_ERR_NOMEM;
@@ -165,10 +167,10 @@ static bool bind_map(binder *in, const mr_param *table, const mr_value *map, mr_
     return right;
 }
 
-mr_status mr_params_bind(const mr_param *table, const mr_value *map, const char *what, mr_span owner, mr_arena *arena, void *out, size_t size,
-                         bool (*is_open)(const mr_value *value), mr_diags *diags)
+mr_status mr_params_bind_with(const mr_filter_set *filters, const mr_param *table, const mr_value *map, const char *what, mr_span owner,
+                              mr_arena *arena, void *out, size_t size, bool (*is_open)(const mr_value *value), mr_diags *diags)
 {
-    binder in = {.what = what, .arena = arena, .is_open = is_open, .diags = diags, .owner = owner};
+    binder in = {.filters = filters, .what = what, .arena = arena, .is_open = is_open, .diags = diags, .owner = owner};
     memset(out, 0, size);
     if (map && (map->type == MR_VALUE_NULL || (is_open && is_open(map))))
         map = NULL;
@@ -179,4 +181,10 @@ mr_status mr_params_bind(const mr_param *table, const mr_value *map, const char 
     if (bind_map(&in, table, map, owner, out))
         return MR_OK;
     return in.nomem ? MR_ERR_NOMEM : MR_ERR_PARAM;
+}
+
+mr_status mr_params_bind(const mr_param *table, const mr_value *map, const char *what, mr_span owner, mr_arena *arena, void *out, size_t size,
+                         bool (*is_open)(const mr_value *value), mr_diags *diags)
+{
+    return mr_params_bind_with(NULL, table, map, what, owner, arena, out, size, is_open, diags);
 }

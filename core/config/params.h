@@ -6,6 +6,7 @@
 #ifndef MR_CONFIG_PARAMS_H
 #define MR_CONFIG_PARAMS_H
 
+#include "filters.h"
 #include "value.h"
 #include <millrace/param.h>
 #include <millrace/status.h>
@@ -19,6 +20,9 @@
  */
 mr_status mr_params_bind(const mr_param *table, const mr_value *map, const char *what, mr_span owner, mr_arena *arena, void *out, size_t size,
                          bool (*is_open)(const mr_value *value), mr_diags *diags);
+/* The same where params may name these frame filters; without, none are known. filters may be NULL. */
+mr_status mr_params_bind_with(const mr_filter_set *filters, const mr_param *table, const mr_value *map, const char *what, mr_span owner,
+                              mr_arena *arena, void *out, size_t size, bool (*is_open)(const mr_value *value), mr_diags *diags);
 
 /* Canonical JSON of a filled struct: every param with its value in base units (integers where possible), so that "4s" and
  * "4000ms" are equal and a default given explicitly is the default. SILENT params are left out, secrets are digests; lists of structs recurse.
@@ -28,10 +32,12 @@ json_t *mr_params_json(const mr_param *table, const void *params);
 json_t *mr_params_dump(const mr_param *table, const void *params);
 /* Fills out (size bytes, zeroed first) from what mr_params_dump() gave. Texts and lists live in arena. MR_ERR_PARAM: it is not of this table. */
 mr_status mr_params_restore(const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size);
+mr_status mr_params_restore_with(const mr_filter_set *filters, const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size);
 
 /* The type's name for people: "duration", "list of {height, max_bitrate}". In arena. */
 const char *mr_param_type_text(mr_arena *arena, const mr_param *param);
-/* JSON Schema (2020-12) of a map of these params. New reference. Expressions "${…}" are allowed as text everywhere. */
+/* JSON Schema (2020-12) of a map of these params. New reference. Expressions "${…}" are allowed as text everywhere. Lists of filters refer to
+ * "#/$defs/filters". */
 json_t *mr_params_schema(const mr_param *table);
 
 /* Checks tables themselves: names in snake_case and unique, help present and in style, defaults and limits parse, offsets within

@@ -67,8 +67,10 @@ static bool check_members(checker *in, const mr_param *param)
         right = wrong(in, param, is_choice ? "has no choices" : "has choices, but is none");
     if ((param->flags & MR_PARAM_REQUIRED) && param->standard)
         right = wrong(in, param, "is required, so it can't have a default");
-    if (param->flags & ~(uint32_t)(MR_PARAM_REQUIRED | MR_PARAM_SECRET | MR_PARAM_SILENT))
+    if (param->flags & ~(uint32_t)(MR_PARAM_REQUIRED | MR_PARAM_SECRET | MR_PARAM_SILENT | MR_PARAM_WHOLE))
         right = wrong(in, param, "has unknown flags");
+    if ((param->flags & MR_PARAM_WHOLE) && param->type != MR_PARAM_TYPE_FILTERS)
+        right = wrong(in, param, "says MR_PARAM_WHOLE, which is for filters");
     if (!is_list && (param->fields || param->item_type || param->item_size))
         right = wrong(in, param, "has items, but is no list");
     return right;
@@ -76,7 +78,8 @@ static bool check_members(checker *in, const mr_param *param)
 
 static bool check_limits(checker *in, const mr_param *param)
 {
-    bool takes = param->type != MR_PARAM_TYPE_BOOL && param->type != MR_PARAM_TYPE_CHOICE && param->type != MR_PARAM_TYPE_JSON;
+    bool takes = param->type != MR_PARAM_TYPE_BOOL && param->type != MR_PARAM_TYPE_CHOICE && param->type != MR_PARAM_TYPE_JSON &&
+                 param->type != MR_PARAM_TYPE_FILTERS;
     mr_param_amount min;
     mr_param_amount max;
     if (!param->min && !param->max)
@@ -98,7 +101,8 @@ static bool check_list(checker *in, const mr_param *param)
     if (param->type != MR_PARAM_TYPE_LIST)
         return true;
     if (!param->fields)
-        return (item && param->item_type != MR_PARAM_TYPE_CHOICE && param->item_type != MR_PARAM_TYPE_LIST) ||
+        return (item && param->item_type != MR_PARAM_TYPE_CHOICE && param->item_type != MR_PARAM_TYPE_LIST &&
+                param->item_type != MR_PARAM_TYPE_FILTERS) ||
                wrong(in, param, "is a list whose items have no type, or one that items can't have");
     if (param->item_type)
         return wrong(in, param, "has both a type and fields for its items");
@@ -119,6 +123,7 @@ static void check_standard(checker *in, const mr_param *param)
         double number;
         const char *text;
         mr_list list;
+        mr_filters filters;
     } field;
     mr_param alone[] = {*param, MR_PARAM_END};
     alone[0].offset = 0;

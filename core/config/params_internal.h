@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by params*.c: params.c binds maps and lists, params_value.c one scalar, params_limit.c knows min and max, params_json.c and
- * params_schema.c write, params_check.c checks the tables themselves.
+ * Shared by params*.c: params.c binds maps and lists, params_value.c one scalar, params_filters.c lists of filters, params_limit.c knows min and max,
+ * params_json.c and params_schema.c write, params_check.c checks the tables themselves.
  */
 #ifndef MR_CONFIG_PARAMS_INTERNAL_H
 #define MR_CONFIG_PARAMS_INTERNAL_H
@@ -15,6 +15,7 @@
 #define MR_PARAM_DEPTH_MAX 8     /* lists of maps within lists of maps */
 
 typedef struct binder {
+    const mr_filter_set *filters; /* NULL: none are known */
     const char *what;
     mr_arena *arena;
     bool (*is_open)(const mr_value *value);
@@ -38,6 +39,9 @@ size_t mr_param_item_size(const mr_param *list);
 /* These write field and return true, or report and return false. */
 bool mr_param_bind_one(binder *in, const mr_param *param, const mr_value *value, void *field);
 bool mr_param_bind_scalar(binder *in, const mr_param *param, const mr_value *value, void *field);
+bool mr_param_bind_filters(binder *in, const mr_param *param, const mr_value *value, void *field);
+json_t *mr_param_filters_json(const mr_filters *filters, bool whole); /* as mr_params_json(), or whole: as mr_params_dump() */
+mr_status mr_param_restore_filters(const mr_filter_set *set, const json_t *json, mr_arena *arena, void *field);
 /* Reports "'x' takes a duration, not …". why: what is expected in detail, or NULL. Returns false. */
 bool mr_param_wrong(const binder *in, const mr_param *param, const mr_value *value, const char *why);
 /* A place for a message about a value: not the line of a secret. */

@@ -43,6 +43,7 @@ static json_t *field_json(const mr_param *param, const char *field, bool whole)
     const char *text = NULL;
     mr_ratio ratio = {0};
     mr_list list = {0};
+    mr_filters filters = {0};
     switch (param->type) {
     case MR_PARAM_TYPE_BOOL: memcpy(&boolean, field, sizeof(boolean)); return json_boolean(boolean);
     case MR_PARAM_TYPE_NUMBER: memcpy(&number, field, sizeof(number)); return number_json(number);
@@ -56,6 +57,7 @@ static json_t *field_json(const mr_param *param, const char *field, bool whole)
             return text ? json_string(text) : json_null();
         return json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     case MR_PARAM_TYPE_LIST: memcpy(&list, field, sizeof(list)); return list_json(param, &list, whole);
+    case MR_PARAM_TYPE_FILTERS: memcpy(&filters, field, sizeof(filters)); return mr_param_filters_json(&filters, whole);
     default: memcpy(&integer, field, sizeof(integer)); return json_integer(integer);
     }
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static mr_status restore_struct(const mr_param *table, const json_t *json, mr_arena *arena, char *out);
+static mr_status restore_struct(const mr_filter_set *filters, const mr_param *table, const json_t *json, mr_arena *arena, char *out);
 
 static mr_status restore_text(const json_t *json, mr_arena *arena, char *field)
 {
@@ -39,9 +39,9 @@ static mr_status restore_ratio(const json_t *json, char *field)
     return MR_OK;
 }
 
-static mr_status restore_field(const mr_param *param, const json_t *json, mr_arena *arena, char *field);
+static mr_status restore_field(const mr_filter_set *filters, const mr_param *param, const json_t *json, mr_arena *arena, char *field);
 
-static mr_status restore_list(const mr_param *param, const json_t *json, mr_arena *arena, char *field)
+static mr_status restore_list(const mr_filter_set *filters, const mr_param *param, const json_t *json, mr_arena *arena, char *field)
 {
     const size_t size = mr_param_item_size(param);
     const mr_param one = {.name = param->name, .type = param->item_type};
@@ -52,14 +52,15 @@ static mr_status restore_list(const mr_param *param, const json_t *json, mr_aren
         return MR_ERR_NOMEM;
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         const json_t *item = json_array_get(json, i);
-        status = param->fields ? restore_struct(param->fields, item, arena, items + i * size) : restore_field(&one, item, arena, items + i * size);
+        status = param->fields ? restore_struct(filters, param->fields, item, arena, items + i * size)
+                               : restore_field(filters, &one, item, arena, items + i * size);
     }
     const mr_list list = {.items = items, .count = count};
     memcpy(field, &list, sizeof(list));
     return status;
 }
 
-static mr_status restore_field(const mr_param *param, const json_t *json, mr_arena *arena, char *field)
+static mr_status restore_field(const mr_filter_set *filters, const mr_param *param, const json_t *json, mr_arena *arena, char *field)
 {
     switch (param->type) {
     case MR_PARAM_TYPE_BOOL: {
@@ -77,7 +78,8 @@ static mr_status restore_field(const mr_param *param, const json_t *json, mr_are
     case MR_PARAM_TYPE_TEXT:
     case MR_PARAM_TYPE_URL:
     case MR_PARAM_TYPE_JSON: return restore_text(json, arena, field);
-    case MR_PARAM_TYPE_LIST: return restore_list(param, json, arena, field);
+    case MR_PARAM_TYPE_FILTERS: return mr_param_restore_filters(filters, json, arena, field);
+    case MR_PARAM_TYPE_LIST: return restore_list(filters, param, json, arena, field);
     default: {
         const int64_t integer = json_integer_value(json);
         memcpy(field, &integer, sizeof(integer));
@@ -86,18 +88,23 @@ static mr_status restore_field(const mr_param *param, const json_t *json, mr_are
     }
 }
 
-static mr_status restore_struct(const mr_param *table, const json_t *json, mr_arena *arena, char *out)
+static mr_status restore_struct(const mr_filter_set *filters, const mr_param *table, const json_t *json, mr_arena *arena, char *out)
 {
     mr_status status = json_is_object(json) ? MR_OK : MR_ERR_PARAM;
     for (const mr_param *param = table; status == MR_OK && param && param->name; param++) {
         const json_t *value = json_object_get(json, param->name);
-        status = value ? restore_field(param, value, arena, out + param->offset) : MR_ERR_PARAM;
+        status = value ? restore_field(filters, param, value, arena, out + param->offset) : MR_ERR_PARAM;
     }
     return status;
 }
 
-mr_status mr_params_restore(const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size)
+mr_status mr_params_restore_with(const mr_filter_set *filters, const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size)
 {
     memset(out, 0, size);
-    return restore_struct(table, dump, arena, out);
+    return restore_struct(filters, table, dump, arena, out);
+}
+
+mr_status mr_params_restore(const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size)
+{
+    return mr_params_restore_with(NULL, table, dump, arena, out, size);
 }

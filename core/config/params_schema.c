@@ -88,6 +88,8 @@ static json_t *value_schema(const mr_param *param)
 {
     if (param->type == MR_PARAM_TYPE_JSON)
         return json_object(); /* anything, so an expression too */
+    if (param->type == MR_PARAM_TYPE_FILTERS)
+        return json_pack("{s:s}", "$ref", "#/$defs/filters"); /* of the pipeline's schema, which knows them */
     return set(json_object(), "anyOf", append(alternatives(param), text_like(EXPRESSION)));
 }
 

@@ -24,6 +24,7 @@ const mr_param_kind *mr_param_kind_of(uint32_t type)
         [MR_PARAM_TYPE_URL] = {"url", sizeof(const char *), _Alignof(const char *), "an http(s) URL"},
         [MR_PARAM_TYPE_LIST] = {"list", sizeof(mr_list), _Alignof(mr_list), "a list"},
         [MR_PARAM_TYPE_JSON] = {"any", sizeof(const char *), _Alignof(const char *), "any value"},
+        [MR_PARAM_TYPE_FILTERS] = {"filters", sizeof(mr_filters), _Alignof(mr_filters), "a chain of filters"},
     };
     return type < sizeof(kinds) / sizeof(kinds[0]) && kinds[type].name ? &kinds[type] : NULL;
 }

@@ -21,6 +21,7 @@ static void find_op(mr_check *check, const mr_entry *entry, mr_node *node)
     if (found) {
         node->op = found->op;
         node->plugin = found->plugin;
+        node->filters = &check->ops->filters;
         return;
     }
     const char **names = mr_check_take(check, check->ops->count, sizeof(*names));

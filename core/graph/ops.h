@@ -3,6 +3,7 @@
 #ifndef MR_GRAPH_OPS_H
 #define MR_GRAPH_OPS_H
 
+#include "config/filters.h"
 #include <millrace/op.h>
 #include <stddef.h>
 
@@ -14,6 +15,7 @@ typedef struct mr_op_entry {
 typedef struct mr_op_set {
     const mr_op_entry *entries; /* sorted by op->name */
     size_t count;
+    mr_filter_set filters; /* that params of theirs may name */
 } mr_op_set;
 
 const mr_op_entry *mr_op_set_find(const mr_op_set *set, const char *name);

@@ -76,6 +76,7 @@ typedef struct mr_node {
     const char *name;
     const mr_op *op;
     const char *plugin;
+    const mr_filter_set *filters; /* that its params may name */
     const mr_binding *bindings; /* in port order within how: each …, for … (as written), in … */
     size_t binding_count;
     const mr_value *with;      /* the map as written; NULL: none */

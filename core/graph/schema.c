@@ -164,6 +164,37 @@ static json_t *param_schema(void)
     return set(closed_object(properties, "what a run may be told"), "required", json_pack("[s]", "type"));
 }
 
+/* One item of a list of filters that is a plugin's. */
+static json_t *filter_schema(const mr_frame_filter *filter)
+{
+    static const mr_param no_params[] = {MR_PARAM_END};
+    json_t *properties = set(json_object(), "use", described(json_pack("{s:s}", "const", filter->name), filter->summary));
+    properties = set(properties, "with", mr_params_schema(filter->params ? filter->params : no_params));
+    json_t *object = closed_object(properties, filter->summary);
+    bool needs_with = false;
+    for (const mr_param *param = filter->params; param && param->name; param++)
+        needs_with |= (param->flags & MR_PARAM_REQUIRED) != 0;
+    return set(object, "required", needs_with ? json_pack("[s,s]", "use", "with") : json_pack("[s]", "use"));
+}
+
+static json_t *filters_schema(const mr_filter_set *filters)
+{
+    json_t *items = json_array();
+    for (size_t i = 0; items && i <= filters->count; i++) {
+        json_t *one = i == 0 ? typed("string", "a chain of libavfilter: eq=contrast=1.1,hflip") : filter_schema(filters->entries[i - 1].filter);
+        if (json_array_append_new(items, one) != 0) {
+            json_decref(items);
+            items = NULL;
+        }
+    }
+    json_t *item = set(json_object(), "anyOf", items);
+    json_t *list =
+        set(set(typed("array", "filters, in the order in which they are applied"), "maxItems", json_integer(MR_FILTERS_MAX)), "items", ref("filter"));
+    json_t *either = json_pack("{s:[o,o]}", "anyOf", ref("filter"), list);
+    json_t *defs = set(json_object(), "filter", item);
+    return set(defs, "filters", either);
+}
+
 static json_t *definitions(const mr_op_set *ops)
 {
     json_t *source = json_pack("{s:s, s:s, s:s}", "type", "string", "pattern", SOURCE_PATTERN, "description", "inputs.NAME or NODE.PORT");
@@ -174,6 +205,12 @@ static json_t *definitions(const mr_op_set *ops)
                json_pack("{s:[s,s], s:s}", "type", "string", "number", "description", "a duration: 500ms, 4s, 1h30m; a bare number is seconds"));
     defs = set(defs, "input", input_schema());
     defs = set(defs, "param", param_schema());
+    json_t *filters = filters_schema(&ops->filters);
+    if (!filters || !defs || json_object_update(defs, filters) != 0) {
+        json_decref(defs);
+        defs = NULL;
+    }
+    json_decref(filters);
     return set(defs, "node", node_schema(ops));
 }
 

@@ -366,7 +366,8 @@ static bool judge_alone(closer *c, const char *what, const mr_entry *entry, void
     mr_param table[2] = {*param, MR_PARAM_END};
     mr_entry one = *entry;
     mr_value map = {.type = MR_VALUE_MAP, .span = written->span, .map = {.entries = &one, .count = 1}};
-    if (mr_params_bind(table, &map, what, written->span, c->arena, scratch, c->node->op->params_size, is_open, c->diags) == MR_OK)
+    if (mr_params_bind_with(c->node->filters, table, &map, what, written->span, c->arena, scratch, c->node->op->params_size, is_open, c->diags) ==
+        MR_OK)
         return true;
     mr_note(c->diags, written->span, "used here");
     return false;
@@ -412,7 +413,8 @@ mr_status mr_with_bind(mr_arena *arena, const mr_node *node, const mr_value *wit
         if (prepare_entry(&c, what, ret_params != NULL, &entry, out))
             entries[map.map.count++] = entry;
     }
-    mr_status status = mr_params_bind(node->op->params ? node->op->params : no_params, &map, what, node->span, arena, out, size, is_open, diags);
+    mr_status status =
+        mr_params_bind_with(node->filters, node->op->params ? node->op->params : no_params, &map, what, node->span, arena, out, size, is_open, diags);
     if (ret_params)
         *ret_params = out;
     return status == MR_OK && c.failed ? MR_ERR_PARAM : status;

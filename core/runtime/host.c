@@ -456,6 +456,18 @@ static const char *host_output_dir(const mr_task *task)
     return is_effect(task) ? task->run->output_dir : NULL;
 }
 
+static const char *host_output_url(const mr_task *task)
+{
+    const mr_run *run = task->run;
+    return !is_effect(task) ? NULL : run->output_url ? run->output_url : run->output_dir;
+}
+
+static const mr_service *host_service(const mr_task *task, const char *service_class, const char *selector)
+{
+    const mr_plugins *plugins = task->run->engine->plugins;
+    return is_effect(task) && plugins ? mr_plugins_service(plugins, service_class, selector) : NULL;
+}
+
 static const char *host_effect_key(const mr_task *task)
 {
     mr_task *mine = (mr_task *)task; /* kept with the task so that the text can be borrowed */
@@ -522,4 +534,6 @@ const mr_host mr_host_table = {
     .effect_key = host_effect_key,
     .run_state = host_run_state,
     .limits = host_limits,
+    .output_url = host_output_url,
+    .service = host_service,
 };

@@ -225,6 +225,7 @@ struct mr_run {
     const mr_bound *bound;
     char id[40];
     char *output_dir;
+    char *output_url; /* instead of output_dir; NULL: none */
     bool no_cache;
     bool planning;
     mr_arena *arena;

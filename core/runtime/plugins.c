@@ -153,7 +153,35 @@ static mr_status call_load(const mr_plugin *entry, const char *path, const mr_ho
 
 /* ---- among others ---- */
 
-/* MR_ERR_CONFLICT: a plugin or op of that name is there already. MR_END: this very object is. */
+static mr_status refuse_duplicate(const mr_plugins *plugins, const char *path, const char *what, const char *name, const char *owner, mr_diags *diags)
+{
+    const char *other = owner;
+    for (size_t i = 0; i < plugins->count; i++) {
+        if (strcmp(plugins->loaded[i].plugin->name, owner) == 0 || strcmp(plugins->loaded[i].label, owner) == 0)
+            other = plugins->loaded[i].path;
+    }
+    mr_error(diags, strcmp(what, "op") == 0 ? "duplicate-op" : "duplicate", nowhere, "plugin '%s' is refused: its %s '%s' is in plugin '%s' already",
+             path, what, name, other);
+    mr_hint(diags, "remove one of the two, or name the %s otherwise", what);
+    return MR_ERR_CONFLICT;
+}
+
+/* Whether a scheme of the service is taken by a plugin that is there already. */
+static mr_status check_service(const mr_plugins *plugins, const mr_service *service, const char *path, mr_diags *diags)
+{
+    const mr_storage_driver *driver = mr_service_storage(service);
+    for (size_t i = 0; driver && driver->schemes[i]; i++) {
+        const mr_service *taken = mr_plugins_service(plugins, service->service_class, driver->schemes[i]);
+        if (!taken)
+            continue;
+        mr_error(diags, "duplicate", nowhere, "plugin '%s' is refused: the service '%s' serves the scheme '%s' already", path, taken->name,
+                 driver->schemes[i]);
+        return MR_ERR_CONFLICT;
+    }
+    return MR_OK;
+}
+
+/* MR_ERR_CONFLICT: a plugin of that name, or what it offers, is there already. MR_END: this very object is. */
 static mr_status check_names(const mr_plugins *plugins, const mr_plugin *entry, const char *path, mr_diags *diags)
 {
     for (size_t i = 0; i < plugins->count; i++) {
@@ -168,16 +196,18 @@ static mr_status check_names(const mr_plugins *plugins, const mr_plugin *entry, 
     }
     for (size_t i = 0; entry->ops && entry->ops[i]; i++) {
         const mr_op_entry *taken = mr_op_set_find(&plugins->ops, entry->ops[i]->name);
-        for (size_t k = 0; taken && k < plugins->count; k++) {
-            if (strcmp(plugins->loaded[k].plugin->name, taken->plugin) != 0)
-                continue;
-            mr_error(diags, "duplicate-op", nowhere, "plugin '%s' is refused: its op '%s' is in plugin '%s' already", path, entry->ops[i]->name,
-                     plugins->loaded[k].path);
-            mr_hint(diags, "remove one of the two, or name the op otherwise");
-            return MR_ERR_CONFLICT;
-        }
+        if (taken)
+            return refuse_duplicate(plugins, path, "op", entry->ops[i]->name, taken->plugin, diags);
     }
-    return MR_OK;
+    for (const mr_frame_filter *const *filter = mr_plugin_filters(entry); *filter; filter++) {
+        const mr_filter_entry *taken = mr_filter_set_find(&plugins->ops.filters, (*filter)->name);
+        if (taken)
+            return refuse_duplicate(plugins, path, "filter", (*filter)->name, taken->plugin, diags);
+    }
+    mr_status status = MR_OK;
+    for (const mr_service *const *service = mr_plugin_services(entry); *service && status == MR_OK; service++)
+        status = check_service(plugins, *service, path, diags);
+    return status;
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -185,33 +215,77 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(((const mr_op_entry *)a)->op->name, ((const mr_op_entry *)b)->op->name);
 }
 
-static mr_status keep(mr_plugins *plugins, const mr_plugin *entry, const char *path, mr_diags *diags)
+static int compare_filters(const void *a, const void *b)
+{
+    return strcmp(((const mr_filter_entry *)a)->filter->name, ((const mr_filter_entry *)b)->filter->name);
+}
+
+/* The set with what the plugin adds to it. False: memory is short. */
+static bool extend_ops(mr_op_set *set, const mr_plugin *entry)
 {
     size_t added = 0;
     while (entry->ops && entry->ops[added])
         added++;
+    mr_op_entry *entries = calloc(set->count + added + 1, sizeof(*entries));
+    if (!entries)
+        return false;
+    if (set->count)
+        memcpy(entries, set->entries, set->count * sizeof(*entries));
+    for (size_t i = 0; i < added; i++)
+        entries[set->count + i] = (mr_op_entry){.op = entry->ops[i], .plugin = entry->name};
+    set->entries = entries;
+    set->count += added;
+    qsort(entries, set->count, sizeof(*entries), compare_entries);
+    return true;
+}
+
+static bool extend_filters(mr_filter_set *set, const mr_plugin *entry, const char *label)
+{
+    const mr_frame_filter *const *filters = mr_plugin_filters(entry);
+    size_t added = 0;
+    while (filters[added])
+        added++;
+    mr_filter_entry *entries = calloc(set->count + added + 1, sizeof(*entries));
+    if (!entries)
+        return false;
+    if (set->count)
+        memcpy(entries, set->entries, set->count * sizeof(*entries));
+    for (size_t i = 0; i < added; i++)
+        entries[set->count + i] = (mr_filter_entry){.filter = filters[i], .plugin = label};
+    set->entries = entries;
+    set->count += added;
+    qsort(entries, set->count, sizeof(*entries), compare_filters);
+    return true;
+}
+
+static mr_status keep(mr_plugins *plugins, const mr_plugin *entry, const char *path, mr_diags *diags)
+{
+    mr_op_set ops = plugins->ops;
     char *path_copy = strdup(path);
+    char *label = NULL;
     mr_loaded_plugin *loaded = calloc(plugins->count + 1, sizeof(*loaded));
-    mr_op_entry *entries = calloc(plugins->ops.count + added + 1, sizeof(*entries));
-    if (!path_copy || !loaded || !entries) {
+    if (asprintf(&label, "%s %s", entry->name, entry->version) < 0)
+        label = NULL;
+    bool kept = path_copy && loaded && label && extend_ops(&ops, entry);
+    if (kept && !extend_filters(&ops.filters, entry, label)) {
+        free((void *)ops.entries);
+        kept = false;
+    }
+    if (!kept) {
         free(path_copy);
+        free(label);
         free(loaded);
-        free(entries);
         return no_memory(diags);
     }
     if (plugins->count)
         memcpy(loaded, plugins->loaded, plugins->count * sizeof(*loaded));
-    if (plugins->ops.count)
-        memcpy(entries, plugins->ops.entries, plugins->ops.count * sizeof(*entries));
-    loaded[plugins->count] = (mr_loaded_plugin){.plugin = entry, .path = path_copy};
-    for (size_t i = 0; i < added; i++)
-        entries[plugins->ops.count + i] = (mr_op_entry){.op = entry->ops[i], .plugin = entry->name};
-    qsort(entries, plugins->ops.count + added, sizeof(*entries), compare_entries);
+    loaded[plugins->count] = (mr_loaded_plugin){.plugin = entry, .path = path_copy, .label = label};
     free(plugins->loaded);
     free((void *)plugins->ops.entries);
+    free((void *)plugins->ops.filters.entries);
     plugins->loaded = loaded;
     plugins->count++;
-    plugins->ops = (mr_op_set){.entries = entries, .count = plugins->ops.count + added};
+    plugins->ops = ops;
     return MR_OK;
 }
 
@@ -335,10 +409,13 @@ void mr_plugins_free(mr_plugins *plugins)
 {
     if (!plugins)
         return;
-    for (size_t i = 0; i < plugins->count; i++)
+    for (size_t i = 0; i < plugins->count; i++) {
         free((void *)plugins->loaded[i].path);
+        free((void *)plugins->loaded[i].label);
+    }
     free(plugins->loaded);
     free((void *)plugins->ops.entries);
+    free((void *)plugins->ops.filters.entries);
     free(plugins);
 }
 
@@ -355,4 +432,26 @@ size_t mr_plugins_count(const mr_plugins *plugins)
 const mr_loaded_plugin *mr_plugins_get(const mr_plugins *plugins, size_t index)
 {
     return index < plugins->count ? &plugins->loaded[index] : NULL;
+}
+
+static bool serves(const mr_service *service, const char *service_class, const char *selector, size_t len)
+{
+    const mr_storage_driver *driver = mr_service_storage(service);
+    for (size_t i = 0; driver && strcmp(service->service_class, service_class) == 0 && driver->schemes[i]; i++) {
+        if (strncasecmp(driver->schemes[i], selector, len) == 0 && driver->schemes[i][len] == '\0')
+            return true;
+    }
+    return false;
+}
+
+const mr_service *mr_plugins_service(const mr_plugins *plugins, const char *service_class, const char *selector)
+{
+    const size_t len = strcspn(selector, ":");
+    for (size_t i = 0; i < plugins->count; i++) {
+        for (const mr_service *const *service = mr_plugin_services(plugins->loaded[i].plugin); *service; service++) {
+            if (serves(*service, service_class, selector, len))
+                return *service;
+        }
+    }
+    return NULL;
 }

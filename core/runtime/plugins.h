@@ -16,6 +16,7 @@
 typedef struct mr_loaded_plugin {
     const mr_plugin *plugin;
     const char *path;
+    const char *label; /* name and version, "overlay 1.0.0" */
 } mr_loaded_plugin;
 
 typedef struct mr_plugins mr_plugins;
@@ -29,5 +30,7 @@ void mr_plugins_free(mr_plugins *plugins); /* the shared objects stay loaded */
 const mr_op_set *mr_plugins_ops(const mr_plugins *plugins);
 size_t mr_plugins_count(const mr_plugins *plugins);
 const mr_loaded_plugin *mr_plugins_get(const mr_plugins *plugins, size_t index);
+/* The service of that class that selector, a URL, chooses by its scheme. NULL: none does. */
+const mr_service *mr_plugins_service(const mr_plugins *plugins, const char *service_class, const char *selector);
 
 #endif

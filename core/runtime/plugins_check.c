@@ -32,8 +32,7 @@ static bool is_name(const char *text)
     return len > 0 && text[len] == '\0';
 }
 
-/* "plugin.verb" */
-static bool is_op_name(const char *text)
+bool mr_plugin_is_name(const char *text)
 {
     size_t len = text ? name_len(text) : 0;
     return len > 0 && text[len] == '.' && is_name(text + len + 1);
@@ -128,7 +127,7 @@ static void check_ops(const mr_plugin *plugin, mr_diags *diags)
             mr_error(diags, "plugin-op", nowhere, "op number %zu says that it is %u bytes long; it takes %u", i + 1, (unsigned)op->size, OP_SIZE_1_0);
             return; /* nothing behind it can be trusted */
         }
-        if (!is_op_name(op->name)) {
+        if (!mr_plugin_is_name(op->name)) {
             mr_error(diags, "plugin-op", nowhere, "op number %zu has the name '%s'; it takes one like 'plugin.verb'", i + 1,
                      op->name ? op->name : "");
             continue;
@@ -150,5 +149,6 @@ mr_status mr_plugin_check(const mr_plugin *plugin, mr_diags *diags)
     if (!says_something(plugin->summary))
         mr_error(diags, "plugin-help", nowhere, "it has no summary");
     check_ops(plugin, diags);
+    mr_plugin_check_offers(plugin, diags);
     return mr_diags_errors(diags) == before ? MR_OK : MR_ERR_PARAM;
 }

@@ -200,6 +200,7 @@ void mr_run_destroy(mr_run *run)
     free(run->failures);
     free(run->failed_node);
     free(run->output_dir);
+    free(run->output_url);
     mr_items_free(run);
     pthread_cond_destroy(&run->ended);
     mr_arena_free(run->arena);
@@ -225,6 +226,8 @@ mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_o
         make_id(run->id);
     run->arena = mr_arena_new(0);
     if (options->output_dir && !(run->output_dir = strdup(options->output_dir)))
+        status = MR_ERR_NOMEM;
+    if (options->output_url && !(run->output_url = strdup(options->output_url)))
         status = MR_ERR_NOMEM;
     if (!run->arena)
         status = MR_ERR_NOMEM;

@@ -471,6 +471,14 @@ void mr_child_clear(mr_child *child)
     memset(child->content_used, 0, sizeof(child->content_used));
 }
 
+static const mr_service *host_no_service(const mr_task *task, const char *service_class, const char *selector)
+{
+    (void)task;
+    (void)service_class;
+    (void)selector;
+    return NULL;
+}
+
 const mr_host mr_child_host = {
     .size = sizeof(mr_host),
     .abi_major = MR_ABI_MAJOR,
@@ -495,4 +503,6 @@ const mr_host mr_child_host = {
     .effect_key = host_nothing,
     .run_state = host_nothing,
     .limits = host_limits,
+    .output_url = host_nothing,
+    .service = host_no_service,
 };

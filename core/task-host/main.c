@@ -107,7 +107,7 @@ static mr_status read_task(mr_child *child, const mr_plugins *plugins, mr_frame 
     json_t *dump = mr_json_read(text, strlen(text), PARAMS_MAX, NULL);
     mr_status status = params && dump ? MR_OK : MR_ERR_NOMEM;
     if (status == MR_OK && entry->op->params)
-        status = mr_params_restore(entry->op->params, dump, arena, params, entry->op->params_size);
+        status = mr_params_restore_with(&mr_plugins_ops(plugins)->filters, entry->op->params, dump, arena, params, entry->op->params_size);
     json_decref(dump);
     child->tasks[slot] = (mr_task){.child = child, .slot = slot, .op = entry->op};
     *ret_view = (mr_batch_task){.task = &child->tasks[slot], .op = entry->op, .params = params};

@@ -11,7 +11,7 @@
 #define VALUE(name, number)    _Static_assert((name) == (number), #name " has another value")
 
 VALUE(MR_ABI_MAJOR, 1);
-VALUE(MR_ABI_MINOR, 1);
+VALUE(MR_ABI_MINOR, 2);
 
 #if __SIZEOF_POINTER__ == 8
 SIZE(mr_artifact, 56);
@@ -30,7 +30,7 @@ AT(mr_port, types, 8);
 AT(mr_port, flags, 12);
 AT(mr_port, help, 16);
 
-SIZE(mr_host, 168);
+SIZE(mr_host, 184);
 AT(mr_host, size, 0);
 AT(mr_host, abi_major, 4);
 AT(mr_host, abi_minor, 6);
@@ -54,6 +54,8 @@ AT(mr_host, output_dir, 136);
 AT(mr_host, effect_key, 144);
 AT(mr_host, run_state, 152);
 AT(mr_host, limits, 160); /* 1.1 */
+AT(mr_host, output_url, 168); /* 1.2 */
+AT(mr_host, service, 176);
 
 SIZE(mr_limits, 128);
 AT(mr_limits, size, 0);
@@ -123,7 +125,7 @@ AT(mr_param, fields, 64);
 AT(mr_param, item_size, 72);
 AT(mr_param, help, 80);
 
-SIZE(mr_plugin, 56);
+SIZE(mr_plugin, 72);
 AT(mr_plugin, size, 0);
 AT(mr_plugin, abi_major, 4);
 AT(mr_plugin, abi_minor, 6);
@@ -133,6 +135,120 @@ AT(mr_plugin, summary, 24);
 AT(mr_plugin, licence, 32);
 AT(mr_plugin, ops, 40);
 AT(mr_plugin, load, 48);
+AT(mr_plugin, filters, 56); /* 1.2 */
+AT(mr_plugin, services, 64);
+
+/* 1.2 */
+SIZE(mr_filters, 16);
+AT(mr_filters, items, 0);
+AT(mr_filters, count, 8);
+
+SIZE(mr_filter_use, 40);
+AT(mr_filter_use, chain, 8);
+AT(mr_filter_use, filter, 16);
+AT(mr_filter_use, plugin, 24);
+AT(mr_filter_use, params, 32);
+
+SIZE(mr_video_format, 40);
+AT(mr_video_format, pixels, 4);
+AT(mr_video_format, width, 8);
+AT(mr_video_format, height, 12);
+AT(mr_video_format, frame_rate, 16);
+AT(mr_video_format, primaries, 24);
+AT(mr_video_format, transfer, 28);
+AT(mr_video_format, matrix, 32);
+
+SIZE(mr_plane, 24);
+AT(mr_plane, data, 0);
+AT(mr_plane, stride, 8);
+AT(mr_plane, width, 16);
+AT(mr_plane, height, 20);
+
+SIZE(mr_picture, 120);
+AT(mr_picture, planes, 4);
+AT(mr_picture, number, 8);
+AT(mr_picture, time_us, 16);
+AT(mr_picture, plane, 24);
+
+SIZE(mr_frame_window, 24);
+AT(mr_frame_window, count, 4);
+AT(mr_frame_window, frames, 8);
+AT(mr_frame_window, at, 16);
+
+SIZE(mr_reach, 16);
+AT(mr_reach, back, 4);
+AT(mr_reach, ahead, 8);
+AT(mr_reach, whole, 12);
+
+SIZE(mr_steering, 16);
+AT(mr_steering, set, 8);
+
+SIZE(mr_frame_filter, 128);
+AT(mr_frame_filter, size, 0);
+AT(mr_frame_filter, version, 4);
+AT(mr_frame_filter, name, 8);
+AT(mr_frame_filter, summary, 16);
+AT(mr_frame_filter, help, 24);
+AT(mr_frame_filter, flags, 32);
+AT(mr_frame_filter, params, 40);
+AT(mr_frame_filter, params_size, 48);
+AT(mr_frame_filter, pixels, 56);
+AT(mr_frame_filter, reach, 64);
+AT(mr_frame_filter, open, 72);
+AT(mr_frame_filter, close, 80);
+AT(mr_frame_filter, apply, 88);
+AT(mr_frame_filter, chain, 96);
+AT(mr_frame_filter, settings, 104);
+AT(mr_frame_filter, steer, 112);
+AT(mr_frame_filter, toolchain, 120);
+
+SIZE(mr_service, 48);
+AT(mr_service, service_class, 8);
+AT(mr_service, name, 16);
+AT(mr_service, summary, 24);
+AT(mr_service, help, 32);
+AT(mr_service, table, 40);
+
+SIZE(mr_storage_error, 520);
+AT(mr_storage_error, message, 8);
+AT(mr_storage_error, hint, 264);
+
+SIZE(mr_storage_client, 24);
+AT(mr_storage_client, context, 8);
+AT(mr_storage_client, cancelled, 16);
+
+SIZE(mr_storage_object, 120);
+AT(mr_storage_object, bytes, 8);
+AT(mr_storage_object, changed_us, 16);
+AT(mr_storage_object, tag, 24);
+
+SIZE(mr_storage_put_options, 40);
+AT(mr_storage_put_options, flags, 4);
+AT(mr_storage_put_options, bytes, 8);
+AT(mr_storage_put_options, content_type, 16);
+AT(mr_storage_put_options, cache_control, 24);
+AT(mr_storage_put_options, if_tag, 32);
+
+SIZE(mr_storage_driver, 152);
+AT(mr_storage_driver, flags, 4);
+AT(mr_storage_driver, schemes, 8);
+AT(mr_storage_driver, open, 16);
+AT(mr_storage_driver, close, 24);
+AT(mr_storage_driver, head, 32);
+AT(mr_storage_driver, read, 40);
+AT(mr_storage_driver, list, 48);
+AT(mr_storage_driver, put_new, 56);
+AT(mr_storage_driver, put_write, 64);
+AT(mr_storage_driver, put_fd, 72);
+AT(mr_storage_driver, put_commit, 80);
+AT(mr_storage_driver, put_free, 88);
+AT(mr_storage_driver, remove, 96);
+AT(mr_storage_driver, sync, 104);
+AT(mr_storage_driver, lock, 112);
+AT(mr_storage_driver, part_bytes, 120);
+AT(mr_storage_driver, put_part, 128);
+AT(mr_storage_driver, presign, 136);
+AT(mr_storage_driver, public_url, 144);
 #endif
 
 VALUE(MR_OK, 0);
@@ -182,3 +298,23 @@ VALUE(MR_PARAM_TYPE_JSON, 12);
 VALUE(MR_PARAM_REQUIRED, 1);
 VALUE(MR_PARAM_SECRET, 2);
 VALUE(MR_PARAM_SILENT, 4);
+VALUE(MR_PARAM_TYPE_FILTERS, 13);
+VALUE(MR_PARAM_WHOLE, 8);
+
+VALUE(MR_FRAME_PLANES, 4);
+VALUE(MR_FILTER_REACH_MAX, 32);
+VALUE(MR_PIXELS_YUV420P, 1);
+VALUE(MR_PIXELS_YUV420P10, 2);
+VALUE(MR_FILTER_IN_PLACE, 1);
+VALUE(MR_FILTER_STILL, 2);
+
+VALUE(MR_STORAGE_KEY_MAX, 1024);
+VALUE(MR_STORAGE_TAG_SIZE, 96);
+VALUE(MR_STORAGE_WORDS, 256);
+VALUE(MR_PUT_DURABLE, 1);
+VALUE(MR_PUT_NEW, 2);
+VALUE(MR_PRESIGN_GET, 0);
+VALUE(MR_PRESIGN_PUT, 1);
+VALUE(MR_STORAGE_DURABLE, 1);
+VALUE(MR_STORAGE_CONDITIONS, 2);
+VALUE(MR_STORAGE_HEADERS, 4);

@@ -26,5 +26,5 @@ static const mr_op *const ops[] = {&op, nullptr};
 
 extern "C" {
 MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry;
-const mr_plugin mr_plugin_entry = {sizeof(mr_plugin), MR_ABI_MAJOR, MR_ABI_MINOR, "cpp", "1.0.0", "shows C++", "MIT", ops, nullptr};
+const mr_plugin mr_plugin_entry = {sizeof(mr_plugin), MR_ABI_MAJOR, MR_ABI_MINOR, "cpp", "1.0.0", "shows C++", "MIT", ops, nullptr, nullptr, nullptr};
 }

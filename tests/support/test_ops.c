@@ -148,4 +148,4 @@ static const mr_op_entry entries[] = {
     {&thumbnail_storyboard, "thumbnail"}, {&transcode_analyse, "transcode"},   {&transcode_audio, "transcode"},
     {&transcode_ladder, "transcode"},     {&transcode_subtitles, "transcode"}, {&transcode_video, "transcode"},
 };
-const mr_op_set test_ops = {entries, sizeof(entries) / sizeof(entries[0])};
+const mr_op_set test_ops = {.entries = entries, .count = sizeof(entries) / sizeof(entries[0])};

@@ -84,6 +84,7 @@ typedef enum mr_severity { MR_SEVERITY_NOTE = 0, MR_SEVERITY_WARNING = 1, MR_SEV
 typedef struct mr_task mr_task;       /* the engine's */
 typedef struct mr_content mr_content; /* bytes on their way to become an artifact; the engine's */
 typedef struct mr_op mr_op;
+struct mr_service; /* millrace/service.h */
 
 #if defined(__GNUC__)
 #define MR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -130,13 +131,18 @@ typedef struct mr_host {
     void (*report)(mr_task *task, mr_severity severity, const char *param, const char *hint, const char *fmt, ...) MR_PRINTF(5, 6);
 
     /* Only for ops with MR_OP_EFFECT (else NULL is returned). */
-    const char *(*output_dir)(const mr_task *task); /* the folder that the run publishes to; exists */
+    const char *(*output_dir)(const mr_task *task); /* the folder that the run publishes to; exists. NULL: it is none */
     const char *(*effect_key)(const mr_task *task); /* the same over retries and resumed runs: makes the effect idempotent */
     /* How the run stands, a JSON object {run, pipeline, state, reason, failed_node, outputs}: for nodes with a trigger. */
     const char *(*run_state)(const mr_task *task);
 
     /* Since 1.1. What media may ask for, as the operator set it; never NULL, valid until the task is finished. For ops that read media. */
     const mr_limits *(*limits)(const mr_task *task);
+
+    /* Since 1.2. Only for ops with MR_OP_EFFECT (else NULL is returned). */
+    const char *(*output_url)(const mr_task *task); /* where the run publishes to, "mem://test"; of a folder, its path. NULL: nowhere */
+    /* The service of this class ("storage") that selector chooses (a URL, by its scheme); NULL: there is none. Valid for the life of the process. */
+    const struct mr_service *(*service)(const mr_task *task, const char *service_class, const char *selector);
 } mr_host;
 
 typedef struct mr_batch_task {

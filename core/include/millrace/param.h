@@ -33,6 +33,8 @@ typedef enum mr_param_type {
     MR_PARAM_TYPE_URL = 10,     /* https://example.com/hook          const char * (http or https) */
     MR_PARAM_TYPE_LIST = 11,    /* [a, b]                            mr_list of item_type, or of structs given by fields */
     MR_PARAM_TYPE_JSON = 12,    /* any value                         const char *, compact JSON with sorted keys */
+    MR_PARAM_TYPE_FILTERS = 13, /* "eq=gamma=1.1", or a list of     mr_filters (since 1.2; millrace/filter.h)
+                                   these and {use: NAME, with: {}} */
 } mr_param_type;
 
 typedef struct mr_ratio {
@@ -45,10 +47,18 @@ typedef struct mr_list {
     size_t count;
 } mr_list;
 
+struct mr_filter_use; /* millrace/filter.h */
+
+typedef struct mr_filters {
+    const struct mr_filter_use *const *items; /* in the order in which they are applied; NULL when there are none */
+    size_t count;
+} mr_filters;
+
 enum {
     MR_PARAM_REQUIRED = 1u << 0, /* must be given; has no default */
     MR_PARAM_SECRET = 1u << 1,   /* never printed, logged or stored in clear */
     MR_PARAM_SILENT = 1u << 2,   /* does not change what is made: left out of the identity of results */
+    MR_PARAM_WHOLE = 1u << 3,    /* FILTERS: those that need the whole are taken, too */
 };
 
 typedef struct mr_param {
@@ -88,6 +98,7 @@ typedef struct mr_param {
 #define MR_URL(s, f, ...)      { .name = #f, .type = MR_PARAM_TYPE_URL, .offset = MR_PARAM_OFFSET(s, f, const char *), __VA_ARGS__ }
 #define MR_LIST(s, f, ...)     { .name = #f, .type = MR_PARAM_TYPE_LIST, .offset = MR_PARAM_OFFSET(s, f, mr_list), __VA_ARGS__ }
 #define MR_JSON(s, f, ...)     { .name = #f, .type = MR_PARAM_TYPE_JSON, .offset = MR_PARAM_OFFSET(s, f, const char *), __VA_ARGS__ }
+#define MR_FILTERS(s, f, ...)  { .name = #f, .type = MR_PARAM_TYPE_FILTERS, .offset = MR_PARAM_OFFSET(s, f, mr_filters), __VA_ARGS__ }
 #define MR_PARAM_END           { .name = 0 }
 /* clang-format on */
 

@@ -14,14 +14,17 @@
 #ifndef MILLRACE_PLUGIN_H
 #define MILLRACE_PLUGIN_H
 
+#include "filter.h"
 #include "op.h"
+#include "service.h"
+#include "storage.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define MR_ABI_MAJOR 1
-#define MR_ABI_MINOR 1 /* 1: mr_host.limits */
+#define MR_ABI_MINOR 2 /* 1: mr_host.limits. 2: frame filters, services */
 
 /* In C++ a const is local to its file unless it is said to be extern; in C an initialised extern is a warning. */
 #ifdef __cplusplus
@@ -48,6 +51,10 @@ typedef struct mr_plugin {
      * to prepare. It starts no threads: a task host can't be confined any more then. On error the plugin is rejected with the
      * text written to why (at most why_size bytes with the NUL). */
     mr_status (*load)(const mr_host *host, char *why, size_t why_size);
+
+    /* Since 1.2. */
+    const mr_frame_filter *const *filters; /* NULL-terminated; NULL: none */
+    const mr_service *const *services;     /* NULL-terminated; NULL: none */
 } mr_plugin;
 
 #define MR_PLUGIN_SYMBOL "mr_plugin_entry"

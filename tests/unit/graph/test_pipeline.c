@@ -314,7 +314,7 @@ static void test_schema(void **state)
     json_decref(schema);
     free(text);
     free(again);
-    const mr_op_set none = {NULL, 0};
+    const mr_op_set none = {0};
     text = mr_pipeline_schema(&none);
     assert_non_null(text);
     free(text);

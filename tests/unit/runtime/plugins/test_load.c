@@ -144,8 +144,8 @@ static const struct broken {
     const char *says[4];
 } broken[] = {
     {"wrong_major", {"ABI 8.3", "has 1.1"}},
-    {"newer_minor", {"ABI 1.10", "has 1.1"}},
-    {"short_table", {"8 bytes", "1.1"}},
+    {"newer_minor", {"ABI 1.10", "has 1.2"}},
+    {"short_table", {"8 bytes", "1.2"}},
     {"tiny_entry", {"not a constant of type mr_plugin"}},
     {"function_entry", {"not a constant of type mr_plugin"}},
     {"no_entry", {"does not export 'mr_plugin_entry'"}},
