@@ -59,7 +59,7 @@ static AVCodecContext *new_context(const mr_encode_options *options, const AVCod
         context->flags |= AV_CODEC_FLAG_PASS1;
     if (options->mode == MR_ENCODE_PASS_2)
         context->flags |= AV_CODEC_FLAG_PASS2;
-    if (options->max_bitrate > 0) {
+    if (options->max_bitrate > 0 && !options->free_flow) {
         context->rc_max_rate = MR_VBV_RATE(options->max_bitrate);
         context->rc_buffer_size = (int)FFMIN(MR_VBV_BUFFER(options->max_bitrate), INT32_MAX);
         context->rc_initial_buffer_occupancy = context->rc_buffer_size;

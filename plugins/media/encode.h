@@ -34,6 +34,7 @@ typedef struct mr_encode_options {
     double crf;
     int64_t bitrate;     /* MR_ENCODE_PASS_2 */
     int64_t max_bitrate; /* 0: no ceiling */
+    bool free_flow;      /* nothing is held under the ceiling by a buffer: a second pass then looks at each picture once (the level stays as it is) */
     const char *stats;   /* path of the statistics */
     int threads;         /* 0: one */
     int64_t first_dts;   /* the first packet's; 0 at the start of a chunk */

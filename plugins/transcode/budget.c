@@ -46,6 +46,7 @@ static mr_status aim(const mr_host *host, mr_task *task, mr_budget *budget, doub
     bits = fmax(fmin(bits, ceiling(budget)), BITRATE_MIN * seconds);
     budget->rate.bitrate = (int64_t)(bits / seconds);
     budget->rate.stats = budget->stats;
+    budget->rate.free_flow = !budget->guarded;
     return mr_analysis_write(host, task, budget->analysis, mr_rate_stats_factor(&budget->model, bits), budget->stats);
 }
 
@@ -105,6 +106,7 @@ static mr_status stricter_bitrate(const mr_host *host, mr_task *task, mr_budget 
 {
     double told = (double)budget->rate.bitrate * seconds_of(budget->chunk);
     bool first = budget->attempts == 1 && made->segment <= 1 && made->qp > 0;
+    budget->guarded = budget->guarded || !first;
     if (made->qp > 0)
         mr_rate_model_learn(&budget->model, made->bits, made->qp);
     return aim(host, task, budget, first ? told * 0.97 : told * AIM / budget->excess);

@@ -25,6 +25,7 @@ typedef struct mr_budget {
     mr_rung_rate rate;           /* what the next attempt is told */
     int attempts;                /* that were over, or far below after one that was */
     bool corrected;              /* the wanted quality was missed once */
+    bool guarded;                /* a second pass minds the decoder's buffer: a fifth of its time, so not before it is found to be needed */
     double excess;               /* of the last attempt */
     struct mr_budget_try {
         double crf;

@@ -147,6 +147,7 @@ mr_status mr_rung_encode_begin(mr_rung_encode *encode, const mr_rung_rate *rate)
     encode->options.crf = rate->crf;
     encode->options.bitrate = rate->bitrate;
     encode->options.stats = rate->stats;
+    encode->options.free_flow = rate->free_flow;
     encode->options.first_dts = 0;
     mr_status status = mr_encoder_open(encode->host, encode->task, &encode->options, &encode->encoder);
     if (status == MR_OK)

@@ -28,6 +28,7 @@ typedef struct mr_rung_rate {
     double crf;
     int64_t bitrate;   /* 0: crf decides */
     const char *stats; /* with bitrate: path of the first pass's statistics */
+    bool free_flow;    /* with bitrate: without the decoder's buffer in mind */
 } mr_rung_rate;
 
 /* Begins an attempt; what an earlier one made is forgotten. Then every frame of the chunk, then finish. */

@@ -53,7 +53,7 @@ static const mr_param params_table[] = {
 
 const mr_op mr_op_transcode_video = {
     .size = sizeof(mr_op),
-    .version = 2,
+    .version = 3,
     .name = "transcode.video",
     .summary = "encodes one chunk of the picture into one rendition",
     .help =
