@@ -27,6 +27,7 @@ build lib libavutil libavutil-dev
 build lib libswscale libswscale-dev
 build lib libswresample libswresample-dev
 build lib x264 libx264-dev
+build file /usr/share/llhttp/llhttp.c node-llhttp
 test lib cmocka libcmocka-dev
 up tool ffmpeg ffmpeg
 test tool ffmpeg ffmpeg

@@ -17,6 +17,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +122,7 @@ static void simulate(fleet *it)
         give_up("can't start a thread", NULL);
     while (!atomic_load(&all.over)) {
         if (!virtual_clock_step(it->engine, -1))
-            usleep(100); /* nobody works: runs are coming to their end */
+            sched_yield(); /* nobody works: runs are coming to their end */
     }
     pthread_join(waiter, NULL);
 }
