@@ -5,6 +5,7 @@
  */
 #include "config/params_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const mr_param no_params[] = {MR_PARAM_END};
@@ -112,6 +113,19 @@ static bool check_reach(const binder *in, const mr_param *param, const mr_filter
     return false;
 }
 
+static json_t *use_json(const mr_filter_use *use, bool whole);
+
+/* The text of its canonical JSON. */
+static mr_status set_key(mr_filter_use *use, mr_arena *arena)
+{
+    json_t *json = use_json(use, false);
+    char *text = json ? mr_json_text(json) : NULL;
+    use->key = text ? mr_arena_copy(arena, text, strlen(text)) : NULL;
+    free(text);
+    json_decref(json);
+    return use->key ? MR_OK : MR_ERR_NOMEM;
+}
+
 /* NULL: reported. */
 static const mr_filter_use *bind_use(binder *in, const mr_param *param, const mr_value *item)
 {
@@ -135,14 +149,22 @@ static const mr_filter_use *bind_use(binder *in, const mr_param *param, const mr
     const mr_status status = mr_params_bind_with(in->filters, filter->params ? filter->params : no_params, with, what, name->span, in->arena, params,
                                                  filter->params_size, in->is_open, in->diags);
     in->nomem |= status == MR_ERR_NOMEM;
-    return status == MR_OK && (any_open(in, with) || check_reach(in, param, use, name->span)) ? use : NULL;
+    if (status != MR_OK)
+        return NULL;
+    if (any_open(in, with))
+        return use;
+    in->nomem |= set_key(use, in->arena) != MR_OK;
+    return !in->nomem && check_reach(in, param, use, name->span) ? use : NULL;
 }
 
 static const mr_filter_use *bind_chain(binder *in, const mr_param *param, const mr_value *text)
 {
     const mr_param one = {.name = param->name, .type = MR_PARAM_TYPE_TEXT, .flags = param->flags, .max = "4096"};
     mr_filter_use *use = new_use(in);
-    return use && mr_param_bind_scalar(in, &one, text, &use->chain) ? use : NULL;
+    if (!use || !mr_param_bind_scalar(in, &one, text, &use->chain))
+        return NULL;
+    in->nomem |= set_key(use, in->arena) != MR_OK;
+    return in->nomem ? NULL : use;
 }
 
 static bool bind_item(binder *in, const mr_param *param, const mr_value *item, const mr_filter_use **items, size_t *count)
@@ -217,15 +239,10 @@ json_t *mr_param_filters_json(const mr_filters *filters, bool whole)
     return list;
 }
 
-static mr_status restore_use(const mr_filter_set *set, const json_t *json, mr_arena *arena, mr_filter_use *use)
+static mr_status restore_params(const mr_filter_set *set, const json_t *json, mr_arena *arena, mr_filter_use *use)
 {
     const char *name = json_string_value(json_object_get(json, "use"));
     const mr_filter_entry *entry = name ? mr_filter_set_find(set, name) : NULL;
-    *use = (mr_filter_use){.size = sizeof(*use)};
-    if (json_is_string(json)) {
-        use->chain = mr_arena_copy(arena, json_string_value(json), json_string_length(json));
-        return use->chain ? MR_OK : MR_ERR_NOMEM;
-    }
     if (!entry)
         return MR_ERR_PARAM;
     const mr_frame_filter *filter = entry->filter;
@@ -237,6 +254,17 @@ static mr_status restore_use(const mr_filter_set *set, const json_t *json, mr_ar
     use->params = params;
     return mr_params_restore_with(set, filter->params ? filter->params : no_params, json_object_get(json, "with"), arena, params,
                                   filter->params_size);
+}
+
+static mr_status restore_use(const mr_filter_set *set, const json_t *json, mr_arena *arena, mr_filter_use *use)
+{
+    mr_status status = MR_OK;
+    *use = (mr_filter_use){.size = sizeof(*use)};
+    if (!json_is_string(json))
+        status = restore_params(set, json, arena, use);
+    else if (!(use->chain = mr_arena_copy(arena, json_string_value(json), json_string_length(json))))
+        status = MR_ERR_NOMEM;
+    return status == MR_OK ? set_key(use, arena) : status;
 }
 
 mr_status mr_param_restore_filters(const mr_filter_set *set, const json_t *json, mr_arena *arena, void *field)

@@ -7,7 +7,9 @@
 #include <libavfilter/avfilter.h>
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
+#include <libavutil/dict.h>
 #include <libavutil/mem.h>
+#include <libavutil/opt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ struct mr_filter {
     int width, height, format;
     enum AVColorSpace matrix;
     enum AVColorRange range;
+    AVDictionary *texts; /* that steered drawtexts write: metadata of the pictures that are sent */
 };
 
 void mr_filter_free(mr_filter *filter)
@@ -31,6 +34,7 @@ void mr_filter_free(mr_filter *filter)
     if (!filter)
         return;
     avfilter_graph_free(&filter->graph);
+    av_dict_free(&filter->texts);
     free(filter);
 }
 
@@ -124,6 +128,8 @@ bool mr_filter_fits(const mr_filter *filter, const AVFrame *frame)
 
 mr_status mr_filter_send(mr_filter *filter, AVFrame *frame)
 {
+    if (filter->texts && frame && av_dict_copy(&frame->metadata, filter->texts, 0) < 0)
+        return mr_media_error(filter->host, filter->task, AVERROR(ENOMEM), "filters");
     int error = av_buffersrc_add_frame(filter->source, frame);
     return error < 0 ? mr_media_error(filter->host, filter->task, error, "a picture can't be filtered") : MR_OK;
 }
@@ -140,6 +146,58 @@ mr_status mr_filter_receive(mr_filter *filter, AVFrame *ret_frame)
         return mr_media_error(filter->host, filter->task, error, "a picture can't be filtered");
     ret_frame->pts = av_rescale_q(ret_frame->pts, av_buffersink_get_time_base(filter->sink), filter->time_base);
     return MR_OK;
+}
+
+/* Steering -------------------------------------------------------------------------------------------------------------------- */
+
+/* The first filter called "crop", or the one called "crop@name". */
+static AVFilterContext *find_filter(const mr_filter *filter, const char *name, size_t len)
+{
+    const bool labelled = memchr(name, '@', len);
+    for (unsigned i = 0; i < filter->graph->nb_filters; i++) {
+        AVFilterContext *each = filter->graph->filters[i];
+        const char *called = labelled ? each->name : each->filter->name;
+        if (called && strlen(called) == len && strncmp(called, name, len) == 0)
+            return each;
+    }
+    return NULL;
+}
+
+/* drawtext reads the text from the picture's metadata: it would open its font anew for each change of its option. */
+static int set_text(mr_filter *filter, AVFilterContext *drawtext, const char *value)
+{
+    char key[64];
+    char text[96];
+    unsigned index = 0;
+    while (filter->graph->filters[index] != drawtext)
+        index++;
+    snprintf(key, sizeof(key), "millrace_text_%u", index);
+    snprintf(text, sizeof(text), "%%{metadata\\:%s}", key);
+    const bool first = !av_dict_get(filter->texts, key, NULL, 0);
+    const int error = first ? av_opt_set(drawtext, "text", text, AV_OPT_SEARCH_CHILDREN) : 0;
+    return error < 0 ? error : av_dict_set(&filter->texts, key, value, 0);
+}
+
+mr_status mr_filter_set(mr_filter *filter, const char *setting, const char *value)
+{
+    char words[AV_ERROR_MAX_STRING_SIZE];
+    const char *option = strrchr(setting, '.');
+    AVFilterContext *found = option ? find_filter(filter, setting, (size_t)(option - setting)) : NULL;
+    const bool text = found && strcmp(found->filter->name, "drawtext") == 0 && strcmp(option, ".text") == 0;
+    const AVOption *known = found ? av_opt_find(found, option + 1, NULL, 0, AV_OPT_SEARCH_CHILDREN) : NULL;
+    if (!known || !(text || (known->flags & AV_OPT_FLAG_RUNTIME_PARAM))) {
+        filter->host->report(filter->task, MR_SEVERITY_ERROR, "filters", NULL, "'%s' can't be set: %s", setting,
+                             !found   ? "the chain has no such filter"
+                             : !known ? "the filter has no such option"
+                                      : "the option can't change while the filter runs");
+        return MR_ERR_PARAM;
+    }
+    const int error = text ? set_text(filter, found, value) : avfilter_graph_send_command(filter->graph, found->name, option + 1, value, NULL, 0, 0);
+    if (error >= 0)
+        return MR_OK;
+    filter->host->report(filter->task, MR_SEVERITY_ERROR, "filters", NULL, "'%s' can't be '%.200s': %s", setting, value,
+                         av_make_error_string(words, sizeof(words), error));
+    return MR_ERR_PARAM;
 }
 
 /* The user's chain ------------------------------------------------------------------------------------------------------------ */
@@ -221,7 +279,14 @@ static const char *skip_arguments(const char *text)
     return quoted ? NULL : text;
 }
 
-mr_status mr_filter_check(const mr_host *host, mr_task *task, const char *param, const char *text)
+/* What drawtext writes comes from the one who steers it, and from no file. */
+static bool is_drawtext(const char *name, const char *arguments, const char *end)
+{
+    const char *file = strcmp(name, "drawtext") == 0 ? strstr(arguments, "textfile") : NULL;
+    return strcmp(name, "drawtext") == 0 && (!file || file >= end);
+}
+
+mr_status mr_filter_check(const mr_host *host, mr_task *task, const char *param, const char *text, bool steered)
 {
     char name[40];
     if (!text || !text[strspn(text, " \t\r\n")])
@@ -238,7 +303,8 @@ mr_status mr_filter_check(const mr_host *host, mr_task *task, const char *param,
                          "the filters are not a plain chain at '%.40s'", text);
             return MR_ERR_PARAM;
         }
-        if (!bsearch(name, allowed, sizeof(allowed) / sizeof(allowed[0]), sizeof(allowed[0]), compare_names)) {
+        if (!(steered && is_drawtext(name, after, next)) &&
+            !bsearch(name, allowed, sizeof(allowed) / sizeof(allowed[0]), sizeof(allowed[0]), compare_names)) {
             host->report(task, MR_SEVERITY_ERROR, param, "only filters that work on one picture at a time and open no file are possible",
                          "the filter '%s' can't be used here", name);
             return MR_ERR_PARAM;

@@ -24,7 +24,9 @@ mr_status mr_filter_send(mr_filter *filter, AVFrame *frame);
 mr_status mr_filter_receive(mr_filter *filter, AVFrame *ret_frame);
 
 /* Is text a plain chain ("crop=100:100,eq=gamma=1.1") of filters that look at one picture at a time and open no files? Reports what is not.
- * NULL and "" are fine. */
-mr_status mr_filter_check(const mr_host *host, mr_task *task, const char *param, const char *text);
+ * NULL and "" are fine. steered: of a chain that a plugin steers, which may also write text on pictures. */
+mr_status mr_filter_check(const mr_host *host, mr_task *task, const char *param, const char *text, bool steered);
+/* Sets an option of a filter for the pictures that are sent from now on: "crop.x", "drawtext@title.text". Reports what can't be set. */
+mr_status mr_filter_set(mr_filter *filter, const char *setting, const char *value);
 
 #endif

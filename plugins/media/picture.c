@@ -8,13 +8,14 @@
 #include "media/colour.h"
 #include "media/decoder.h"
 #include "media/filter.h"
+#include "media/filter_line.h"
 
 #include <libavutil/pixdesc.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEEK_BACK_TRIES = 3, CHAIN_MAX = 8192, CONTEXT_FRAMES = 3 };
+enum { SEEK_BACK_TRIES = 3, LEAD_MAX = 6144, CHAIN_MAX = 8192, CONTEXT_FRAMES = 3 };
 
 struct mr_pictures {
     const mr_host *host;
@@ -25,6 +26,9 @@ struct mr_pictures {
     mr_decoder *decoder;
     mr_filter *deinterlace;
     mr_filter *finish;
+    char lead[LEAD_MAX];  /* the user's chains before the first filter of a plugin: they are part of 'finish' */
+    mr_filter_line *line; /* the user's filters from there on; NULL: there is none */
+    mr_picture_kind kind; /* that the line gets */
     AVFrame *decoded;
     AVFrame *spare; /* a frame of another shape that waits for the de-interlacer before it to run dry */
     AVFrame *ahead;
@@ -32,7 +36,9 @@ struct mr_pictures {
     AVFrame *shown;      /* what was made of 'held'; empty: nothing yet */
     int64_t ahead_frame; /* grid frame of 'ahead' */
     int64_t spare_us;
+    int64_t from; /* grid frame with which it begins: filters may look back */
     int64_t next; /* grid frame that is due */
+    int64_t due;  /* the same behind the filters of plugins */
     int64_t padded;
     int retries; /* further back, because nothing could be decoded */
     bool ended;  /* nothing comes behind 'ahead' */
@@ -72,8 +78,9 @@ mr_status mr_pictures_rewind(mr_pictures *pictures)
 {
     const mr_chunk *chunk = pictures->chunk;
     int64_t us = chunk->decode_from_us;
-    if (chunk->picture.interlacing != MR_PROGRESSIVE) {
-        int64_t context_us = frame_us(chunk, chunk->first_frame - CONTEXT_FRAMES);
+    const int context = chunk->picture.interlacing != MR_PROGRESSIVE ? CONTEXT_FRAMES : 0;
+    if (context || pictures->from < chunk->first_frame) {
+        int64_t context_us = frame_us(chunk, pictures->from - context);
         us = context_us < us ? context_us : us;
     }
     /* Damaged sources: ten seconds further back, a hundred, the start. */
@@ -85,11 +92,35 @@ mr_status mr_pictures_rewind(mr_pictures *pictures)
     av_frame_unref(pictures->ahead);
     av_frame_unref(pictures->held);
     av_frame_unref(pictures->shown);
-    pictures->next = chunk->first_frame;
+    pictures->next = pictures->from;
+    pictures->due = chunk->first_frame;
+    if (pictures->line)
+        mr_filter_line_begin(pictures->line, pictures->due);
     pictures->padded = 0;
     pictures->ended = false;
     pictures->decoder_ended = false;
     return mr_decoder_seek(pictures->decoder, us);
+}
+
+static mr_status next_plain(void *context, AVFrame *ret_frame, int64_t *ret_number, bool *ret_repeat);
+
+static mr_status take_filters(mr_pictures *pictures)
+{
+    const mr_filters *filters = &pictures->options.filters;
+    const mr_chunk *chunk = pictures->chunk;
+    const mr_picture_kind kind = mr_pictures_kind(chunk, &pictures->options);
+    mr_status status = mr_filters_check(pictures->host, pictures->task, "filters", filters);
+    const size_t lead = status == MR_OK ? mr_filters_lead(filters, pictures->lead, sizeof(pictures->lead)) : 0;
+    pictures->from = chunk->first_frame;
+    if (lead == SIZE_MAX)
+        return mr_media_error(pictures->host, pictures->task, AVERROR(ENOSPC), "the filters are too long");
+    if (status != MR_OK || lead == filters->count)
+        return status;
+    pictures->kind = kind;
+    status = mr_filter_line_new(pictures->host, pictures->task, filters, lead, chunk, &pictures->kind, next_plain, pictures, &pictures->line);
+    if (status == MR_OK)
+        pictures->from -= FFMIN(mr_filter_line_back(pictures->line), pictures->from);
+    return status;
 }
 
 mr_status mr_pictures_open(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_chunk *chunk, const mr_picture_options *options,
@@ -107,7 +138,7 @@ mr_status mr_pictures_open(const mr_host *host, mr_task *task, const mr_artifact
             status = mr_media_error(host, task, AVERROR(ENOMEM), "pictures");
     }
     if (status == MR_OK)
-        status = mr_filter_check(host, task, "filters", options->filters);
+        status = take_filters(pictures);
     if (status == MR_OK)
         status = mr_media_open(host, task, source, &pictures->format);
     if (status == MR_OK)
@@ -128,6 +159,7 @@ void mr_pictures_close(mr_pictures *pictures)
         return;
     mr_filter_free(pictures->deinterlace);
     mr_filter_free(pictures->finish);
+    mr_filter_line_free(pictures->line);
     mr_decoder_close(pictures->decoder);
     mr_media_close(&pictures->format);
     av_frame_free(&pictures->decoded);
@@ -269,7 +301,7 @@ static void warn_of_padding(mr_pictures *pictures)
 static mr_status start_finish(mr_pictures *pictures, const AVFrame *like)
 {
     const mr_picture_info *info = &pictures->chunk->picture;
-    const char *user = pictures->options.filters && pictures->options.filters[0] ? pictures->options.filters : NULL;
+    const char *user = pictures->lead[0] ? pictures->lead : NULL;
     /* hflip and vflip turn strides around; 'copy' turns them back, since not every encoder takes that. */
     static const char *const turns[] = {"", "transpose=clock,", "hflip,vflip,copy,", "transpose=cclock,"};
     char colours[1024];
@@ -309,11 +341,22 @@ static mr_status finish_held(mr_pictures *pictures)
     return status;
 }
 
-mr_status mr_pictures_next(mr_pictures *pictures, AVFrame *ret_frame, bool *ret_repeat)
+/* Where filters look ahead, it goes on behind the chunk; where the source has no more, it does not. */
+static bool is_behind_all(const mr_pictures *pictures)
 {
+    const int64_t end = chunk_end(pictures->chunk);
+    if (pictures->next < end)
+        return false;
+    return !pictures->line || pictures->chunk->last || pictures->next >= end + mr_filter_line_ahead(pictures->line) ||
+           (pictures->ended && !pictures->ahead->buf[0]);
+}
+
+static mr_status next_plain(void *context, AVFrame *ret_frame, int64_t *ret_number, bool *ret_repeat)
+{
+    mr_pictures *pictures = context;
     bool changed = false;
     av_frame_unref(ret_frame);
-    if (pictures->next >= chunk_end(pictures->chunk))
+    if (is_behind_all(pictures))
         return MR_END;
     mr_status status = hold_due(pictures, &changed);
     while (status == MR_OK && !pictures->held->buf[0]) {
@@ -333,11 +376,27 @@ mr_status mr_pictures_next(mr_pictures *pictures, AVFrame *ret_frame, bool *ret_
     ret_frame->colorspace = kind.matrix;
     ret_frame->color_range = AVCOL_RANGE_MPEG;
     ret_frame->sample_aspect_ratio = (AVRational){1, 1};
-    ret_frame->pts = pictures->next - pictures->chunk->first_frame;
-    if (pictures->ended && !pictures->ahead->buf[0] && !changed)
+    if (pictures->ended && !pictures->ahead->buf[0] && !changed && pictures->next < chunk_end(pictures->chunk))
         pictures->padded++;
-    *ret_repeat = !changed && pictures->next > pictures->chunk->first_frame;
-    if (++pictures->next == chunk_end(pictures->chunk))
+    *ret_repeat = !changed && pictures->next > pictures->from;
+    *ret_number = pictures->next++;
+    if (pictures->next == chunk_end(pictures->chunk))
         warn_of_padding(pictures);
+    return MR_OK;
+}
+
+mr_status mr_pictures_next(mr_pictures *pictures, AVFrame *ret_frame, bool *ret_repeat)
+{
+    int64_t number;
+    if (pictures->due >= chunk_end(pictures->chunk)) {
+        av_frame_unref(ret_frame);
+        return MR_END;
+    }
+    mr_status status =
+        pictures->line ? mr_filter_line_next(pictures->line, ret_frame, ret_repeat) : next_plain(pictures, ret_frame, &number, ret_repeat);
+    if (status != MR_OK)
+        return status;
+    *ret_repeat = *ret_repeat && pictures->due > pictures->chunk->first_frame;
+    ret_frame->pts = pictures->due++ - pictures->chunk->first_frame;
     return MR_OK;
 }

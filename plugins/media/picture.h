@@ -12,8 +12,8 @@
 #include <libavutil/frame.h>
 
 typedef struct mr_picture_options {
-    const char *filters; /* a chain that passes mr_filter_check, or NULL */
-    bool keep_hdr;       /* PQ and HLG stay as they are, in 10 bits */
+    mr_filters filters;
+    bool keep_hdr; /* PQ and HLG stay as they are, in 10 bits */
 } mr_picture_options;
 
 /* What comes out for a chunk: known before anything is decoded. */

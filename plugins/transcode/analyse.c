@@ -18,7 +18,7 @@ static const mr_port outputs[] = {
 static const char *const hdr_choices[] = {"tonemap", "keep", NULL};
 
 static const mr_param params_table[] = {
-    MR_TEXT(mr_analyse_params, filters, .max = "4096", .help = "libavfilter chain, the same as in transcode.video"),
+    MR_FILTERS(mr_analyse_params, filters, .help = "the same as in transcode.video"),
     MR_CHOICE(mr_analyse_params, hdr, .choices = hdr_choices, .standard = "tonemap", .help = "what happens to HDR, the same as in transcode.video"),
     MR_PARAM_END,
 };

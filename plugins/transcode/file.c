@@ -28,7 +28,7 @@ struct file_params {
     int64_t width;
     int64_t height;
     int32_t fit;
-    const char *filters;
+    mr_filters filters;
     mr_ratio max_fps;
     double quality;
     int32_t preset;
@@ -49,7 +49,9 @@ static const mr_param params[] = {
            .help = "of the picture, in pixels; 0: follows from the width, or as it is"),
     MR_CHOICE(struct file_params, fit, .standard = "crop", .choices = fits,
               .help = "a picture of another shape: crop keeps its middle, pad adds bars, scale keeps its shape inside width and height"),
-    MR_TEXT(struct file_params, filters, .max = "4000", .help = "a chain of libavfilter for the upright picture, before it is scaled"),
+    MR_FILTERS(struct file_params, filters, .flags = MR_PARAM_WHOLE,
+               .help = "for the upright picture, before it is scaled: chains of libavfilter, and {use: NAME, with: {…}} for the filters of plugins, "
+                       "also those that need the whole"),
     MR_RATIO(struct file_params, max_fps, .standard = "60", .min = "1", .max = "240",
              .help = "frames per second at most: more are thinned out evenly"),
     MR_NUMBER(struct file_params, quality, .standard = "20", .min = "0", .max = "51",

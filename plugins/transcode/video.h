@@ -11,7 +11,7 @@ typedef enum mr_profile_choice { MR_PROFILE_HIGH, MR_PROFILE_MAIN, MR_PROFILE_BA
 typedef enum mr_rate_control { MR_RATE_QUALITY, MR_RATE_CRF, MR_RATE_BITRATE } mr_rate_control;
 
 typedef struct mr_analyse_params {
-    const char *filters;
+    mr_filters filters;
     int32_t hdr; /* mr_hdr_choice */
 } mr_analyse_params;
 
@@ -24,7 +24,7 @@ typedef struct mr_video_params {
     int32_t profile; /* mr_profile_choice */
     int32_t tune;
     int64_t encoder_threads;
-    const char *filters;
+    mr_filters filters;
     int32_t hdr; /* mr_hdr_choice */
 } mr_video_params;
 

@@ -9,6 +9,7 @@
  */
 #include "analysis.h"
 #include "budget.h"
+#include "media/filter_line.h"
 #include "media/input.h"
 #include "transcode.h"
 #include "video.h"
@@ -75,7 +76,7 @@ static bool same_pictures(const mr_batch_task *a, const mr_batch_task *b)
 {
     mr_picture_options left = picture_options(a);
     mr_picture_options right = picture_options(b);
-    return left.keep_hdr == right.keep_hdr && strcmp(left.filters ? left.filters : "", right.filters ? right.filters : "") == 0;
+    return left.keep_hdr == right.keep_hdr && mr_filters_equal(&left.filters, &right.filters);
 }
 
 static mr_status no_memory(const group *all)

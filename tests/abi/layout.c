@@ -143,11 +143,12 @@ SIZE(mr_filters, 16);
 AT(mr_filters, items, 0);
 AT(mr_filters, count, 8);
 
-SIZE(mr_filter_use, 40);
+SIZE(mr_filter_use, 48);
 AT(mr_filter_use, chain, 8);
 AT(mr_filter_use, filter, 16);
 AT(mr_filter_use, plugin, 24);
 AT(mr_filter_use, params, 32);
+AT(mr_filter_use, key, 40);
 
 SIZE(mr_video_format, 40);
 AT(mr_video_format, pixels, 4);

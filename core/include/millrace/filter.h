@@ -27,7 +27,7 @@
  *   Calls with one state never overlap and come from one thread; several states live at the same time on several threads.
  *
  * Memory
- *   The caller owns all pictures. Planes are aligned to 32 bytes, and strides are positive. Pointers are valid during the call only.
+ *   The caller owns all pictures. Strides are positive; no alignment is promised but that of a sample. Pointers are valid during the call only.
  */
 #ifndef MILLRACE_FILTER_H
 #define MILLRACE_FILTER_H
@@ -156,6 +156,7 @@ typedef struct mr_filter_use {
     const mr_frame_filter *filter; /* NULL: it is a chain */
     const char *plugin;            /* the filter's plugin with its version, "overlay 1.0.0" */
     const void *params;            /* the filter's struct, filled */
+    const char *key;               /* equal for two entries that make the same of the same pictures */
 } mr_filter_use;
 
 #ifdef __cplusplus

@@ -12,7 +12,7 @@
 static mr_status check(const char *text, mr_task *task)
 {
     *task = (mr_task){0};
-    return mr_filter_check(&media_host, task, "filters", text);
+    return mr_filter_check(&media_host, task, "filters", text, false);
 }
 
 static void test_plain_chains_pass(void **state)

@@ -27,7 +27,7 @@ static AVFrame *read_frames(mr_task *task, const mr_picture_info *info, int firs
                             .segment_count = 1,
                             .longest_segment = frames,
                             .picture = *info};
-    const mr_picture_options options = {.filters = NULL};
+    const mr_picture_options options = {.keep_hdr = false};
     mr_pictures *pictures = NULL;
     bool repeat;
     assert_int_equal(mr_pictures_open(&media_host, task, &task->source, &chunk, &options, &pictures), MR_OK);
@@ -139,7 +139,7 @@ static void test_a_hole_is_filled_from_before(void **state)
                             .segment_count = 1,
                             .longest_segment = 2,
                             .picture = info};
-    const mr_picture_options options = {.filters = NULL};
+    const mr_picture_options options = {.keep_hdr = false};
     mr_pictures *pictures = NULL;
     AVFrame *frame = av_frame_alloc();
     bool repeat;
