@@ -44,8 +44,10 @@ static const mr_param params_table[] = {
     MR_CHOICE(mr_video_params, tune, .choices = mr_video_tunes, .standard = "none", .help = "what x264 and x265 are tuned for"),
     MR_INT(mr_video_params, encoder_threads, .standard = "1", .min = "1", .max = "64",
            .help = "threads of each encoder; more of them change what is made, and chunks already fill a machine"),
-    MR_TEXT(mr_video_params, filters, .max = "4096",
-            .help = "libavfilter chain for the upright picture before it is scaled, such as crop=ih:ih; filters that see one picture at a time"),
+    MR_FILTERS(mr_video_params, filters,
+               .help =
+                   "for the upright picture before it is scaled: chains of libavfilter that see one picture at a time, such as crop=ih:ih, and {use: "
+                   "NAME, with: {…}} for the filters of plugins"),
     MR_CHOICE(mr_video_params, hdr, .choices = hdr_choices, .standard = "tonemap",
               .help = "what happens to HDR: tonemap makes SDR of it, keep leaves PQ and HLG in 10 bits (with hevc, av1 and vp9)"),
     MR_PARAM_END,
