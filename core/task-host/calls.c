@@ -316,6 +316,45 @@ static mr_status host_content_write_at(mr_content *content, uint64_t offset, con
     return MR_OK; /* what goes wrong with it, emit() tells */
 }
 
+static void send_ranges(mr_content *content, uint64_t offset, const mr_known *from, const mr_range *ranges, size_t count)
+{
+    mr_packer *packer = begin(content->task, MR_FRAME_COPY);
+    mr_pack_u32(packer, content->number);
+    mr_pack_u64(packer, offset);
+    mr_pack_u32(packer, from->number);
+    mr_pack_bytes(packer, ranges, count * sizeof(*ranges));
+    mr_child_send(content->task->child);
+    end(content->task);
+    content->sent = true;
+}
+
+static mr_status host_content_copy_at(mr_content *content, uint64_t offset, const mr_artifact *from, const mr_range *ranges, size_t count)
+{
+    const mr_known *known = (const mr_known *)(const void *)from;
+    mr_range some[MR_HOST_RANGES];
+    uint64_t bytes = 0;
+    size_t used = 0;
+    flush(content);
+    for (size_t i = 0; i < count; i++) {
+        for (uint64_t done = 0; done < ranges[i].size;) {
+            const uint64_t left = ranges[i].size - done;
+            const uint64_t len = left < MR_HOST_COPY - bytes ? left : MR_HOST_COPY - bytes;
+            some[used++] = (mr_range){ranges[i].offset + done, len};
+            bytes += len;
+            done += len;
+            if (used < MR_HOST_RANGES && bytes < MR_HOST_COPY)
+                continue;
+            send_ranges(content, offset, known, some, used);
+            offset += bytes;
+            bytes = used = 0;
+        }
+    }
+    if (used > 0)
+        send_ranges(content, offset, known, some, used);
+    content->offset = offset + bytes;
+    return MR_OK; /* as with bytes */
+}
+
 static void give_back(mr_content *content)
 {
     pthread_mutex_lock(&content->task->child->lock);
@@ -490,6 +529,7 @@ const mr_host mr_child_host = {
     .content_fd = host_content_fd,
     .content_new = host_content_new,
     .content_write_at = host_content_write_at,
+    .content_copy_at = host_content_copy_at,
     .content_free = host_content_free,
     .emit = host_emit,
     .emit_bytes = host_emit_bytes,

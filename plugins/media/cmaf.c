@@ -46,7 +46,8 @@ struct mr_cmaf {
     mr_framing framing;
     mr_bytes init;
     mr_bytes segment;
-    mr_bytes payload; /* of the mdat */
+    mr_bytes payload; /* of the mdat, as far as it was written rather than placed */
+    uint64_t placed;  /* bytes */
     sample *samples;
     size_t sample_count;
     size_t sample_capacity;
@@ -274,6 +275,7 @@ mr_status mr_cmaf_begin(mr_cmaf *cmaf, uint32_t index, int64_t decode_time)
     cmaf->decode_time = decode_time;
     cmaf->sample_count = 0;
     cmaf->payload.len = 0;
+    cmaf->placed = 0;
     return MR_OK;
 }
 
@@ -290,29 +292,58 @@ static sample *add_sample(mr_cmaf *cmaf)
     return &cmaf->samples[cmaf->sample_count++];
 }
 
-mr_status mr_cmaf_write(mr_cmaf *cmaf, const AVPacket *packet)
+/* What the packet is in the trun; its size is not known yet. */
+static mr_status describe(const mr_cmaf *cmaf, const AVPacket *packet, sample *ret_sample)
 {
     bool video = cmaf->codec->codec_type == AVMEDIA_TYPE_VIDEO;
+    bool sync = !video || (packet->flags & AV_PKT_FLAG_KEY);
     int64_t offset = packet->pts != AV_NOPTS_VALUE && packet->dts != AV_NOPTS_VALUE ? packet->pts - packet->dts : 0;
     if (video)
         offset += cmaf->priming;
+    *ret_sample = (sample){.duration = (uint32_t)packet->duration, .flags = sync ? FLAGS_SYNC : FLAGS_DELTA, .composition = (int32_t)offset};
     if (!cmaf->open || packet->duration < 0 || packet->duration > UINT32_MAX || offset > INT32_MAX || offset < INT32_MIN) {
         cmaf->host->report(cmaf->task, MR_SEVERITY_ERROR, NULL, NULL, "a packet of segment %u has a duration of %lld and an offset of %lld",
                            cmaf->index, (long long)packet->duration, (long long)offset);
         return MR_ERR_INTERNAL;
     }
+    return MR_OK;
+}
+
+mr_status mr_cmaf_write(mr_cmaf *cmaf, const AVPacket *packet)
+{
+    sample made;
     size_t before = cmaf->payload.len;
+    mr_status status = describe(cmaf, packet, &made);
+    if (status != MR_OK)
+        return status;
     int error = mr_framing_append(&cmaf->framing, packet->data, (size_t)packet->size, &cmaf->payload);
     if (error < 0 && error != AVERROR(ENOMEM))
         return mr_media_error(cmaf->host, cmaf->task, error, "a packet can't be put into MP4");
     sample *added = error < 0 || cmaf->payload.failed ? NULL : add_sample(cmaf);
     if (!added)
         return out_of_memory(cmaf);
-    bool sync = !video || (packet->flags & AV_PKT_FLAG_KEY);
-    *added = (sample){.duration = (uint32_t)packet->duration,
-                      .size = (uint32_t)(cmaf->payload.len - before),
-                      .flags = sync ? FLAGS_SYNC : FLAGS_DELTA,
-                      .composition = (int32_t)offset};
+    made.size = (uint32_t)(cmaf->payload.len - before);
+    *added = made;
+    return MR_OK;
+}
+
+bool mr_cmaf_as_is(const mr_cmaf *cmaf)
+{
+    return cmaf->framing.kind == MR_FRAMING_AS_IS;
+}
+
+mr_status mr_cmaf_place(mr_cmaf *cmaf, const AVPacket *packet)
+{
+    sample made;
+    mr_status status = describe(cmaf, packet, &made);
+    if (status != MR_OK)
+        return status;
+    sample *added = add_sample(cmaf);
+    if (!added || cmaf->placed + (uint64_t)packet->size > UINT32_MAX / 2) /* the box's size has 32 bits, as where it is written */
+        return out_of_memory(cmaf);
+    made.size = (uint32_t)packet->size;
+    cmaf->placed += made.size;
+    *added = made;
     return MR_OK;
 }
 
@@ -394,6 +425,8 @@ mr_status mr_cmaf_end(mr_cmaf *cmaf, const uint8_t **ret_data, size_t *ret_len, 
         *ret_iframe_bytes = out->len + cmaf->samples[0].size;
     mr_bytes_put(out, cmaf->payload.data, cmaf->payload.len);
     mr_box_end(out, mdat);
+    if (cmaf->placed > 0 && !out->failed)
+        mr_bytes_set_u32(out, mdat, (uint32_t)(8 + cmaf->placed));
     if (out->failed)
         return out_of_memory(cmaf);
     *ret_data = out->data;

@@ -8,6 +8,7 @@
 
 #include <libavcodec/avcodec.h>
 #include <millrace/op.h>
+#include <stdbool.h>
 
 typedef struct mr_cmaf mr_cmaf;
 
@@ -30,6 +31,11 @@ mr_status mr_cmaf_begin(mr_cmaf *cmaf, uint32_t index, int64_t decode_time);
  * decode_time + (its pts − the first packet's dts); priming is added to what the sample says and taken off by the edit list, since libavformat and
  * what is built on it show pictures late when composition offsets are negative. */
 mr_status mr_cmaf_write(mr_cmaf *cmaf, const AVPacket *packet);
+/* Whether a packet is a sample as it is, so that whoever has its bytes elsewhere may place it rather than write it. */
+bool mr_cmaf_as_is(const mr_cmaf *cmaf);
+/* As mr_cmaf_write, but the packet's bytes are put behind the segment by the caller, in order: its data is not looked at. All of a segment's packets
+ * are placed, or all are written. */
+mr_status mr_cmaf_place(mr_cmaf *cmaf, const AVPacket *packet);
 /* Borrowed until the next call. *ret_iframe_bytes (may be NULL): from the segment's start to the end of its first sample. */
 mr_status mr_cmaf_end(mr_cmaf *cmaf, const uint8_t **ret_data, size_t *ret_len, size_t *ret_iframe_bytes);
 /* RFC 6381 string of a track: "avc1.640028", "hvc1…", "av01…", "vp09…", "mp4a.40.2", "opus". buf at least 64 bytes. MR_ERR_UNSUPPORTED: unknown. */

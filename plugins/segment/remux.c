@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segment.remux: a source that is already fit for streaming becomes segments without being encoded again. The source is read twice: once to learn
- * where it can be cut, once to cut it. Segments are as long as keyframes allow, so the plan's segments vary.
+ * segment.remux: a source that is already fit for streaming becomes segments without being encoded again. The source is read to learn where it can be
+ * cut; to cut it, it is read once more, or where its samples are what segments are made of, the engine is told which bytes to move. Segments are as
+ * long as keyframes allow, so the plan's segments vary.
  */
 #include "remux.h"
+#include "remux_index.h"
 #include "segment.h"
 
 #include <stdlib.h>
@@ -34,6 +36,7 @@ typedef struct remux_state {
     size_t sound_count;
     remux_track *tracks[MAX_TRACKS]; /* by stream index */
     unsigned int track_count;
+    remux_index index;
 } remux_state;
 
 static mr_status no_memory(const remux_state *remux)
@@ -219,6 +222,7 @@ static mr_status open_tracks(remux_state *remux)
     for (unsigned int k = 0; k < remux->format->nb_streams; k++)
         remux->format->streams[k]->discard = AVDISCARD_ALL;
     remux_track_options options = {.origin_us = remux->cuts.origin_us, .fps = remux->grid.fps};
+    options.source = remux->index.unfit ? NULL : remux->source;
     if (remux->picture) {
         options.stream = remux->format->streams[remux->video];
         options.info = remux->picture;
@@ -246,21 +250,31 @@ static mr_status open_tracks(remux_state *remux)
     return status;
 }
 
+/* The next packet, from the list or from the source. MR_END: that was all. */
+static mr_status next_packet(remux_state *remux, size_t *at, AVPacket *packet)
+{
+    int64_t size = avio_size(remux->format->pb);
+    mr_status status = MR_OK;
+    if (remux->host->cancelled(remux->task))
+        return MR_ERR_CANCELLED;
+    if (remux->index.unfit)
+        status = mr_media_read(remux->format, packet);
+    else if (*at < remux->index.count)
+        remux_index_packet(&remux->index, (*at)++, packet);
+    else
+        status = MR_END;
+    int64_t reached = remux->index.unfit ? avio_tell(remux->format->pb) : packet->pos;
+    if (status == MR_OK)
+        remux->host->progress(remux->task, size > 0 && reached > 0 ? 0.5 + 0.5 * (double)reached / (double)size : 0.5);
+    return status;
+}
+
 static mr_status cut(remux_state *remux)
 {
+    size_t at = 0;
     AVPacket *packet = av_packet_alloc();
-    int64_t size = avio_size(remux->format->pb);
     mr_status status = packet ? MR_OK : no_memory(remux);
-    while (status == MR_OK) {
-        if (remux->host->cancelled(remux->task)) {
-            status = MR_ERR_CANCELLED;
-            break;
-        }
-        status = mr_media_read(remux->format, packet);
-        if (status != MR_OK)
-            break;
-        int64_t at = avio_tell(remux->format->pb);
-        remux->host->progress(remux->task, size > 0 && at > 0 ? 0.5 + 0.5 * (double)at / (double)size : 0.5);
+    while (status == MR_OK && (status = next_packet(remux, &at, packet)) == MR_OK) {
         if (packet->stream_index >= 0 && (unsigned int)packet->stream_index < remux->track_count && remux->tracks[packet->stream_index])
             status = remux_track_write(remux->tracks[packet->stream_index], packet);
     }
@@ -279,9 +293,11 @@ static mr_status make(remux_state *remux)
         status = mr_media_open(remux->host, remux->task, remux->source, &remux->format);
     if (status == MR_OK)
         status = check(remux);
-    const mr_scan_options options = {.video = remux->video};
-    if (status == MR_OK)
+    const mr_scan_options options = {.video = remux->video, .packet = remux_index_add, .opaque = &remux->index};
+    if (status == MR_OK) {
+        remux_index_open(&remux->index, remux->host, remux->task, remux->format);
         status = mr_scan_run(remux->host, remux->task, remux->format, &options, &remux->scan);
+    }
     if (status == MR_OK)
         status = grid_check_clock(remux->format, &remux->scan);
     if (status == MR_OK)
@@ -290,8 +306,9 @@ static mr_status make(remux_state *remux)
         status = cut_sound(remux);
     if (status == MR_OK)
         status = emit_plan(remux);
-    mr_media_close(&remux->format);
-    if (status == MR_OK)
+    if (remux->index.unfit)
+        mr_media_close(&remux->format);
+    if (status == MR_OK && remux->index.unfit)
         status = mr_media_open(remux->host, remux->task, remux->source, &remux->format);
     if (status == MR_OK)
         status = open_tracks(remux);
@@ -308,6 +325,7 @@ static mr_status run(const mr_host *host, const mr_batch *batch)
         for (unsigned int k = 0; k < MAX_TRACKS; k++)
             remux_track_close(remux.tracks[k]);
         mr_scan_free(&remux.scan);
+        remux_index_free(&remux.index);
         grid_free(&remux.grid);
         cuts_free(&remux.cuts);
         av_free(remux.sound_us);

@@ -7,6 +7,7 @@
 #include <libavcodec/bsf.h>
 #include "cuts.h"
 #include "media/cmaf.h"
+#include "media/scan.h"
 
 enum { REMUX_OUT_PLAN, REMUX_OUT_SEGMENTS };
 
@@ -24,6 +25,7 @@ typedef struct remux_track_options {
     AVRational fps;
     int64_t max_bitrate;
     int order;
+    const mr_artifact *source; /* packets have no bytes, only where in it they lie (pos, size); NULL: they have them */
 } remux_track_options;
 
 mr_status remux_track_open(const mr_host *host, mr_task *task, const remux_track_options *options, remux_track **ret_track);

@@ -34,7 +34,10 @@ struct remux_track {
     bool sounding;         /* a packet came that is not for the decoder alone */
     int64_t segment_start; /* ticks */
     int64_t frames;
-    int64_t end; /* where the held packet ends, as far as it says itself */
+    int64_t end;      /* where the held packet ends, as far as it says itself */
+    mr_range *ranges; /* with a source: what the open segment takes from it */
+    size_t range_count;
+    size_t range_room;
 };
 
 static mr_status fail(const remux_track *track, int ret)
@@ -120,6 +123,7 @@ void remux_track_close(remux_track *track)
     mr_cmaf_free(track->cmaf);
     av_packet_free(&track->held);
     av_packet_free(&track->next);
+    free(track->ranges);
     av_free(track);
 }
 
@@ -162,6 +166,46 @@ static mr_status emit(const remux_track *track, json_t *take_meta, const uint8_t
     free(words);
     json_decref(take_meta);
     return status;
+}
+
+/* A segment whose samples the engine takes from the source. */
+static mr_status emit_placed(const remux_track *track, json_t *take_meta, const uint8_t *data, size_t len)
+{
+    mr_content *content = NULL;
+    char *words = take_meta ? json_dumps(take_meta, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    mr_status status = words ? track->host->content_new(track->task, &content) : fail(track, AVERROR(ENOMEM));
+    if (status == MR_OK)
+        status = track->host->content_write_at(content, 0, data, len);
+    if (status == MR_OK)
+        status = track->host->content_copy_at(content, len, track->options.source, track->ranges, track->range_count);
+    if (status == MR_OK)
+        status = track->host->emit(track->task, REMUX_OUT_SEGMENTS, words, content);
+    else
+        track->host->content_free(content);
+    free(words);
+    json_decref(take_meta);
+    return status;
+}
+
+/* The held packet's place in the source becomes part of the segment. */
+static mr_status add_range(remux_track *track)
+{
+    const mr_range range = {(uint64_t)track->held->pos, (uint64_t)track->held->size};
+    mr_range *last = track->range_count > 0 ? &track->ranges[track->range_count - 1] : NULL;
+    if (last && last->offset + last->size == range.offset) {
+        last->size += range.size;
+        return MR_OK;
+    }
+    if (track->range_count == track->range_room) {
+        size_t room = track->range_room ? track->range_room * 2 : 64;
+        mr_range *grown = reallocarray(track->ranges, room, sizeof(*grown));
+        if (!grown)
+            return fail(track, AVERROR(ENOMEM));
+        track->ranges = grown;
+        track->range_room = room;
+    }
+    track->ranges[track->range_count++] = range;
+    return MR_OK;
 }
 
 /* The track's description; of AAC in ADTS the filter gives what is missing with the first packet. */
@@ -228,7 +272,7 @@ static mr_status end_segment(remux_track *track, int64_t end)
                              "ext", "m4s");
     if (meta && track->picture)
         json_object_set_new(meta, "iframe_bytes", json_integer((json_int_t)iframe));
-    return emit(track, meta, data, len);
+    return track->options.source ? emit_placed(track, meta, data, len) : emit(track, meta, data, len);
 }
 
 /* Does this packet (media ticks) begin the segment after the open one? */
@@ -249,14 +293,17 @@ static mr_status write_held(remux_track *track, int64_t end)
     if (!track->open) {
         track->segment_start = track->held->dts;
         track->frames = 0;
+        track->range_count = 0;
         track->open = true;
         status = mr_cmaf_begin(track->cmaf, (uint32_t)track->segment, track->held->dts);
     }
     track->held->duration = end > track->held->dts ? end - track->held->dts : 1;
     if (track->picture)
         track->held->pts -= track->priming; /* which the writer adds again */
+    if (status == MR_OK && track->options.source)
+        status = add_range(track);
     if (status == MR_OK)
-        status = mr_cmaf_write(track->cmaf, track->held);
+        status = track->options.source ? mr_cmaf_place(track->cmaf, track->held) : mr_cmaf_write(track->cmaf, track->held);
     track->frames++;
     av_packet_unref(track->held);
     return status;

@@ -101,6 +101,20 @@ static mr_status content_write_at(mr_content *content, uint64_t offset, const vo
     return MR_OK;
 }
 
+static mr_status content_copy_at(mr_content *content, uint64_t offset, const mr_artifact *from, const mr_range *ranges, size_t count)
+{
+    uint64_t bytes = 0;
+    check_task(content->task);
+    check_artifact(from);
+    require(count > 0 && count <= MR_HOST_RANGES && from->has_content);
+    for (size_t i = 0; i < count; i++) {
+        require(ranges[i].offset <= from->size && ranges[i].size <= from->size - ranges[i].offset);
+        bytes += ranges[i].size;
+    }
+    require(bytes <= MR_HOST_COPY && offset <= UINT64_MAX - bytes);
+    return MR_OK;
+}
+
 static void content_free(mr_content *content)
 {
     contents -= content != NULL;
@@ -148,6 +162,7 @@ const mr_host mr_host_table = {.size = sizeof(mr_host),
                                .content_fd = content_fd,
                                .content_new = content_new,
                                .content_write_at = content_write_at,
+                               .content_copy_at = content_copy_at,
                                .content_free = content_free,
                                .emit = emit,
                                .emit_from = emit_from,

@@ -134,6 +134,21 @@ static mr_status host_content_write_at(mr_content *content, uint64_t offset, con
     return MR_OK;
 }
 
+static mr_status host_content_copy_at(mr_content *content, uint64_t offset, const mr_artifact *from, const mr_range *ranges, size_t count)
+{
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < count && status == MR_OK; i++) {
+        size_t got = 0;
+        uint8_t *data = malloc(ranges[i].size + 1);
+        status = data ? host_read_at(NULL, from, ranges[i].offset, data, ranges[i].size, &got) : MR_ERR_NOMEM;
+        if (status == MR_OK)
+            status = got == ranges[i].size ? host_content_write_at(content, offset, data, got) : MR_ERR_INTERNAL;
+        offset += got;
+        free(data);
+    }
+    return status;
+}
+
 static void host_content_free(mr_content *content)
 {
     if (!content)
@@ -275,6 +290,7 @@ static const mr_host host = {
     .content_fd = host_content_fd,
     .content_new = host_content_new,
     .content_write_at = host_content_write_at,
+    .content_copy_at = host_content_copy_at,
     .content_free = host_content_free,
     .emit = host_emit,
     .emit_bytes = host_emit_bytes,

@@ -81,6 +81,11 @@ typedef struct mr_port {
 
 typedef enum mr_severity { MR_SEVERITY_NOTE = 0, MR_SEVERITY_WARNING = 1, MR_SEVERITY_ERROR = 2 } mr_severity;
 
+typedef struct mr_range { /* of an artifact's content, in bytes */
+    uint64_t offset;
+    uint64_t size;
+} mr_range;
+
 typedef struct mr_task mr_task;       /* the engine's */
 typedef struct mr_content mr_content; /* bytes on their way to become an artifact; the engine's */
 typedef struct mr_op mr_op;
@@ -143,6 +148,10 @@ typedef struct mr_host {
     const char *(*output_url)(const mr_task *task); /* where the run publishes to, "mem://test"; of a folder, its path. NULL: nowhere */
     /* The service of this class ("storage") that selector chooses (a URL, by its scheme); NULL: there is none. Valid for the life of the process. */
     const struct mr_service *(*service)(const mr_task *task, const char *service_class, const char *selector);
+
+    /* Since 1.2. As content_write_at with what read_at gives for these ranges of an artifact, one after the other, but the bytes don't pass through
+     * the op: for those that go from the source into a segment as they are. Ranges lie within the artifact. What goes wrong with it, emit tells. */
+    mr_status (*content_copy_at)(mr_content *content, uint64_t offset, const mr_artifact *from, const mr_range *ranges, size_t count);
 } mr_host;
 
 typedef struct mr_batch_task {

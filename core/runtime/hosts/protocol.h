@@ -7,7 +7,7 @@
  *          <-------------------------------  READY
  *   RUN    ------------------------------->         runs the batch; while it does, it asks
  *          <-------------------------------  INPUT_COUNT, INPUT, NEXT, OPEN, EMIT, EMIT_FROM, FINISH: each gets one REPLY
- *          <-------------------------------  WRITE, DROP, PROGRESS, REPORT, READS: no reply
+ *          <-------------------------------  WRITE, COPY, DROP, PROGRESS, REPORT, READS: no reply
  *          <-------------------------------  DONE
  *   RUN …                                           or the engine closes the socket, and the host ends
  *
@@ -20,10 +20,12 @@
 
 #include <stdint.h>
 
-#define MR_HOST_PROTOCOL 2u  /* raise with every change: both ends must be of one build */
+#define MR_HOST_PROTOCOL 3u  /* raise with every change: both ends must be of one build */
 #define MR_HOST_SOCKET   3   /* the descriptor of its end in a host */
 #define MR_HOST_CONTENTS 64u /* contents that a host may have under way */
 #define MR_HOST_NOTHING  UINT32_MAX
+#define MR_HOST_RANGES   256u          /* ranges in one COPY, */
+#define MR_HOST_COPY     (64ull << 20) /* and bytes: the engine looks at nothing else while it copies */
 
 enum {
     /* To the host. HELLO carries the control page: a read-only mr_control. */
@@ -46,6 +48,7 @@ enum {
     MR_FRAME_REPORT,      /* u32 slot, u32 severity, text param, text hint, text message */
     MR_FRAME_FINISH,      /* u32 slot, i64 status, i64 CPU µs. REPLY */
     MR_FRAME_DONE,        /* i64 status, i64 CPU µs since the last FINISH */
+    MR_FRAME_COPY,        /* u32 slot, u32 content, u64 offset, u32 artifact, mr_range as they are: at most MR_HOST_RANGES, and MR_HOST_COPY bytes */
     MR_FRAME_READS, /* u32 artifact (a source), u32 first byte, bytes: a bit for each block (MR_BLOCK_SIZE) that was read; before FINISH and DONE */
 };
 /* An artifact: u32 number, u32 type, u32 has_content, u64 index, u64 size, text digest, text name, text metadata. */

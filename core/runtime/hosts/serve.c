@@ -208,6 +208,28 @@ static bool over_size(service *it, uint64_t offset, size_t len)
     return offset > most || len > most - offset || len > most - it->written;
 }
 
+/* The content that len bytes are for, made when they are its first, and counted. NULL: it is not the task's. Its status says whether it takes them.
+ */
+static content *content_for(service *it, mr_task *task, uint32_t slot, uint32_t number, uint64_t offset, size_t len)
+{
+    content *content = number < MR_HOST_CONTENTS ? &it->contents[number] : NULL;
+    if (!content || (content->content && content->slot != slot)) {
+        out_of_line(it, "bytes for a content that is not the task's");
+        return NULL;
+    }
+    if (!content->content && content->status == MR_OK) {
+        content->slot = slot;
+        content->status = mr_host_table.content_new(task, &content->content);
+    }
+    if (content->status == MR_OK && over_size(it, offset, len)) {
+        mr_host_table.report(task, MR_SEVERITY_ERROR, NULL, "raise host.file_size in the settings",
+                             "made more bytes than host.file_size allows (%lld)", (long long)it->settings->host_file_size);
+        content->status = MR_ERR_LIMIT;
+    }
+    it->written += content->status == MR_OK ? len : 0;
+    return content;
+}
+
 static bool on_write(service *it, mr_frame *frame)
 {
     const uint32_t slot = mr_frame_u32(frame);
@@ -218,24 +240,50 @@ static bool on_write(service *it, mr_frame *frame)
     const void *data = mr_frame_bytes(frame, &len);
     if (!task || !whole(it, frame))
         return false;
-    if (number >= MR_HOST_CONTENTS || (it->contents[number].content && it->contents[number].slot != slot))
-        return out_of_line(it, "bytes for a content that is not the task's");
-    content *content = &it->contents[number];
-    if (!content->content && content->status == MR_OK) {
-        content->slot = slot;
-        content->status = mr_host_table.content_new(task, &content->content);
+    content *content = content_for(it, task, slot, number, offset, len);
+    if (content && content->status == MR_OK && len > 0)
+        content->status = mr_host_table.content_write_at(content->content, offset, data, len);
+    return content != NULL;
+}
+
+/* Ranges of what it was given; it may name bytes that it never read, but none that it could not have. */
+static bool read_ranges(service *it, mr_frame *frame, const mr_artifact *from, mr_range ranges[MR_HOST_RANGES], size_t *ret_count, size_t *ret_bytes)
+{
+    size_t len = 0;
+    const void *data = mr_frame_bytes(frame, &len);
+    const size_t count = len / sizeof(*ranges);
+    uint64_t bytes = 0;
+    if (!from || !whole(it, frame))
+        return false;
+    if (count == 0 || count > MR_HOST_RANGES || len % sizeof(*ranges) != 0 || !from->has_content)
+        return out_of_line(it, "ranges that can't be");
+    memcpy(ranges, data, len);
+    for (size_t i = 0; i < count; i++) {
+        if (ranges[i].offset > from->size || ranges[i].size > from->size - ranges[i].offset || ranges[i].size > MR_HOST_COPY - bytes)
+            return out_of_line(it, "a range beyond the artifact's end, or too many bytes at once");
+        bytes += ranges[i].size;
     }
-    if (content->status != MR_OK || len == 0)
-        return true;
-    if (over_size(it, offset, len)) {
-        mr_host_table.report(task, MR_SEVERITY_ERROR, NULL, "raise host.file_size in the settings",
-                             "made more bytes than host.file_size allows (%lld)", (long long)it->settings->host_file_size);
-        content->status = MR_ERR_LIMIT;
-        return true;
-    }
-    it->written += len;
-    content->status = mr_host_table.content_write_at(content->content, offset, data, len);
+    *ret_count = count;
+    *ret_bytes = (size_t)bytes;
     return true;
+}
+
+static bool on_copy(service *it, mr_frame *frame)
+{
+    mr_range ranges[MR_HOST_RANGES];
+    size_t count = 0;
+    size_t bytes = 0;
+    const uint32_t slot = mr_frame_u32(frame);
+    mr_task *task = running_task(it, slot);
+    const uint32_t number = mr_frame_u32(frame);
+    const uint64_t offset = mr_frame_u64(frame);
+    const mr_artifact *from = artifact_of(it, mr_frame_u32(frame));
+    if (!task || !read_ranges(it, frame, from, ranges, &count, &bytes))
+        return false;
+    content *content = content_for(it, task, slot, number, offset, bytes);
+    if (content && content->status == MR_OK)
+        content->status = mr_host_table.content_copy_at(content->content, offset, from, ranges, count);
+    return content != NULL;
 }
 
 static void drop(content *content)
@@ -387,6 +435,7 @@ static bool dispatch(service *it, mr_frame *frame)
     case MR_FRAME_NEXT: return on_next(it, frame);
     case MR_FRAME_OPEN: return on_open(it, frame);
     case MR_FRAME_WRITE: return on_write(it, frame);
+    case MR_FRAME_COPY: return on_copy(it, frame);
     case MR_FRAME_DROP: return on_drop(it, frame);
     case MR_FRAME_EMIT: return on_emit(it, frame);
     case MR_FRAME_EMIT_FROM: return on_emit_from(it, frame);
