@@ -32,6 +32,8 @@ struct mr_decoder {
     uint32_t keyless;  /* packets passed over while waiting for a keyframe */
     bool wait_key;
     bool draining;
+    bool one_by_one; /* each packet is decoded alone, to its picture: no other has to come first for that to be shown */
+    bool emptied;    /* so it was with the last one */
 };
 
 /* How far before the wanted time each further try goes; after these, from the start. */
@@ -60,6 +62,8 @@ static mr_status open_codec(mr_decoder *decoder, const mr_decoder_options *optio
     if (options && options->keyframes_only) {
         decoder->codec->skip_frame = AVDISCARD_NONKEY;
         decoder->codec->skip_loop_filter = AVDISCARD_ALL;
+        /* A keyframe of two fields may be two packets. */
+        decoder->one_by_one = parameters->field_order == AV_FIELD_PROGRESSIVE;
     }
     ret = avcodec_open2(decoder->codec, codec, NULL);
     return ret < 0 ? mr_media_error(decoder->host, decoder->task, ret, what) : MR_OK;
@@ -156,6 +160,7 @@ static mr_status jump(mr_decoder *decoder)
     if (ret < 0)
         return mr_media_error(decoder->host, decoder->task, ret, "the source can't be read from another place");
     avcodec_flush_buffers(decoder->codec);
+    decoder->emptied = false;
     decoder->last_us = AV_NOPTS_VALUE;
     decoder->draining = false;
     decoder->wait_key = decoder->stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
@@ -214,6 +219,8 @@ static mr_status feed(mr_decoder *decoder)
         return status;
     decoder->wait_key = false;
     decoder->draining = status == MR_END;
+    if (decoder->emptied)
+        avcodec_flush_buffers(decoder->codec);
     int ret = avcodec_send_packet(decoder->codec, decoder->draining ? NULL : decoder->packet);
     status = mr_guard_packet(&decoder->guard, decoder->codec, decoder->packet, ret);
     av_packet_unref(decoder->packet);
@@ -221,6 +228,7 @@ static mr_status feed(mr_decoder *decoder)
         return mr_media_error(decoder->host, decoder->task, ret, "decoding");
     if (ret < 0 && ret != AVERROR_EOF)
         decoder->damaged++;
+    decoder->emptied = decoder->one_by_one && !decoder->draining && avcodec_send_packet(decoder->codec, NULL) == 0;
     return status;
 }
 
@@ -268,7 +276,7 @@ mr_status mr_decoder_next(mr_decoder *decoder, AVFrame *frame, int64_t *ret_us)
             status = mr_guard_frame(&decoder->guard, frame, *ret_us);
             if (status == MR_OK)
                 return MR_OK;
-        } else if (ret == AVERROR(EAGAIN)) {
+        } else if (ret == AVERROR(EAGAIN) || (ret == AVERROR_EOF && decoder->emptied)) {
             status = feed(decoder);
         } else if (ret == AVERROR_EOF) {
             status = mr_guard_end(&decoder->guard);

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { OUT_IMAGES, OUT_TRACK };
 enum { AIM = 100, MAX_TILES = 10000, LOOK_AT = 8 };
@@ -144,12 +145,27 @@ static mr_status keyframe_at(storyboard *board, int64_t wanted, int64_t last, in
     return thumb_source_seek(source, wanted, board->frame, ret_us);
 }
 
-/* Would neighbouring tiles mostly show the same keyframe? Where the keyframes are not known, some neighbours in the middle are tried. */
+/* As far as the container's index tells. INT64_MIN: it does not. */
+static int64_t indexed_keyframe(const thumb_source *source, int64_t us)
+{
+    AVStream *stream = source->format->streams[source->stream];
+    const AVIndexEntry *entry =
+        avformat_index_get_entries_count(stream) > 1
+            ? avformat_index_get_entry_from_timestamp(stream, av_rescale_q(us, AV_TIME_BASE_Q, stream->time_base), AVSEEK_FLAG_BACKWARD)
+            : NULL;
+    return entry ? av_rescale_q(entry->timestamp, stream->time_base, AV_TIME_BASE_Q) : INT64_MIN;
+}
+
+/*
+ * Would neighbouring tiles mostly show the same keyframe? Where the keyframes are not known, some neighbours in the middle are looked up, or else
+ * tried.
+ */
 static mr_status check_keyframes(storyboard *board, bool *ret_sparse)
 {
     const thumb_source *source = board->source;
     int first = source->keyframes ? 0 : board->tiles / 2;
     int end = source->keyframes || board->tiles - first < LOOK_AT ? board->tiles : first + LOOK_AT;
+    bool indexed = strncmp(source->format->iformat->name, "mov", 3) == 0 && indexed_keyframe(source, moment(board, first)) != INT64_MIN;
     int different = 0;
     int64_t last = INT64_MIN;
     *ret_sparse = false;
@@ -158,6 +174,8 @@ static mr_status check_keyframes(storyboard *board, bool *ret_sparse)
         mr_status status = MR_OK;
         if (source->keyframes)
             us = thumb_source_keyframe(source, moment(board, i));
+        else if (indexed)
+            us = indexed_keyframe(source, moment(board, i));
         else
             status = keyframe_at(board, moment(board, i), last, &us);
         if (status != MR_OK)
