@@ -6,27 +6,42 @@
  */
 #include "folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { PENDING_MAX = 64 };
+enum { PENDING_MAX = 64, TEMPORARY_MAX = 64 };
 
 #define NOTES     ".millrace"
-#define TEMPORARY "part" /* in NOTES: one file is made at a time */
+#define TEMPORARY "part" /* in NOTES, with a number where several files are made at a time */
+#define GUARD     "guard"
 
 struct mr_folder {
     int fd;
     int notes;
+    bool locked;
+    atomic_uint open_files;
+    atomic_uint serial;
+    pthread_mutex_t lock;     /* for what follows */
     int pending[PENDING_MAX]; /* committed files and folders whose bytes may not be on the disk yet */
     size_t pending_count;
-    int parent;       /* of the file being made; -1: none */
-    const char *name; /* and its name there, in the caller's path */
+};
+
+struct mr_folder_file {
+    mr_folder *folder;
+    int fd;
+    int parent; /* the folder in which it will lie */
+    bool committed;
+    char temporary[TEMPORARY_MAX]; /* in the notes */
+    char name[NAME_MAX + 1];       /* in parent */
 };
 
 bool mr_path_is_safe(const char *path)
@@ -61,8 +76,11 @@ int mr_folder_open(const char *path, mr_folder **ret_folder)
     mr_folder *folder = calloc(1, sizeof(*folder));
     if (!folder)
         return -ENOMEM;
-    folder->parent = folder->notes = -1;
+    folder->notes = -1;
+    pthread_mutex_init(&folder->lock, NULL);
     folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder->fd < 0 && errno == ENOENT && mkdir(path, 0755) == 0)
+        folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = folder->fd < 0 ? -errno : 0;
     if (result == 0 && mkdirat(folder->fd, NOTES, 0755) != 0 && errno != EEXIST)
         result = -errno;
@@ -70,8 +88,6 @@ int mr_folder_open(const char *path, mr_folder **ret_folder)
         folder->notes = openat(folder->fd, NOTES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         result = folder->notes < 0 ? -errno : 0;
     }
-    if (result == 0 && flock(folder->notes, LOCK_EX | LOCK_NB) != 0)
-        result = -errno;
     if (result != 0) {
         mr_folder_close(folder);
         folder = NULL;
@@ -84,17 +100,48 @@ void mr_folder_close(mr_folder *folder)
 {
     if (!folder)
         return;
-    mr_folder_discard(folder);
     for (size_t i = 0; i < folder->pending_count; i++)
         close(folder->pending[i]);
+    pthread_mutex_destroy(&folder->lock);
     close_fd(&folder->notes);
     close_fd(&folder->fd);
     free(folder);
 }
 
-int mr_folder_notes_fd(const mr_folder *folder)
+int mr_folder_lock(mr_folder *folder)
 {
-    return folder->notes;
+    if (flock(folder->notes, LOCK_EX | LOCK_NB) != 0)
+        return -errno;
+    folder->locked = true;
+    const int copy = fcntl(folder->notes, F_DUPFD_CLOEXEC, 0);
+    DIR *notes = copy < 0 ? NULL : fdopendir(copy);
+    if (!notes) {
+        const int result = -errno;
+        close_fd(&(int){copy});
+        return result;
+    }
+    rewinddir(notes);
+    for (const struct dirent *entry; (entry = readdir(notes)) != NULL;) {
+        if (strncmp(entry->d_name, TEMPORARY, sizeof(TEMPORARY) - 1) == 0)
+            unlinkat(folder->notes, entry->d_name, 0);
+    }
+    closedir(notes);
+    return 0;
+}
+
+int mr_folder_guard(mr_folder *folder)
+{
+    const int fd = openat(folder->notes, GUARD, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -errno;
+    while (flock(fd, LOCK_EX) != 0) {
+        if (errno == EINTR)
+            continue;
+        const int result = -errno;
+        close(fd);
+        return result;
+    }
+    return fd;
 }
 
 /* The folder in which path lies, made where missing and make is set. The caller closes *ret_fd. *ret_name: the last component, in path. */
@@ -130,31 +177,64 @@ static int open_parent(const mr_folder *folder, const char *path, bool make, int
     return 0;
 }
 
-int mr_folder_create(mr_folder *folder, const char *path, int *ret_fd)
+/* A name that nobody else uses: other processes, where they are not kept out. */
+static void name_temporary(mr_folder_file *file)
 {
-    *ret_fd = -1;
-    mr_folder_discard(folder);
-    int result = open_parent(folder, path, true, &folder->parent, &folder->name);
-    if (result != 0)
-        return result;
-    unlinkat(folder->notes, TEMPORARY, 0); /* left by a publisher that was killed: we hold the lock, so nobody uses it */
-    *ret_fd = openat(folder->notes, TEMPORARY, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (*ret_fd >= 0)
-        return 0;
-    result = -errno;
-    close_fd(&folder->parent);
+    mr_folder *folder = file->folder;
+    const unsigned serial = atomic_fetch_add(&folder->serial, 1);
+    if (!folder->locked)
+        snprintf(file->temporary, sizeof(file->temporary), TEMPORARY "-%ld-%u", (long)getpid(), serial);
+    else if (atomic_load(&folder->open_files) > 1)
+        snprintf(file->temporary, sizeof(file->temporary), TEMPORARY "-%u", serial);
+    else
+        snprintf(file->temporary, sizeof(file->temporary), TEMPORARY);
+}
+
+int mr_folder_create(mr_folder *folder, const char *path, mr_folder_file **ret_file)
+{
+    const char *name = "";
+    mr_folder_file *file = calloc(1, sizeof(*file));
+    *ret_file = NULL;
+    if (!file)
+        return -ENOMEM;
+    *file = (mr_folder_file){.folder = folder, .fd = -1, .parent = -1};
+    atomic_fetch_add(&folder->open_files, 1);
+    int result = open_parent(folder, path, true, &file->parent, &name);
+    if (result == 0 && strlen(name) > NAME_MAX)
+        result = -ENAMETOOLONG;
+    if (result == 0) {
+        snprintf(file->name, sizeof(file->name), "%s", name);
+        name_temporary(file);
+        file->fd = openat(folder->notes, file->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        result = file->fd < 0 ? -errno : 0;
+    }
+    if (result != 0) {
+        mr_folder_free(file);
+        file = NULL;
+    }
+    *ret_file = file;
     return result;
 }
 
-void mr_folder_discard(mr_folder *folder)
+int mr_folder_file_fd(const mr_folder_file *file)
 {
-    if (folder->parent < 0)
-        return;
-    unlinkat(folder->notes, TEMPORARY, 0);
-    close_fd(&folder->parent);
+    return file->fd;
 }
 
-int mr_folder_sync(mr_folder *folder)
+void mr_folder_free(mr_folder_file *file)
+{
+    if (!file)
+        return;
+    if (file->fd >= 0 && !file->committed)
+        unlinkat(file->folder->notes, file->temporary, 0);
+    close_fd(&file->fd);
+    close_fd(&file->parent);
+    atomic_fetch_sub(&file->folder->open_files, 1);
+    free(file);
+}
+
+/* Lock held. */
+static int sync_pending(mr_folder *folder)
 {
     int result = 0;
     for (size_t i = 0; i < folder->pending_count; i++) {
@@ -166,48 +246,69 @@ int mr_folder_sync(mr_folder *folder)
     return result;
 }
 
-/* Takes fd. */
+int mr_folder_sync(mr_folder *folder)
+{
+    pthread_mutex_lock(&folder->lock);
+    const int result = sync_pending(folder);
+    pthread_mutex_unlock(&folder->lock);
+    return result;
+}
+
+/* Takes fd. Lock held. */
 static int remember(mr_folder *folder, int fd)
 {
     int result = 0;
     if (folder->pending_count == PENDING_MAX)
-        result = mr_folder_sync(folder);
+        result = sync_pending(folder);
     folder->pending[folder->pending_count++] = fd;
     return result;
 }
 
-/* The folder itself has to reach the disk too: once, however many files were put into it. */
-static int remember_parent(mr_folder *folder)
+/* The folder itself has to reach the disk too: once, however many files were put into it. Lock held. */
+static int remember_parent(const mr_folder_file *file)
 {
+    mr_folder *folder = file->folder;
     struct stat mine, other;
-    if (fstat(folder->parent, &mine) != 0)
+    if (fstat(file->parent, &mine) != 0)
         return -errno;
     for (size_t i = 0; i < folder->pending_count; i++) {
         if (fstat(folder->pending[i], &other) == 0 && other.st_ino == mine.st_ino && other.st_dev == mine.st_dev)
             return 0;
     }
-    int copy = fcntl(folder->parent, F_DUPFD_CLOEXEC, 0);
+    int copy = fcntl(file->parent, F_DUPFD_CLOEXEC, 0);
     return copy < 0 ? -errno : remember(folder, copy);
 }
 
-int mr_folder_commit(mr_folder *folder, int fd, bool durable)
+static int put_in_place(mr_folder_file *file, bool fresh)
 {
+    const int notes = file->folder->notes;
+    if (!fresh)
+        return renameat(notes, file->temporary, file->parent, file->name) == 0 ? 0 : -errno;
+    if (linkat(notes, file->temporary, file->parent, file->name, 0) != 0)
+        return -errno;
+    unlinkat(notes, file->temporary, 0);
+    return 0;
+}
+
+int mr_folder_commit(mr_folder_file *file, bool durable, bool fresh)
+{
+    mr_folder *folder = file->folder;
     int result = durable ? mr_folder_sync(folder) : 0;
-    if (result == 0 && durable && fdatasync(fd) != 0)
+    if (result == 0 && durable && fdatasync(file->fd) != 0)
         result = -errno;
-    if (result == 0 && renameat(folder->notes, TEMPORARY, folder->parent, folder->name) != 0)
-        result = -errno;
-    if (result != 0) {
-        mr_folder_discard(folder);
+    if (result == 0)
+        result = put_in_place(file, fresh);
+    if (result != 0)
         return result;
-    }
+    file->committed = true;
+    pthread_mutex_lock(&folder->lock);
     if (!durable) {
-        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        int copy = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
         result = copy < 0 ? -errno : remember(folder, copy);
     }
     if (result == 0)
-        result = remember_parent(folder);
-    close_fd(&folder->parent);
+        result = remember_parent(file);
+    pthread_mutex_unlock(&folder->lock);
     return result;
 }
 
@@ -235,7 +336,7 @@ int mr_folder_open_file(mr_folder *folder, const char *path, int *ret_fd, struct
     return result;
 }
 
-int mr_folder_remove(mr_folder *folder, const char *path, uint64_t size)
+int mr_folder_remove(mr_folder *folder, const char *path)
 {
     char prefix[MR_FOLDER_PATH_MAX + 1];
     const char *name = "";
@@ -245,7 +346,7 @@ int mr_folder_remove(mr_folder *folder, const char *path, uint64_t size)
     if (result != 0)
         return result;
     bool there = fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
-    if (there && (!S_ISREG(info.st_mode) || (uint64_t)info.st_size != size))
+    if (there && !S_ISREG(info.st_mode))
         result = -EEXIST;
     else if (!there || unlinkat(parent, name, 0) != 0)
         result = -errno;
@@ -263,4 +364,78 @@ int mr_folder_remove(mr_folder *folder, const char *path, uint64_t size)
             break;
     }
     return 0;
+}
+
+/* ---- what is there ---- */
+
+void mr_folder_names_free(char **names, size_t count)
+{
+    for (size_t i = 0; names && i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* *ret_name NULL: not one of ours to tell. */
+static int take_name(int fd, bool notes, const char *name, char **ret_name)
+{
+    struct stat info;
+    *ret_name = NULL;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || (notes && strncmp(name, TEMPORARY, sizeof(TEMPORARY) - 1) == 0))
+        return 0;
+    if (fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0 || (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)))
+        return 0; /* gone meanwhile, or nothing that holds bytes */
+    return asprintf(ret_name, "%s%s", name, S_ISDIR(info.st_mode) ? "/" : "") < 0 ? -ENOMEM : 0;
+}
+
+static int read_names(DIR *dir, bool notes, char ***names, size_t *count)
+{
+    size_t room = 0;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char *name;
+        int result = take_name(dirfd(dir), notes, entry->d_name, &name);
+        if (result != 0)
+            return result;
+        if (!name)
+            continue;
+        if (*count == room) {
+            room = room ? room * 2 : 64;
+            char **grown = realloc(*names, room * sizeof(*grown));
+            if (!grown) {
+                free(name);
+                return -ENOMEM;
+            }
+            *names = grown;
+        }
+        (*names)[(*count)++] = name;
+    }
+    return 0;
+}
+
+int mr_folder_names(mr_folder *folder, const char *path, char ***ret_names, size_t *ret_count)
+{
+    char within[MR_FOLDER_PATH_MAX + 3];
+    const char *name;
+    int parent;
+    *ret_names = NULL;
+    *ret_count = 0;
+    snprintf(within, sizeof(within), "%s%s.", path, *path ? "/" : ""); /* its parent is the folder itself */
+    int result = open_parent(folder, within, false, &parent, &name);
+    if (result != 0)
+        return result == -ENOENT || result == -ENOTDIR || result == -ELOOP ? 0 : result;
+    const int again = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a place of its own to read from */
+    DIR *dir = again < 0 ? NULL : fdopendir(again);
+    result = dir ? read_names(dir, strcmp(path, NOTES) == 0, ret_names, ret_count) : -errno;
+    if (dir)
+        closedir(dir);
+    else if (again >= 0)
+        close(again);
+    close_fd(&parent);
+    if (*ret_count)
+        qsort(*ret_names, *ret_count, sizeof(**ret_names), compare_names);
+    return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The storage plugin: from runs to folders, and from web servers to runs. */
 #include "http/http.h"
+#include "local.h"
 #include "storage.h"
 
 #include <millrace/plugin.h>
@@ -74,6 +75,7 @@ static const mr_op fetch_op = {
 };
 
 static const mr_op *const ops[] = {&publish_op, &fetch_op, NULL};
+static const mr_service *const services[] = {&mr_local_service, NULL};
 
 MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry = {
     .size = sizeof(mr_plugin),
@@ -85,4 +87,5 @@ MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry = {
     .licence = "MIT",
     .ops = ops,
     .load = mr_http_load,
+    .services = services,
 };

@@ -1,121 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storage.publish: applies publications in the order in which they come. A file is written under another name and renamed into place, whole;
- * before a playlist gets its name, the bytes of everything that came before it are on the disk. A file that is there already, with the same bytes,
- * is left alone. At the end, what earlier runs published here and this one did not is removed.
+ * storage.publish: applies publications in the order in which they come, to any store that a driver knows (millrace/storage.h). An object appears
+ * whole; before a playlist does, everything that came before it is durable. An object that is there already, with the same bytes, is left alone. At
+ * the end, what earlier runs published here and this one did not is removed.
  */
 #include "folder.h"
 #include "ledger.h"
+#include "place.h"
 #include "storage.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 enum { COPY_STEP = 1 << 20 };
 
 struct publisher {
     const mr_host *host;
     mr_task *task;
-    const char *output_dir;
-    mr_folder *folder;
+    const char *output; /* a folder's path, or the URL of a store */
+    mr_place place;
     mr_ledger ledger;
     char *outputs[PUBLISH_OUT_PUBLISHED]; /* paths of the files whose role names an output */
     bool growing[PUBLISH_OUT_PUBLISHED];  /* what lies there is to be replaced by a later one */
+    const char *content_type;             /* of the item at hand; NULL: it does not say */
     uint64_t written, unchanged, removed;
     uint64_t replaced; /* files that playlists of an earlier run may name, now with other bytes */
     uint8_t buffer[2][COPY_STEP / 2];
 };
 
-static mr_status refuse(const struct publisher *publisher, int error, const char *path)
+/* Passes on what the store has said. */
+static mr_status refuse(const struct publisher *publisher, mr_status status, const char *path)
 {
-    const char *hint = NULL;
-    if (error == -ENOSPC || error == -EDQUOT)
-        hint = "make room and run again: what was published so far stays, whole";
-    else if (error == -EACCES || error == -EPERM || error == -EROFS)
-        hint = "the output folder has to be writable";
-    else if (error == -ELOOP || error == -ENOTDIR)
-        hint = "a symbolic link or a file stands where a folder should be: remove it, or publish elsewhere";
-    char words[128];
-    publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, hint, "can't publish '%s' in '%s': %s", path, publisher->output_dir,
-                            strerror_r(-error, words, sizeof(words)));
-    return error == -ENOMEM ? MR_ERR_NOMEM : MR_ERR_IO;
+    const mr_storage_error *error = &publisher->place.error;
+    if (status == MR_ERR_CANCELLED)
+        return status;
+    if (status == MR_ERR_NOMEM)
+        publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, NULL, "can't publish '%s' in '%s': out of memory", path, publisher->output);
+    else
+        publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, error->hint[0] ? error->hint : NULL, "can't publish '%s' in '%s': %s", path,
+                                publisher->output, error->message[0] ? error->message : "the store gave no reason");
+    return status > 0 || status == MR_ERR_NOT_FOUND ? MR_ERR_IO : status;
 }
 
-/* Shares the bytes where the file system can, else lets the kernel copy, else copies what read_at gives. */
-static mr_status copy_by_kernel(struct publisher *publisher, int from, int to, uint64_t size, const char *path, uint64_t *ret_done)
+/* By descriptor as far as the store can, else with what read_at gives. */
+static mr_status copy_content(struct publisher *publisher, const mr_artifact *item, mr_storage_put *put, const char *path)
 {
-    *ret_done = 0;
-    if (ioctl(to, FICLONE, from) == 0) {
-        *ret_done = size;
-        return MR_OK;
-    }
-    while (*ret_done < size) {
-        loff_t at = (loff_t)*ret_done;
-        loff_t into = at;
-        uint64_t rest = size - *ret_done;
-        ssize_t copied = copy_file_range(from, &at, to, &into, rest < COPY_STEP ? (size_t)rest : COPY_STEP, 0);
-        if (publisher->host->cancelled(publisher->task))
-            return MR_ERR_CANCELLED;
-        if (copied < 0 && errno == EINTR)
-            continue;
-        if (copied < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
-            return refuse(publisher, -errno, path);
-        if (copied <= 0)
-            return MR_OK; /* not possible between these files: the rest is copied by hand */
-        *ret_done += (uint64_t)copied;
-    }
-    return MR_OK;
-}
-
-static mr_status write_all(struct publisher *publisher, int fd, const uint8_t *data, size_t len, uint64_t offset, const char *path)
-{
-    while (len > 0) {
-        ssize_t written = pwrite(fd, data, len, (off_t)offset);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return refuse(publisher, written < 0 ? -errno : -EIO, path);
-        data += written;
-        len -= (size_t)written;
-        offset += (uint64_t)written;
-    }
-    return MR_OK;
-}
-
-static mr_status copy_content(struct publisher *publisher, const mr_artifact *item, int fd, const char *path)
-{
+    const mr_storage_driver *driver = publisher->place.driver;
     uint64_t done = 0;
-    int from = publisher->host->content_fd(publisher->task, item);
-    mr_status status = from >= 0 ? copy_by_kernel(publisher, from, fd, item->size, path, &done) : MR_OK;
-    while (status == MR_OK && done < item->size) {
+    const int from = driver->put_fd ? publisher->host->content_fd(publisher->task, item) : -1;
+    mr_status status = from >= 0 ? driver->put_fd(put, from, 0, item->size, &done, &publisher->place.error) : MR_OK;
+    if (status != MR_OK)
+        return refuse(publisher, status, path);
+    while (done < item->size) {
         size_t got = 0;
         status = publisher->host->read_at(publisher->task, item, done, publisher->buffer[0], sizeof(publisher->buffer[0]), &got);
-        if (status == MR_OK && got == 0)
-            return refuse(publisher, -EIO, path);
-        if (status == MR_OK)
-            status = write_all(publisher, fd, publisher->buffer[0], got, done, path);
-        if (status == MR_OK && publisher->host->cancelled(publisher->task))
-            status = MR_ERR_CANCELLED;
+        if (status != MR_OK)
+            return status;
+        if (got > 0)
+            status = driver->put_write(put, publisher->buffer[0], got, &publisher->place.error);
+        else
+            status = MR_ERR_IO; /* shorter than it was said to be */
+        if (status != MR_OK)
+            return refuse(publisher, status, path);
+        if (publisher->host->cancelled(publisher->task))
+            return MR_ERR_CANCELLED;
         done += got;
     }
-    return status;
+    return MR_OK;
 }
 
-/* Whether the file that is there holds the same bytes. */
-static bool is_same(struct publisher *publisher, const mr_artifact *item, int fd)
+/* Whether the object that is there holds the same bytes. */
+static bool is_same(struct publisher *publisher, const mr_artifact *item, const char *path, const char *tag)
 {
+    mr_place *place = &publisher->place;
     for (uint64_t offset = 0; offset < item->size;) {
-        size_t got = 0;
+        size_t got = 0, there = 0;
         if (publisher->host->read_at(publisher->task, item, offset, publisher->buffer[0], sizeof(publisher->buffer[0]), &got) != MR_OK || got == 0)
             return false;
-        if (pread(fd, publisher->buffer[1], got, (off_t)offset) != (ssize_t)got || memcmp(publisher->buffer[0], publisher->buffer[1], got) != 0)
+        if (place->driver->read(place->store, path, tag[0] ? tag : NULL, offset, publisher->buffer[1], got, &there, &place->error) != MR_OK ||
+            there != got || memcmp(publisher->buffer[0], publisher->buffer[1], got) != 0)
             return false;
         offset += got;
     }
@@ -126,32 +91,42 @@ enum presence { ABSENT, OTHER_BYTES, SAME_BYTES };
 
 static enum presence look(struct publisher *publisher, const mr_artifact *item, const char *path)
 {
-    struct stat info;
-    int fd;
-    if (mr_folder_open_file(publisher->folder, path, &fd, &info) != 0)
+    mr_place *place = &publisher->place;
+    mr_storage_object object = {.size = sizeof(object)};
+    if (place->driver->head(place->store, path, &object, &place->error) != MR_OK)
         return ABSENT;
-    bool same = (uint64_t)info.st_size == item->size && is_same(publisher, item, fd);
-    close(fd);
-    return same ? SAME_BYTES : OTHER_BYTES;
+    return object.bytes == item->size && is_same(publisher, item, path, object.tag) ? SAME_BYTES : OTHER_BYTES;
 }
 
 static mr_status write_file(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable)
 {
-    int fd;
-    int result = mr_folder_create(publisher->folder, path, &fd);
-    if (result != 0)
-        return refuse(publisher, result, path);
-    mr_status status = copy_content(publisher, item, fd, path);
+    mr_place *place = &publisher->place;
+    const mr_storage_put_options options = {
+        .size = sizeof(options), .flags = replaceable ? MR_PUT_DURABLE : 0, .bytes = (int64_t)item->size, .content_type = publisher->content_type};
+    mr_storage_put *put = NULL;
+    mr_status status = place->driver->put_new(place->store, path, &options, &put, &place->error);
+    if (status != MR_OK)
+        return refuse(publisher, status, path);
+    status = copy_content(publisher, item, put, path);
     if (status == MR_OK) {
-        result = mr_folder_commit(publisher->folder, fd, replaceable);
-        if (result != 0)
-            status = refuse(publisher, result, path);
-    } else {
-        mr_folder_discard(publisher->folder);
+        status = place->driver->put_commit(put, NULL, &place->error);
+        if (status != MR_OK)
+            refuse(publisher, status, path);
     }
-    close(fd);
+    place->driver->put_free(put);
     publisher->written += status == MR_OK;
     return status;
+}
+
+/* Removes an object unless somebody has changed it: it has another size. MR_ERR_CONFLICT: somebody has. MR_ERR_NOT_FOUND: it is gone. */
+static mr_status remove_own(struct publisher *publisher, const char *path, uint64_t size)
+{
+    mr_place *place = &publisher->place;
+    mr_storage_object object = {.size = sizeof(object)};
+    mr_status status = place->driver->head(place->store, path, &object, &place->error);
+    if (status == MR_OK && object.bytes != size)
+        return MR_ERR_CONFLICT;
+    return status == MR_OK ? place->driver->remove(place->store, path, object.tag[0] ? object.tag : NULL, &place->error) : status;
 }
 
 /* A file is about to change under the playlists of an earlier run: from now on they would lie. Those that this run has made are not concerned. */
@@ -161,7 +136,7 @@ static void withdraw_playlists(struct publisher *publisher)
     HASH_ITER (hh, publisher->ledger.entries, entry, next) {
         if (!entry->replaceable || (entry->current && !entry->whole_before))
             continue;
-        mr_folder_remove(publisher->folder, entry->path, entry->size);
+        remove_own(publisher, entry->path, entry->size);
         entry->current = entry->whole_before = false;
     }
 }
@@ -182,9 +157,9 @@ static mr_status publish(struct publisher *publisher, const mr_artifact *item, c
                                 path);
         return MR_ERR_CONFLICT;
     }
-    int result = mr_ledger_add(&publisher->ledger, path, item->digest, item->size, growing, replaceable, &entry);
-    if (result != 0)
-        return refuse(publisher, result, path);
+    mr_status status = mr_ledger_add(&publisher->ledger, path, item->digest, item->size, growing, replaceable, &entry);
+    if (status != MR_OK)
+        return refuse(publisher, status, path);
     entry->current = true;
     entry->whole_before = false;
     if (presence == SAME_BYTES) {
@@ -213,7 +188,7 @@ static mr_status note_output(struct publisher *publisher, const char *role, cons
         }
         publisher->outputs[i] = strdup(path);
         if (!publisher->outputs[i])
-            return refuse(publisher, -ENOMEM, path);
+            return refuse(publisher, MR_ERR_NOMEM, path);
     }
     return MR_OK;
 }
@@ -224,6 +199,7 @@ static mr_status take_item(struct publisher *publisher, const mr_artifact *item)
     const char *path = json_string_value(json_object_get(meta, "path"));
     bool replaceable = json_is_true(json_object_get(meta, "replaceable"));
     mr_status status = MR_OK;
+    publisher->content_type = json_string_value(json_object_get(meta, "content_type"));
     if (!path || !item->has_content) {
         publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, "segments are published through manifest.package",
                                 "what came on 'files' has no %s: it is not a publication", path ? "content" : "'path' in its metadata");
@@ -262,13 +238,13 @@ static mr_status remove_stale(struct publisher *publisher)
     HASH_ITER (hh, publisher->ledger.entries, entry, next) {
         if (entry->current)
             continue;
-        int result = mr_folder_remove(publisher->folder, entry->path, entry->size);
-        if (result == -EEXIST)
+        mr_status status = remove_own(publisher, entry->path, entry->size);
+        if (status == MR_ERR_CONFLICT)
             publisher->host->report(publisher->task, MR_SEVERITY_NOTE, NULL, NULL, "'%s' of an earlier run was changed since, and is left there",
                                     entry->path);
-        else if (result != 0 && result != -ENOENT && result != -ENOTDIR && result != -ELOOP)
-            return refuse(publisher, result, entry->path);
-        publisher->removed += result == 0;
+        else if (status != MR_OK && status != MR_ERR_NOT_FOUND)
+            return refuse(publisher, status, entry->path);
+        publisher->removed += status == MR_OK;
         mr_ledger_remove(&publisher->ledger, entry);
     }
     return MR_OK;
@@ -302,33 +278,40 @@ static mr_status tell(const struct publisher *publisher)
     return status;
 }
 
-static mr_status open_folder(struct publisher *publisher)
+static mr_status open_place(struct publisher *publisher)
 {
-    publisher->output_dir = publisher->host->output_dir(publisher->task);
-    if (!publisher->output_dir) {
-        publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, "name one with --output DIR", "there is no output folder to publish to");
+    const mr_host *host = publisher->host;
+    publisher->output = host->output_url(publisher->task);
+    if (!publisher->output) {
+        host->report(publisher->task, MR_SEVERITY_ERROR, NULL, "name one with --output DIR", "there is no output folder to publish to");
         return MR_ERR_PARAM;
     }
-    int result = mr_folder_open(publisher->output_dir, &publisher->folder);
-    if (result == -EWOULDBLOCK) {
-        publisher->host->report(publisher->task, MR_SEVERITY_ERROR, NULL, "wait for the other run; within a pipeline, connect all files to one node",
-                                "another storage.publish is at work in '%s'", publisher->output_dir);
-        return MR_ERR_CONFLICT;
+    mr_place *place = &publisher->place;
+    mr_status status = mr_place_open(place, host, publisher->task, publisher->output, NULL);
+    if (status != MR_OK)
+        return place->driver ? refuse(publisher, status, MR_STORAGE_NOTES) : status;
+    status = place->driver->lock ? place->driver->lock(place->store, &place->error) : MR_OK;
+    if (status == MR_ERR_CONFLICT) {
+        host->report(publisher->task, MR_SEVERITY_ERROR, NULL, "wait for the other run; within a pipeline, connect all files to one node",
+                     "another storage.publish is at work in '%s'", publisher->output);
+        return status;
     }
-    if (result == 0)
-        result = mr_ledger_open(&publisher->ledger, mr_folder_notes_fd(publisher->folder));
-    return result == 0 ? MR_OK : refuse(publisher, result, ".millrace");
+    if (status == MR_OK)
+        status = mr_ledger_open(&publisher->ledger, place);
+    return status == MR_OK ? MR_OK : refuse(publisher, status, MR_STORAGE_NOTES);
 }
 
 static mr_status finish(struct publisher *publisher)
 {
-    int result = mr_folder_sync(publisher->folder);
-    mr_status status = result == 0 ? remove_stale(publisher) : refuse(publisher, result, ".");
-    if (status == MR_OK) {
-        result = mr_ledger_finish(&publisher->ledger, mr_folder_notes_fd(publisher->folder));
-        status = result == 0 ? tell(publisher) : refuse(publisher, result, ".millrace/published.jsonl");
-    }
-    return status;
+    mr_place *place = &publisher->place;
+    mr_status status = place->driver->sync ? place->driver->sync(place->store, &place->error) : MR_OK;
+    if (status != MR_OK)
+        return refuse(publisher, status, ".");
+    status = remove_stale(publisher);
+    if (status != MR_OK)
+        return status;
+    status = mr_ledger_finish(&publisher->ledger);
+    return status == MR_OK ? tell(publisher) : refuse(publisher, status, MR_STORAGE_NOTES "/published.jsonl");
 }
 
 /*
@@ -337,14 +320,11 @@ static mr_status finish(struct publisher *publisher)
  */
 static void close_entrances(struct publisher *publisher)
 {
+    mr_place *place = &publisher->place;
     for (size_t i = 0; i < PUBLISH_OUT_PUBLISHED; i++) {
         const char *path = publisher->outputs[i];
-        struct stat info;
-        int fd;
-        if (!path || !publisher->growing[i] || mr_folder_open_file(publisher->folder, path, &fd, &info) != 0)
-            continue;
-        close(fd);
-        mr_folder_remove(publisher->folder, path, (uint64_t)info.st_size);
+        if (path && publisher->growing[i])
+            place->driver->remove(place->store, path, NULL, &place->error);
     }
 }
 
@@ -357,8 +337,7 @@ mr_status mr_publish_run(const mr_host *host, const mr_batch *batch)
             return MR_ERR_NOMEM;
         publisher->host = host;
         publisher->task = batch->tasks[i].task;
-        publisher->ledger.fd = -1;
-        status = open_folder(publisher);
+        status = open_place(publisher);
         if (status == MR_OK)
             status = take_items(publisher);
         if (status == MR_OK)
@@ -366,7 +345,7 @@ mr_status mr_publish_run(const mr_host *host, const mr_batch *batch)
         if (status != MR_OK)
             close_entrances(publisher);
         mr_ledger_close(&publisher->ledger);
-        mr_folder_close(publisher->folder);
+        mr_place_close(&publisher->place);
         for (size_t k = 0; k < PUBLISH_OUT_PUBLISHED; k++)
             free(publisher->outputs[k]);
         free(publisher);

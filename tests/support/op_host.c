@@ -260,6 +260,13 @@ static void host_report(mr_task *task, mr_severity severity, const char *param, 
     fprintf(task->messages, hint ? " (%s)\n" : "\n", hint ? hint : "");
 }
 
+static const mr_service *host_service(const mr_task *task, const char *service_class, const char *selector)
+{
+    const mr_service *service = task->options->service;
+    (void)selector;
+    return service && strcmp(service->service_class, service_class) == 0 ? service : NULL;
+}
+
 static const char *host_output_dir(const mr_task *task)
 {
     return task->op->flags & MR_OP_EFFECT ? task->options->output_dir : NULL;
@@ -301,6 +308,8 @@ static const mr_host host = {
     .scratch = host_scratch,
     .report = host_report,
     .output_dir = host_output_dir,
+    .output_url = host_output_dir,
+    .service = host_service,
     .effect_key = host_effect_key,
     .run_state = host_run_state,
     .limits = host_limits,
@@ -359,7 +368,7 @@ static bool hold_input(mr_task *task, const op_input *input)
     return true;
 }
 
-static mr_status bind_params(const mr_op *op, const char *text, mr_arena *arena, void **ret_params)
+static mr_status bind_params(const mr_op *op, const char *text, const mr_filter_set *filters, mr_arena *arena, void **ret_params)
 {
     const mr_value *map = NULL;
     mr_diags *diags = mr_diags_new();
@@ -368,7 +377,7 @@ static mr_status bind_params(const mr_op *op, const char *text, mr_arena *arena,
         status = mr_yaml_read(arena, "params", text, strlen(text), &mr_yaml_limits_default, diags, &map);
     *ret_params = mr_arena_take(arena, op->params_size + 1);
     if (status == MR_OK && op->params)
-        status = mr_params_bind(op->params, map, op->name, (mr_span){0}, arena, *ret_params, op->params_size, NULL, diags);
+        status = mr_params_bind_with(filters, op->params, map, op->name, (mr_span){0}, arena, *ret_params, op->params_size, NULL, diags);
     mr_diags_print(diags, stderr, false);
     mr_diags_free(diags);
     return status;
@@ -410,7 +419,7 @@ void op_run_batch(const op_batch_task *tasks, size_t count, const op_run_options
         mine[i].batch = tasks;
         mine[i].siblings = mine;
         mine[i].sibling_count = count;
-        results[i].status = bind_params(tasks[i].op, tasks[i].params, arena, &params);
+        results[i].status = bind_params(tasks[i].op, tasks[i].params, options ? options->filters : NULL, arena, &params);
         if (results[i].status != MR_OK)
             bound = results[i].status;
         all[i] = (mr_batch_task){.task = &mine[i], .op = tasks[i].op, .params = params};

@@ -36,10 +36,12 @@ typedef struct op_result {
 
 /* What to change about a run; zero means nothing special. */
 typedef struct op_run_options {
-    const char *output_dir;  /* for ops with MR_OP_EFFECT */
-    const char *run_state;   /* JSON for ops on a trigger */
-    uint32_t cancel_after;   /* cancelled() turns true after so many calls; 0: never */
-    const mr_limits *limits; /* what media may ask for; NULL: the defaults */
+    const char *output_dir;              /* for ops with MR_OP_EFFECT; also a URL, for the service */
+    const char *run_state;               /* JSON for ops on a trigger */
+    uint32_t cancel_after;               /* cancelled() turns true after so many calls; 0: never */
+    const mr_limits *limits;             /* what media may ask for; NULL: the defaults */
+    const mr_service *service;           /* the one that there is, beside what the op's plugin has itself */
+    const struct mr_filter_set *filters; /* that params may name */
 } op_run_options;
 
 /* The op of that name in the plugin file, or NULL with a message on stderr. */
