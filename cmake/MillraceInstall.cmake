@@ -24,9 +24,11 @@ add_custom_target(product DEPENDS millrace ${plugins} ${PROJECT_BINARY_DIR}/page
 
 install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS millrace-task-host RUNTIME DESTINATION libexec/millrace) # where the command looks: ../libexec/millrace
+install(TARGETS millrace-inspector LIBRARY DESTINATION libexec/millrace)
 install(DIRECTORY core/include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ${plugins} LIBRARY DESTINATION lib/millrace/plugins)
 install(DIRECTORY pipelines/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/pipelines)
+install(DIRECTORY ${PROJECT_BINARY_DIR}/share/millrace/kit DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace)
 install(DIRECTORY ${pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL FILES_MATCHING PATTERN "*.1")
 install(DIRECTORY ${pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 OPTIONAL FILES_MATCHING PATTERN "*.5")
 install(DIRECTORY ${pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man7 OPTIONAL FILES_MATCHING PATTERN "*.7")
@@ -41,8 +43,9 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Millrace)
 set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 set(plugin_dir lib/millrace/plugins) # beside bin/, where the command looks; not under CMAKE_INSTALL_LIBDIR
 set(include_dir ${CMAKE_INSTALL_INCLUDEDIR})
+set(command ${CMAKE_INSTALL_BINDIR}/millrace)
 configure_package_config_file(cmake/MillraceConfig.cmake.in ${PROJECT_BINARY_DIR}/package/MillraceConfig.cmake INSTALL_DESTINATION ${package_dir}
-  PATH_VARS include_dir plugin_dir NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+  PATH_VARS include_dir plugin_dir command NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/MillraceConfigVersion.cmake COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
 file(RELATIVE_PATH up_from_pkgconfig /${pkgconfig_dir} /)
 string(REGEX REPLACE "/$" "" up_from_pkgconfig "${up_from_pkgconfig}")

@@ -16,6 +16,10 @@ ALLOWED = {layer: set(LAYERS[: i + 1]) for i, layer in enumerate(LAYERS)}
 # The program that ops run in stands beside the command, on the runtime.
 LAYERS.append("core/task-host")
 ALLOWED["core/task-host"] = ALLOWED["core/runtime"] | {"core/task-host"}
+# A plugin that millrace test-plugin puts between an op and its host; the command knows what they share.
+LAYERS.append("core/inspector")
+ALLOWED["core/inspector"] = {"core/include", "core/inspector"}
+ALLOWED["core/cli"] = ALLOWED["core/cli"] | {"core/inspector"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(millrace/[^>]+)>)')
 BANNED = re.compile(r"\b(atoi|atof|atol|strcpy|strcat|sprintf|vsprintf|system|popen|gets|strtok)\s*\(")

@@ -46,6 +46,8 @@ extern const mr_verb mr_verb_plugins;
 extern const mr_verb mr_verb_schema;
 extern const mr_verb mr_verb_settings;
 extern const mr_verb mr_verb_probe;
+extern const mr_verb mr_verb_new;
+extern const mr_verb mr_verb_test_plugin;
 extern const mr_verb mr_verb_help;
 extern const mr_verb mr_verb_completion;
 

@@ -104,6 +104,12 @@ const char *mr_find_pipeline(mr_session *session, const char *name)
     return found ? found : name;
 }
 
+const char *mr_find_kit(mr_session *session, const char *name)
+{
+    const char *dir = mr_program_dir(session->arena);
+    return dir ? if_readable(mr_arena_printf(session->arena, "%s/../share/millrace/kit/%s", dir, name)) : NULL;
+}
+
 int mr_exit_code(mr_status status)
 {
     switch (status) {

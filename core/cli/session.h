@@ -30,6 +30,9 @@ void mr_session_flush(mr_session *session);
  */
 const char *mr_find_pipeline(mr_session *session, const char *name);
 
+/* What comes with Millrace for plugin authors, "samples" or "plugin", in share/millrace/kit. In the arena; NULL: it is not there. */
+const char *mr_find_kit(mr_session *session, const char *name);
+
 /* An exit code for a status. */
 int mr_exit_code(mr_status status);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The example to begin from: one op, example.count, that counts the bytes and the lines of its input.
+ * A plugin with one op, example.count, that counts the bytes and the lines of its input.
  *
  * A plugin is tables first: what goes in, what comes out, and what may be set. The engine checks pipelines against them, fills the
  * params struct, and makes the documentation (`millrace ops example.count`) from them. What remains is run().
@@ -104,7 +104,7 @@ MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry = {
     .abi_minor = MR_ABI_MINOR,
     .name = "example",
     .version = "1.0.0",
-    .summary = "shows how a plugin is made",
+    .summary = "counts what is in a file",
     .licence = "MIT",
     .ops = ops,
 };
