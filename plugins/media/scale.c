@@ -81,6 +81,12 @@ void mr_scaler_free(mr_scaler *scaler)
     free(scaler);
 }
 
+void mr_scaler_trim(mr_scaler *scaler)
+{
+    for (size_t i = 0; i < scaler->count; i++)
+        av_buffer_pool_uninit(&scaler->targets[i].pool);
+}
+
 /* Which half a target starts from. */
 static int level_for(mr_size source, mr_size wanted)
 {

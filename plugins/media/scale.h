@@ -19,6 +19,8 @@ typedef struct mr_size {
 /* sizes (even, copied) may repeat. */
 mr_status mr_scaler_new(const mr_host *host, mr_task *task, const mr_size *sizes, size_t count, mr_scaler **ret_scaler);
 void mr_scaler_free(mr_scaler *scaler);
+/* Lets go of memory that waits to be used again: a picture's goes when the picture does. */
+void mr_scaler_trim(mr_scaler *scaler);
 /* Fills out[i] (clean frames) with a picture of sizes[i] for each i that is wanted (NULL: all). They may share buffers with each other and with
  * picture: to be read only. */
 mr_status mr_scaler_run(mr_scaler *scaler, const AVFrame *picture, const bool *wanted, AVFrame *const *out);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run() of transcode.analyse and transcode.video. A batch is one chunk, decoded for all its tasks together. The rungs' second pass begins when
- * the analysis is whole: until then the scaled pictures are kept, the last ones first if STORE_MAX_MB is not enough for all; only the pictures before
- * those are decoded a second time. Rungs whose analysis is there already wait for nothing, and nothing is kept for them.
+ * the analysis is whole. Until then the scaled pictures of the smallest rungs are kept, as many rungs as KEPT_MAX_MB holds: each is then encoded
+ * alone, and again if need be, without the source. The others are encoded together in a second decode: keeping some of their pictures too saves no
+ * time, since fresh memory costs about what it saves, and takes a multiple of the memory. Rungs whose analysis is there already wait for nothing, and
+ * nothing is kept for them.
  *
  * Invariant: what a task makes is a function of its own inputs and params; the batch decides only about what is computed once for several.
  * The source is read on behalf of the group's last task, which is the last to be finished: its artifacts stay valid that long.
@@ -21,7 +23,7 @@
 
 /* How much of the progress the first pass is. */
 #define ANALYSIS_PART 0.15
-enum { STORE_MAX_MB = 320, PATH_SIZE = 4096 };
+enum { KEPT_MAX_MB = 160, PATH_SIZE = 4096 };
 
 typedef struct job {
     const mr_batch_task *one;
@@ -31,7 +33,7 @@ typedef struct job {
     mr_budget budget;
     mr_analysis analysis; /* that came with the task */
     char stats[PATH_SIZE];
-    AVFrame **store; /* scaled pictures from frame store_from on; NULL: none */
+    AVFrame **store; /* scaled pictures of the whole chunk; NULL: none are kept */
     bool made;       /* good, emitted */
 } job;
 
@@ -54,7 +56,6 @@ typedef struct group {
     mr_analyser *analyser;
     mr_analysis analysis;
     bool analysed;
-    int store_from; /* first frame whose scaled pictures are kept; chunk.frames: none */
 } group;
 
 static bool is_analysis(const mr_batch_task *one)
@@ -130,7 +131,6 @@ static mr_status set_up(group *all)
     all->reader = last->task;
     all->options = picture_options(last);
     mr_status status = mr_chunk_read(all->host, all->reader, all->host->input(all->reader, chunk_port, 0), &all->chunk);
-    all->store_from = all->chunk.frames;
     all->jobs = calloc(all->task_count, sizeof(*all->jobs));
     all->finished = calloc(all->task_count, sizeof(*all->finished));
     if (status == MR_OK && (!all->jobs || !all->finished))
@@ -150,7 +150,7 @@ static mr_status set_up(group *all)
 
 static void free_store(const group *all, job *each)
 {
-    for (int i = 0; each->store && i < all->chunk.frames - all->store_from; i++)
+    for (int i = 0; each->store && i < all->chunk.frames; i++)
         av_frame_free(&each->store[i]);
     free(each->store);
     each->store = NULL;
@@ -229,19 +229,33 @@ static bool analysis_is_due(const group *all)
     return due;
 }
 
-/* How many pictures can be kept for all jobs together. */
+static double area_of(const job *each)
+{
+    return (double)each->rung.size.width * each->rung.size.height;
+}
+
+/* The smallest that is not made; unkept: and whose pictures are not kept. NULL: there is none. */
+static job *smallest_pending(group *all, bool unkept)
+{
+    job *smallest = NULL;
+    for (size_t i = 0; i < all->job_count; i++) {
+        job *each = &all->jobs[i];
+        if (!each->made && !(unkept && each->store) && (!smallest || area_of(each) < area_of(smallest)))
+            smallest = each;
+    }
+    return smallest;
+}
+
+/* Room for the pictures of the rungs that are kept. */
 static mr_status make_stores(group *all)
 {
-    int64_t bytes = 1;
-    mr_picture_kind kind = mr_pictures_kind(&all->chunk, &all->options);
-    int64_t sample = kind.format == AV_PIX_FMT_YUV420P ? 1 : 2;
-    for (size_t i = 0; i < all->job_count; i++)
-        bytes += (int64_t)all->jobs[i].rung.size.width * all->jobs[i].rung.size.height * 3 / 2 * sample;
-    int64_t fit = ((int64_t)STORE_MAX_MB << 20) / bytes;
-    all->store_from = all->chunk.frames - (int)FFMIN(fit, all->chunk.frames);
-    for (size_t i = 0; i < all->job_count && all->store_from < all->chunk.frames; i++) {
-        all->jobs[i].store = calloc((size_t)(all->chunk.frames - all->store_from), sizeof(AVFrame *));
-        if (!all->jobs[i].store)
+    double sample = mr_pictures_kind(&all->chunk, &all->options).format == AV_PIX_FMT_YUV420P ? 1 : 2;
+    double left = (double)KEPT_MAX_MB * (1 << 20) / (1.5 * sample * all->chunk.frames); /* in pixels of each picture */
+    job *each;
+    while ((each = smallest_pending(all, true)) && area_of(each) <= left) {
+        left -= area_of(each);
+        each->store = calloc((size_t)all->chunk.frames, sizeof(AVFrame *));
+        if (!each->store)
             return no_memory(all);
     }
     return MR_OK;
@@ -250,16 +264,18 @@ static mr_status make_stores(group *all)
 static mr_status first_pass(group *all)
 {
     mr_status status = mr_pictures_rewind(all->pictures);
+    for (size_t i = 0; i < all->job_count; i++)
+        all->wanted[i + 1] = all->jobs[i].store;
     for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
-        for (size_t i = 0; i < all->job_count; i++)
-            all->wanted[i + 1] = index >= all->store_from;
         status = check_in(all, (all->job_count ? ANALYSIS_PART : 1) * index / all->chunk.frames);
         if (status == MR_OK)
             status = next_scaled(all);
         if (status == MR_OK)
             status = mr_analyser_send(all->analyser, all->scaled[0], index);
-        for (size_t i = 0; i < all->job_count && index >= all->store_from && status == MR_OK; i++) {
-            AVFrame **kept = &all->jobs[i].store[index - all->store_from];
+        for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+            if (!all->jobs[i].store)
+                continue;
+            AVFrame **kept = &all->jobs[i].store[index];
             *kept = av_frame_clone(all->scaled[i + 1]);
             status = *kept ? MR_OK : no_memory(all);
         }
@@ -281,6 +297,7 @@ static mr_status analyse(group *all)
     if (status == MR_OK)
         status = mr_analyser_finish(all->analyser, &all->analysis);
     all->wanted[0] = false;
+    mr_scaler_trim(all->scaler);
     all->analysed = status == MR_OK;
     for (size_t i = 0; i < all->task_count && status == MR_OK; i++) {
         if (!is_analysis(all->tasks[i]))
@@ -350,23 +367,22 @@ static mr_status settle(group *all, job *each)
     return status;
 }
 
-/* One attempt of the wanted jobs: pictures that were kept, and before those, the source once more. */
-static mr_status attempt(group *all, double progress_from, double progress_to)
+/* One attempt of the wanted jobs, all of which are kept, or none. */
+static mr_status attempt(group *all, bool kept, double progress_from, double progress_to)
 {
-    mr_status status = all->store_from > 0 ? mr_pictures_rewind(all->pictures) : MR_OK;
+    mr_status status = kept ? MR_OK : mr_pictures_rewind(all->pictures);
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
         if (all->wanted[i + 1])
             status = mr_rung_encode_begin(all->jobs[i].encode, &all->jobs[i].budget.rate);
     }
     for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
-        bool kept = index >= all->store_from;
         status = check_in(all, progress_from + (progress_to - progress_from) * index / all->chunk.frames);
         if (status == MR_OK && !kept)
             status = next_scaled(all);
         for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
             job *each = &all->jobs[i];
             if (all->wanted[i + 1])
-                status = mr_rung_encode_send(each->encode, kept ? each->store[index - all->store_from] : all->scaled[i + 1], index);
+                status = mr_rung_encode_send(each->encode, kept ? each->store[index] : all->scaled[i + 1], index);
         }
     }
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
@@ -376,32 +392,16 @@ static mr_status attempt(group *all, double progress_from, double progress_to)
     return status;
 }
 
-static double area_of(const job *each)
-{
-    return (double)each->rung.size.width * each->rung.size.height;
-}
-
-static job *smallest_pending(group *all)
-{
-    job *smallest = NULL;
-    for (size_t i = 0; i < all->job_count; i++) {
-        job *each = &all->jobs[i];
-        if (!each->made && (!smallest || area_of(each) < area_of(smallest)))
-            smallest = each;
-    }
-    return smallest;
-}
-
 static bool is_alone(const job *each)
 {
     return mr_codec_is_alone((mr_video_codec)each->params->codec);
 }
 
-/* What is encoded in one go with 'next'. When every picture was kept, rung by rung: the smallest is playable first, and one encoder at a time takes
- * memory. Else all at once, but for those that can't be open beside others: for each of them the source is decoded anew. */
+/* What is encoded in one go with 'next', the smallest: one whose pictures were kept, alone, so that it is playable first and one encoder at a time
+ * takes memory; the others together, but for those that can't be open beside others: for each of them the source is decoded anew. */
 static void choose(group *all, const job *next)
 {
-    bool one = all->store_from == 0 || is_alone(next);
+    bool one = next->store || is_alone(next);
     for (size_t i = 0; i < all->job_count; i++) {
         const job *each = &all->jobs[i];
         all->wanted[i + 1] = one ? each == next : !each->made && !is_alone(each);
@@ -416,13 +416,13 @@ static mr_status encode_rungs(group *all)
     for (size_t i = 0; i < all->job_count; i++)
         total += area_of(&all->jobs[i]);
     double scale = (1 - from) / total;
-    for (job *next = smallest_pending(all); next && status == MR_OK; next = smallest_pending(all)) {
+    for (job *next = smallest_pending(all, false); next && status == MR_OK; next = smallest_pending(all, false)) {
         double to = from;
         choose(all, next);
         for (size_t i = 0; i < all->job_count; i++)
             to += all->wanted[i + 1] ? scale * area_of(&all->jobs[i]) : 0;
         to = fmin(1, to);
-        status = attempt(all, from, to);
+        status = attempt(all, next->store, from, to);
         from = next->made ? to : from;
     }
     return status;
