@@ -2,6 +2,8 @@
 /* millrace run: checks a pipeline, runs it, shows how it goes, and leaves run.json beside what was made. */
 #include "cli/drive.h"
 
+#include "runtime/hosts/pool.h"
+
 static const struct argp_option options[] = {
     MR_JOB_OPTIONS,
     {"output", 'o', "DIR", 0, "Publish to the folder DIR (default: out)", 0},
@@ -26,6 +28,7 @@ static int run(const mr_verb *verb, int argc, char **argv)
     mr_session session = {0};
     int code = MR_EXIT_FAILED;
     mr_verb_parse(verb, argc, argv, parse, &drive);
+    mr_hosts_start_early();
     if (mr_session_open(&session))
         code = mr_job_load(&drive.job, &session);
     if (code == MR_EXIT_DONE)

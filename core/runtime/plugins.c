@@ -370,8 +370,8 @@ static void load_named_folders(mr_plugins *plugins, const char *list, const mr_h
         mr_warning(diags, "plugin-limit", nowhere, "MILLRACE_PLUGIN_PATH names more than %u folders, the rest is not looked at", FOLDERS_MAX);
 }
 
-/* "…/bin/millrace" -> "…/lib/millrace/plugins". NULL: not to be known. */
-static char *own_folder(void)
+/* "…/bin/millrace" -> "…/lib/millrace/plugins": depth 2. NULL: not to be known. */
+static char *own_folder(int depth)
 {
     char path[PATH_MAX];
     char *folder = NULL;
@@ -379,7 +379,7 @@ static char *own_folder(void)
     if (len <= 0)
         return NULL;
     path[len] = '\0';
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < depth; i++) {
         char *slash = strrchr(path, '/');
         if (!slash)
             return NULL;
@@ -393,13 +393,28 @@ mr_plugins *mr_plugins_new(void)
     return calloc(1, sizeof(mr_plugins));
 }
 
+void mr_plugins_load_ahead(void)
+{
+    struct dirent **names = NULL;
+    mr_autofree char *folder = own_folder(3); /* "…/libexec/millrace/millrace-task-host" */
+    int count = folder ? scandir(folder, &names, is_plugin_file, compare_names) : 0;
+    for (int i = 0; i < count; i++) {
+        mr_autofree char *path = (unsigned)i < FILES_MAX ? mr_path_join(folder, names[i]->d_name) : NULL;
+        mr_autofree char *real = path ? realpath(path, NULL) : NULL;
+        if (real)
+            dlopen(real, RTLD_NOW | RTLD_LOCAL); /* once more, by mr_plugins_add(), is a look into the loader's list */
+        free(names[i]);
+    }
+    free(names);
+}
+
 mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags)
 {
     mr_plugins *plugins = mr_plugins_new();
     if (!plugins)
         return NULL;
     load_named_folders(plugins, secure_getenv("MILLRACE_PLUGIN_PATH"), host, diags);
-    mr_autofree char *own = own_folder();
+    mr_autofree char *own = own_folder(2);
     if (own)
         load_folder(plugins, own, false, host, diags);
     return plugins;

@@ -26,6 +26,8 @@ mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags);
 mr_plugins *mr_plugins_new(void); /* none yet; NULL: memory is short */
 /* One file only, added to the others: for task hosts, tests and `millrace plugins FILE`. */
 mr_status mr_plugins_add(mr_plugins *plugins, const char *path, const mr_host *host, mr_diags *diags);
+/* For task hosts: has the loader bring in what is installed with this program (folder 2), so that adding it costs little. Nothing is said or kept. */
+void mr_plugins_load_ahead(void);
 void mr_plugins_free(mr_plugins *plugins); /* the shared objects stay loaded */
 const mr_op_set *mr_plugins_ops(const mr_plugins *plugins);
 size_t mr_plugins_count(const mr_plugins *plugins);

@@ -159,6 +159,7 @@ int main(int argc, char **argv)
     if (close_range(MR_HOST_SOCKET + 1, ~0u, 0) != 0 || mr_wire_open(&child.wire, MR_HOST_SOCKET, true) != MR_OK)
         return 1;
     mr_plugins *plugins = mr_plugins_new();
+    mr_plugins_load_ahead();
     if (!plugins || !start(&child, plugins))
         return 1;
     serve(&child, plugins);

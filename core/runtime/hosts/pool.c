@@ -3,8 +3,8 @@
  * Starting, keeping and ending task hosts.
  *
  * Invariants
- *   - Hosts are started by the keeper thread only: the kernel ends a host when the thread that started it ends (PR_SET_PDEATHSIG), and
- *     the keeper lives as long as the pool. Besides, a host ends when its socket closes.
+ *   - Hosts are started by the keeper thread only (but for an early one): the kernel ends a host when the thread that started it ends
+ *     (PR_SET_PDEATHSIG), and the keeper lives as long as the pool. Besides, a host ends when its socket closes.
  *   - A host is either in the list of idle ones or taken by one thread, which alone uses it. Its process is reaped by whoever retires it.
  *   - The lock guards the list and the numbers; nobody waits for a process under it.
  */
@@ -222,21 +222,54 @@ static int make_ends(mr_task_host *host, ends *ret_ends)
     return 0;
 }
 
+static mr_task_host *new_host(void)
+{
+    mr_task_host *host = calloc(1, sizeof(*host));
+    if (host) {
+        host->words_fd = -1;
+        host->wire = (mr_wire){.fd = -1, .fd_in = -1};
+    }
+    return host;
+}
+
+/* A process that was started before its pool. Of the main thread until that is open, then the keeper's. */
+static struct {
+    mr_task_host *host; /* NULL: none waits */
+    ends its;
+} early;
+
+void mr_hosts_start_early(void)
+{
+    mr_diags *diags = mr_diags_new();
+    char *program = diags && !early.host ? find_program(diags) : NULL;
+    mr_task_host *host = program ? new_host() : NULL;
+    ends its = {-1, -1, -1};
+    if (host && make_ends(host, &its) == 0 && spawn(program, its.socket, its.words, &host->pid) == 0) {
+        early.host = host;
+        early.its = its;
+    } else { /* the pool will say why */
+        close_ends(&its);
+        free_host(host);
+    }
+    free(program);
+    mr_diags_free(diags);
+}
+
 /* NULL: why says what went wrong. */
 static mr_task_host *start_host(mr_hosts *hosts, char *why, size_t why_size)
 {
-    ends its = {-1, -1, -1};
+    const bool begun = early.host != NULL;
+    ends its = begun ? early.its : (ends){-1, -1, -1};
     mr_diags *diags = mr_diags_new();
-    mr_task_host *host = calloc(1, sizeof(*host));
+    mr_task_host *host = begun ? early.host : new_host();
     bool started = false;
     int error = ENOMEM;
+    early.host = NULL;
     if (!host || !diags)
         goto end;
-    host->words_fd = -1;
-    host->wire = (mr_wire){.fd = -1, .fd_in = -1};
     mr_status status = mr_objects_scratch(hosts->options.objects, diags, &host->scratch);
-    error = status != MR_OK ? EIO : make_ends(host, &its);
-    if (error == 0)
+    error = status != MR_OK ? EIO : begun ? 0 : make_ends(host, &its);
+    if (error == 0 && !begun)
         error = spawn(hosts->program, its.socket, its.words, &host->pid);
     if (error == 0 && say_hello(hosts, host, its.control) != MR_OK)
         error = EPIPE;
@@ -255,7 +288,7 @@ end:
 
 static bool more_wanted(const mr_hosts *hosts)
 {
-    return hosts->idle_count < hosts->waiters || (hosts->warming && hosts->count < hosts->options.warm);
+    return early.host || hosts->idle_count < hosts->waiters || (hosts->warming && hosts->count < hosts->options.warm);
 }
 
 static void *keep_hosts(void *context)

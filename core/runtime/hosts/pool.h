@@ -40,6 +40,12 @@ typedef struct mr_hosts_options {
     uint32_t warm;               /* hosts that are kept ready once one was needed */
 } mr_hosts_options;
 
+/*
+ * For a command that will run tasks, as its first act: starts the process of one host, which loads the installed plugins while the command does so,
+ * too. The pool that is opened next takes it; without one it ends with the command. To be called on the main thread: it must not outlive its starter.
+ */
+void mr_hosts_start_early(void);
+
 /* Starts no process yet. MR_ERR_NOT_FOUND: the host program is not where it belongs. */
 mr_status mr_hosts_open(const mr_hosts_options *options, mr_diags *diags, mr_hosts **ret_hosts);
 void mr_hosts_close(mr_hosts *hosts); /* when all are given back; NULL is fine */
