@@ -368,6 +368,14 @@ static bool authority_is_right(const char *at, size_t len)
     return host > 0 && host <= len && port_is_right(at + host, len - host);
 }
 
+size_t mr_url_scheme(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char others[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
+    const size_t len = strspn(text, letters) > 0 ? strspn(text, others) : 0;
+    return len > 0 && strncmp(text + len, "://", 3) == 0 ? len : 0;
+}
+
 mr_status mr_parse_url(const char *text, const char **ret_why)
 {
     static const char why[] = "expected an address that begins with http:// or https:// and names a host";

@@ -15,6 +15,8 @@ mr_status mr_parse_duration(const char *text, int64_t *ret_us, const char **ret_
 mr_status mr_parse_bitrate(const char *text, int64_t *ret_bps, const char **ret_why);  /* "800k" "2.5M" "1G" "128000", "bps" and "bit/s" may follow */
 mr_status mr_parse_size(const char *text, int64_t *ret_bytes, const char **ret_why);   /* "64MiB" "10MB" "4096" "4096B" */
 mr_status mr_parse_ratio(const char *text, mr_ratio *ret_ratio, const char **ret_why); /* "30000/1001" "16:9" "29.97" (→ 30000/1001) */
-mr_status mr_parse_url(const char *text, const char **ret_why);                        /* http(s) with a host, printable ASCII, no user info */
+/* Bytes of the scheme that text begins with, where "://" follows it (RFC 3986, section 3.1); 0: it is no such address. */
+size_t mr_url_scheme(const char *text);
+mr_status mr_parse_url(const char *text, const char **ret_why); /* http(s) with a host, printable ASCII, no user info */
 
 #endif

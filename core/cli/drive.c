@@ -2,6 +2,7 @@
 /* Runs a job, shows how it goes, and leaves run.json beside what was made. */
 #include "cli/drive.h"
 
+#include "base/units.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -153,7 +154,8 @@ static int start(running *of)
     const mr_run_options how = {
         .inputs = from->job.inputs,
         .input_count = from->job.input_count,
-        .output_dir = from->job.output,
+        .output_dir = mr_url_scheme(from->job.output) ? NULL : from->job.output,
+        .output_url = mr_url_scheme(from->job.output) ? from->job.output : NULL,
         .no_cache = from->job.no_cache,
         .resume = from->resume,
         .record = record,

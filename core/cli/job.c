@@ -199,6 +199,8 @@ int mr_job_load(mr_job *job, mr_session *session)
 
 static json_t *absolute(const char *path)
 {
+    if (mr_url_scheme(path))
+        return json_string(path);
     mr_autofree char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
     mr_autofree char *whole = here ? mr_path_join(here, path) : NULL;
     return path[0] == '/' ? json_string(path) : whole ? json_string(whole) : NULL;

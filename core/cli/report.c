@@ -5,6 +5,7 @@
  */
 #include "cli/report.h"
 
+#include "base/units.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -299,6 +300,35 @@ static json_t *describe(const mr_report *report, const mr_job *job, const mr_ses
                      (json_int_t)report->file_bytes);
 }
 
+/* Where the output is a store: the driver that its address chooses. */
+static mr_status put_in_store(const mr_session *session, const char *url, const char *text, mr_diags *diags)
+{
+    const mr_storage_client client = {.size = sizeof(client)};
+    const mr_storage_put_options options = {
+        .size = sizeof(options), .flags = MR_PUT_DURABLE, .bytes = (int64_t)strlen(text), .content_type = "application/json"};
+    mr_storage_error error = {.size = sizeof(error)};
+    mr_storage *store = NULL;
+    mr_storage_put *put = NULL;
+    const mr_service *service = mr_plugins_service(session->plugins, MR_SERVICE_STORAGE, url);
+    if (!service) {
+        mr_error(diags, "output", (mr_span){0}, "run.json was not written: no storage driver knows addresses like '%s'", url);
+        return MR_ERR_UNSUPPORTED;
+    }
+    const mr_storage_driver *driver = service->table;
+    mr_status status = driver->open(&client, url, &store, &error);
+    if (status == MR_OK)
+        status = driver->put_new(store, "run.json", &options, &put, &error);
+    if (status == MR_OK)
+        status = driver->put_write(put, text, strlen(text), &error);
+    if (status == MR_OK)
+        status = driver->put_commit(put, NULL, &error);
+    driver->put_free(put);
+    driver->close(store);
+    if (status != MR_OK)
+        mr_error(diags, "output", (mr_span){0}, "run.json was not written to '%s': %s", url, error.message);
+    return status;
+}
+
 mr_status mr_report_write(const mr_report *report, const mr_job *job, const mr_session *session, const mr_tally *tally, const mr_run *run,
                           mr_diags *diags)
 {
@@ -310,5 +340,7 @@ mr_status mr_report_write(const mr_report *report, const mr_job *job, const mr_s
         mr_error(diags, "no-memory", (mr_span){0}, "out of memory: run.json was not written");
         return MR_ERR_NOMEM;
     }
+    if (mr_url_scheme(job->output))
+        return put_in_store(session, job->output, line, diags);
     return mr_file_write_atomic(path, line, strlen(line), 0644, diags);
 }

@@ -67,10 +67,12 @@ static bool check_members(checker *in, const mr_param *param)
         right = wrong(in, param, is_choice ? "has no choices" : "has choices, but is none");
     if ((param->flags & MR_PARAM_REQUIRED) && param->standard)
         right = wrong(in, param, "is required, so it can't have a default");
-    if (param->flags & ~(uint32_t)(MR_PARAM_REQUIRED | MR_PARAM_SECRET | MR_PARAM_SILENT | MR_PARAM_WHOLE))
+    if (param->flags & ~(uint32_t)(MR_PARAM_REQUIRED | MR_PARAM_SECRET | MR_PARAM_SILENT | MR_PARAM_WHOLE | MR_PARAM_SCHEMES))
         right = wrong(in, param, "has unknown flags");
     if ((param->flags & MR_PARAM_WHOLE) && param->type != MR_PARAM_TYPE_FILTERS)
         right = wrong(in, param, "says MR_PARAM_WHOLE, which is for filters");
+    if ((param->flags & MR_PARAM_SCHEMES) && param->type != MR_PARAM_TYPE_URL)
+        right = wrong(in, param, "says MR_PARAM_SCHEMES, which is for addresses");
     if (!is_list && (param->fields || param->item_type || param->item_size))
         right = wrong(in, param, "has items, but is no list");
     return right;

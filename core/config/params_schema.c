@@ -119,7 +119,8 @@ static json_t *alternatives(const mr_param *param)
     case MR_PARAM_TYPE_BITRATE: return number_or_text("number", "^[0-9]*\\.?[0-9]+ ?([kKMG]?(bps|bit/s)?)$");
     case MR_PARAM_TYPE_SIZE: return number_or_text("number", "^[0-9]*\\.?[0-9]+ ?(B|[kKMGT]B|[KMGT]iB)?$");
     case MR_PARAM_TYPE_RATIO: return number_or_text("number", "^[0-9]+[/:][0-9]+$|^[0-9]*\\.?[0-9]+$");
-    case MR_PARAM_TYPE_URL: return append(json_array(), json_pack("{s:s, s:s}", "type", "string", "pattern", "^[hH][tT][tT][pP][sS]?://[^/?#]"));
+    case MR_PARAM_TYPE_URL:
+        return append(json_array(), text_like(param->flags & MR_PARAM_SCHEMES ? "^[a-zA-Z][-a-zA-Z0-9+.]*://." : "^[hH][tT][tT][pP][sS]?://[^/?#]"));
     case MR_PARAM_TYPE_LIST: return append(json_array(), list_schema(param));
     default: /* text: numbers and words like true are taken as they are written */
         return append(append(append(json_array(), limited(param, typed("string"), "minLength", "maxLength")), typed("number")), typed("boolean"));

@@ -119,7 +119,9 @@ static bool bind_text(binder *in, const mr_param *param, const mr_value *value, 
     size_t len = strlen(value->text);
     mr_param length = {.name = param->name, .type = MR_PARAM_TYPE_INT, .flags = param->flags, .min = param->min, .max = param->max};
     mr_param_amount amount = {.integer = (int64_t)count_characters(value->text), .over = 1};
-    if (param->type == MR_PARAM_TYPE_URL && mr_parse_url(value->text, &why) != MR_OK)
+    const size_t scheme = param->type == MR_PARAM_TYPE_URL && (param->flags & MR_PARAM_SCHEMES) ? mr_url_scheme(value->text) : 0;
+    const bool plain = scheme == 0 || strncasecmp(value->text, "http", 4) == 0;
+    if (param->type == MR_PARAM_TYPE_URL && plain && mr_parse_url(value->text, &why) != MR_OK)
         return mr_param_wrong(in, param, value, why);
     if (!mr_utf8_valid(value->text, len))
         return mr_param_wrong(in, param, value, "expected text in UTF-8");

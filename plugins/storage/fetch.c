@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storage.fetch: a file from a web server, as a source. A transfer that breaks goes on where it stopped, when the server can say that the file is
- * still the same one (a strong ETag, or a date, in If-Range); else it starts anew.
+ * storage.fetch: a file from a web server or a store, as a source. A transfer that breaks goes on where it stopped, when the server can say that the
+ * file is still the same one (a strong ETag, or a date, in If-Range); else it starts anew.
  */
 #include "http/http.h"
+#include "place.h"
 #include "storage.h"
 
 #include <ctype.h>
@@ -14,7 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REDIRECTS_MAX = 5, STALL_SECONDS = 30, NAME_BYTES = 256, VALIDATOR_BYTES = 256, RETRY_BASE_MS = 500, RETRY_MAX_MS = 30000 };
+enum {
+    STORE_STEP = 1 << 20,
+    REDIRECTS_MAX = 5,
+    STALL_SECONDS = 30,
+    NAME_BYTES = 256,
+    VALIDATOR_BYTES = 256,
+    RETRY_BASE_MS = 500,
+    RETRY_MAX_MS = 30000
+};
 
 struct fetch {
     const mr_host *host;
@@ -278,24 +287,94 @@ static mr_status deliver(struct fetch *fetch)
     return status;
 }
 
+/* From a store: the last part of the address is the key, what stands before it the place. */
+
+static mr_status read_all(struct fetch *fetch, mr_place *place, const char *key)
+{
+    const mr_storage_driver *driver = place->driver;
+    mr_storage_object object = {.size = sizeof(object)};
+    char *buffer = malloc(STORE_STEP);
+    mr_status status = buffer ? driver->head(place->store, key, &object, &place->error) : MR_ERR_NOMEM;
+    fetch->total = (int64_t)object.bytes;
+    if (status == MR_OK && object.bytes > (uint64_t)fetch->params->max_size) {
+        fetch->broken = MR_ERR_LIMIT;
+        status = give_up(fetch, CURLE_OK);
+        free(buffer);
+        return status;
+    }
+    while (status == MR_OK && fetch->received < object.bytes) {
+        size_t got = 0;
+        status = driver->read(place->store, key, object.tag[0] ? object.tag : NULL, fetch->received, buffer, STORE_STEP, &got, &place->error);
+        if (status == MR_OK && got == 0)
+            status = MR_ERR_UNAVAILABLE;
+        if (status != MR_OK)
+            break;
+        status = fetch->host->content_write_at(fetch->content, fetch->received, buffer, got);
+        if (status == MR_OK && EVP_DigestUpdate(fetch->hash, buffer, got) != 1)
+            status = MR_ERR_NOMEM;
+        fetch->received += got;
+        fetch->host->progress(fetch->task, (double)fetch->received / (double)object.bytes);
+        if (status == MR_OK && fetch->host->cancelled(fetch->task))
+            status = MR_ERR_CANCELLED;
+    }
+    free(buffer);
+    if (status == MR_OK || status == MR_ERR_CANCELLED)
+        return status;
+    return refuse(fetch, status == MR_ERR_NOT_FOUND ? MR_ERR_INPUT : status, "url", place->error.hint[0] ? place->error.hint : NULL,
+                  place->error.message[0] ? place->error.message : "the store gave no reason");
+}
+
+static mr_status transfer_from_store(struct fetch *fetch)
+{
+    const char *url = fetch->params->url;
+    const char *slash = strrchr(url, '/');
+    mr_place place;
+    snprintf(fetch->http.place, sizeof(fetch->http.place), "%.*s", (int)strcspn(url, "?#"), url);
+    fetch->http.host = fetch->host;
+    if (strncasecmp(url, "file:", 5) == 0 && !fetch->params->allow_private)
+        return refuse(fetch, MR_ERR_PARAM, "url", "allow_private: true lets it", "it is a file of this machine");
+    if (!slash[1])
+        return refuse(fetch, MR_ERR_PARAM, "url", NULL, "it ends with '/': that is a place, not a file");
+    char *where = strndup(url, (size_t)(slash - url));
+    mr_status status = where ? mr_place_open(&place, fetch->host, fetch->task, where, "url") : MR_ERR_NOMEM;
+    free(where);
+    if (status != MR_OK)
+        return status == MR_ERR_NOMEM || !place.driver ? status : refuse(fetch, status, "url", NULL, place.error.message);
+    status = start_anew(fetch);
+    if (status == MR_OK)
+        status = read_all(fetch, &place, slash + 1);
+    mr_place_close(&place);
+    return status;
+}
+
+static bool is_web(const char *url)
+{
+    return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
+static mr_status transfer_from_web(struct fetch *fetch)
+{
+    mr_status status = mr_http_begin(&fetch->http, fetch->host, fetch->task, fetch->params->url, fetch->params->allow_private);
+    if (status != MR_OK)
+        return status;
+    CURL *curl = fetch->http.curl;
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, fetch);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, fetch);
+    return transfer(fetch);
+}
+
 static mr_status run_one(const mr_host *host, const mr_batch_task *item)
 {
     struct fetch fetch = {.host = host, .task = item->task, .params = item->params, .total = -1, .hash = EVP_MD_CTX_new()};
-    mr_status status = fetch.hash ? mr_http_begin(&fetch.http, host, item->task, fetch.params->url, fetch.params->allow_private) : MR_ERR_NOMEM;
-    if (status == MR_OK && EVP_DigestInit_ex(fetch.hash, EVP_sha256(), NULL) != 1)
-        status = MR_ERR_NOMEM;
-    if (status == MR_OK) {
-        CURL *curl = fetch.http.curl;
-        curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-        curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, &fetch);
-        curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-        curl_easy_setopt(curl, CURLOPT_HEADERDATA, &fetch);
-        status = transfer(&fetch);
-    }
+    mr_status status = fetch.hash && EVP_DigestInit_ex(fetch.hash, EVP_sha256(), NULL) == 1 ? MR_OK : MR_ERR_NOMEM;
+    if (status == MR_OK)
+        status = is_web(fetch.params->url) ? transfer_from_web(&fetch) : transfer_from_store(&fetch);
     if (status == MR_OK)
         status = check_digest(&fetch);
     if (status == MR_OK)

@@ -24,12 +24,13 @@ static const mr_op publish_op = {
     .size = sizeof(mr_op),
     .version = 1,
     .name = "storage.publish",
-    .summary = "publishes files in the output folder, whole and in order",
+    .summary = "publishes files in the output folder or store, whole and in order",
     .help =
         "Each file is written under another name and renamed into place, so that a reader never sees half of one; a playlist gets its name after "
         "the bytes of all that came before it are on the disk. What is there already with the same bytes is left alone. At the end, files that an "
         "earlier run published in the folder and this one did not are removed; files that nobody published are never touched. The list of "
         "what was published lies in .millrace/published.jsonl.\n\n"
+        "With --output SCHEME://… the files go to a store instead, through the storage driver that knows the scheme.\n\n"
         "Symbolic links inside the output folder are not followed. One storage.publish at a time works in a folder.",
     .flags = MR_OP_EFFECT,
     .cpu = 0,
@@ -45,13 +46,14 @@ static const mr_port fetch_outputs[] = {
 };
 
 static const mr_param fetch_params[] = {
-    MR_URL(mr_fetch_params, url, .flags = MR_PARAM_REQUIRED, .help = "where the file is, http or https"),
+    MR_URL(mr_fetch_params, url, .flags = MR_PARAM_REQUIRED | MR_PARAM_SCHEMES,
+           .help = "where the file is: http, https, or an address whose scheme a storage driver knows"),
     MR_TEXT(mr_fetch_params, digest, .min = "71", .max = "71", .help = "what the file must be, sha256:<64 hex digits>; another one is refused"),
     MR_SIZE(mr_fetch_params, max_size, .standard = "64GiB", .min = "1", .help = "a larger file is refused, in bytes"),
     MR_DURATION(mr_fetch_params, timeout, .standard = "2h", .min = "1s", .help = "how long it may take, attempts and pauses included"),
     MR_INT(mr_fetch_params, attempts, .standard = "5", .min = "1", .max = "100", .help = "how many attempts in a row may bring nothing"),
     MR_BOOL(mr_fetch_params, allow_private, .standard = "false",
-            .help = "whether addresses that are not public (loopback, local networks) may be fetched from"),
+            .help = "whether addresses that are not public (loopback, local networks, file://) may be fetched from"),
     MR_PARAM_END,
 };
 
@@ -59,7 +61,7 @@ static const mr_op fetch_op = {
     .size = sizeof(mr_op),
     .version = 1,
     .name = "storage.fetch",
-    .summary = "fetches a file from a web server",
+    .summary = "fetches a file from a web server or a store",
     .help =
         "Follows up to 5 redirects, never from https to http. A transfer that breaks goes on where it stopped when the server can tell that the file "
         "is still the same (ETag or Last-Modified). 30 seconds without a byte count as broken.\n\n"

@@ -59,6 +59,7 @@ enum {
     MR_PARAM_SECRET = 1u << 1,   /* never printed, logged or stored in clear */
     MR_PARAM_SILENT = 1u << 2,   /* does not change what is made: left out of the identity of results */
     MR_PARAM_WHOLE = 1u << 3,    /* FILTERS: those that need the whole are taken, too */
+    MR_PARAM_SCHEMES = 1u << 4,  /* URL: any scheme, not only http and https */
 };
 
 typedef struct mr_param {
