@@ -62,9 +62,9 @@ static mr_status open_codec(mr_decoder *decoder, const mr_decoder_options *optio
     if (options && options->keyframes_only) {
         decoder->codec->skip_frame = AVDISCARD_NONKEY;
         decoder->codec->skip_loop_filter = AVDISCARD_ALL;
-        /* A keyframe of two fields may be two packets. */
-        decoder->one_by_one = parameters->field_order == AV_FIELD_PROGRESSIVE;
     }
+    /* A picture that comes out alone has its packet's presentation time, or none: only these containers have one for each. */
+    decoder->one_by_one = options && options->one_by_one && av_match_list(decoder->format->iformat->name, "mov,matroska", ',') > 0;
     ret = avcodec_open2(decoder->codec, codec, NULL);
     return ret < 0 ? mr_media_error(decoder->host, decoder->task, ret, what) : MR_OK;
 }

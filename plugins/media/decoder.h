@@ -10,6 +10,7 @@ typedef struct mr_decoder mr_decoder;
 
 typedef struct mr_decoder_options {
     bool keyframes_only; /* decodes nothing else, skips the loop filter: thumbnails */
+    bool one_by_one;     /* each packet is a whole picture and needs no other, as keyframes that are not two fields do: it is given at once */
     int threads;         /* 0 and 1: one */
 } mr_decoder_options;
 

@@ -373,7 +373,7 @@ static void limit_memory(const mr_limits *limits)
 }
 
 /* Opens the container with what it may take; then its streams. */
-static int open_container(AVFormatContext **format, const AVInputFormat *container, const mr_limits *limits, mr_status *ret_status)
+static int open_container(AVFormatContext **format, const AVInputFormat *container, const mr_limits *limits, bool known, mr_status *ret_status)
 {
     const media_source *source = (*format)->pb->opaque;
     const char *name = name_of(source->artifact);
@@ -387,14 +387,15 @@ static int open_container(AVFormatContext **format, const AVInputFormat *contain
     int ret = avformat_open_input(format, "", container, NULL); /* frees it when it fails */
     if (ret >= 0)
         *ret_status = mr_limits_check_headers(source->host, source->task, name, *format);
-    if (ret >= 0 && *ret_status == MR_OK)
+    const bool described = known && strncmp(container->name, "mov", 3) == 0;
+    if (ret >= 0 && *ret_status == MR_OK && !described)
         ret = find_streams(*format, limits);
     if (ret >= 0 && *ret_status == MR_OK)
         *ret_status = mr_limits_check_headers(source->host, source->task, name, *format);
     return ret;
 }
 
-mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format)
+static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifact *source, bool known, AVFormatContext **ret_format)
 {
     const mr_limits *limits = mr_limits_of(host, task);
     const AVInputFormat *container = NULL;
@@ -420,7 +421,7 @@ mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *s
         goto failed;
     }
     format->pb = bytes;
-    int ret = open_container(&format, container, limits, &status);
+    int ret = open_container(&format, container, limits, known, &status);
     if (status == MR_OK && (ret < 0 || mr_media_source_status(format) != MR_OK))
         status = open_failed(bytes->opaque, ret, container);
     if (status == MR_OK) {
@@ -431,6 +432,16 @@ failed:
     avformat_close_input(&format);
     close_bytes(&bytes);
     return status;
+}
+
+mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format)
+{
+    return open_media(host, task, source, false, ret_format);
+}
+
+mr_status mr_media_open_known(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format)
+{
+    return open_media(host, task, source, true, ret_format);
 }
 
 void mr_media_close(AVFormatContext **format)

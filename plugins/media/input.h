@@ -14,6 +14,9 @@
 /* Opens and finds the streams. MR_ERR_INPUT: not media, broken beyond use, or asking for more than limits.* allow (limits.h). *ret_format is closed
  * with mr_media_close. */
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
+/* The same for whoever knows the source already (probe.media's info) and decodes it: where the container's headers say what a decoder needs, as those
+ * of MP4 do, no packet is decoded to find it out. Streams may lack a pixel format, a start time and a guess at the frame rate. */
+mr_status mr_media_open_known(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
 void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
 
 /* The next packet of any stream that is not discarded; *packet is unreferenced first. MR_END: no more (also where a file is cut off: what is damaged

@@ -365,7 +365,7 @@ static const mr_param params[] = {
 
 static const mr_op probe_media = {
     .size = sizeof(mr_op),
-    .version = 1,
+    .version = 2,
     .name = "probe.media",
     .summary = "finds out what is in a media file",
     .help = "Reads the source's packets and decodes the beginning of each track, so that what is said is what is there: true start and length, frame "

@@ -8,7 +8,8 @@
 #include <libavutil/mastering_display_metadata.h>
 #include <string.h>
 
-#define VIDEO_FRAMES  16   /* looked at: enough to tell interlaced from progressive */
+#define VIDEO_FRAMES  16   /* looked at: enough to tell interlaced from progressive … */
+#define PLAIN_FRAMES  6    /* … or so many, where the stream says itself that it is progressive, and none of them says otherwise */
 #define VIDEO_PACKETS 1500 /* without a picture: it does not decode. A minute at 25 a second: streams that begin between keyframes have time */
 #define AUDIO_FRAMES  2
 #define AUDIO_PACKETS 500
@@ -28,6 +29,7 @@ static mr_status open_sampler(probe_state *probe, const AVStream *stream, track_
         return mr_media_error(probe->host, probe->task, AVERROR(ENOMEM), "decoder");
     sampler->codec->pkt_timebase = stream->time_base;
     sampler->codec->thread_count = 1;
+    sampler->codec->skip_loop_filter = AVDISCARD_ALL; /* nobody sees these pictures */
     mr_guard_init(&sampler->guard, probe->host, probe->task, probe->format, stream, sampler->codec);
     if (avcodec_parameters_to_context(sampler->codec, stream->codecpar) < 0 || avcodec_open2(sampler->codec, codec, NULL) < 0)
         stop(sampler);
@@ -119,8 +121,9 @@ static void look(const probe_state *probe, const AVStream *stream, track_sample 
 
 static bool is_done(const probe_state *probe, const AVStream *stream, const track_sample *sampler)
 {
+    const bool plain = stream->codecpar->field_order == AV_FIELD_PROGRESSIVE && sampler->interlaced == 0;
     if (stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
-        return sampler->frames >= VIDEO_FRAMES || (!sampler->decoded && sampler->packets >= VIDEO_PACKETS);
+        return sampler->frames >= (plain ? PLAIN_FRAMES : VIDEO_FRAMES) || (!sampler->decoded && sampler->packets >= VIDEO_PACKETS);
     if (!sampler->decoded)
         return sampler->packets >= AUDIO_PACKETS;
     return sampler->frames >= AUDIO_FRAMES && !(probe->params->loudness && sampler->loudness);

@@ -3,6 +3,7 @@
 #include "thumbnail.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_KEYFRAMES (1u << 20)
 
@@ -66,6 +67,8 @@ static mr_status read_info(thumb_source *source, const mr_artifact *artifact)
         status = refuse(source, wrong);
     else
         status = read_keyframes(source, json_object_get(video, "keyframes_us"));
+    const char *interlaced = json_string_value(json_object_get(video, "interlaced"));
+    source->progressive = interlaced && strcmp(interlaced, "no") == 0;
     source->start_us = start;
     source->end_us = start + (duration > 0 ? duration : whole);
     source->origin_us = earliest_start(info, start);
@@ -76,12 +79,13 @@ static mr_status read_info(thumb_source *source, const mr_artifact *artifact)
 
 mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only)
 {
-    const mr_decoder_options options = {.keyframes_only = keyframes_only};
+    const mr_decoder_options options = {.keyframes_only = keyframes_only, .one_by_one = keyframes_only && source->progressive};
     source->keyframes_only = keyframes_only;
     mr_decoder_close(source->decoder);
     source->decoder = NULL;
     mr_media_close(&source->format);
-    mr_status status = mr_media_open(source->host, source->task, source->artifact, &source->format);
+    mr_status status = keyframes_only ? mr_media_open_known(source->host, source->task, source->artifact, &source->format)
+                                      : mr_media_open(source->host, source->task, source->artifact, &source->format);
     if (status == MR_OK)
         status = mr_decoder_open(source->host, source->task, source->format, source->stream, &options, &source->decoder);
     return status;

@@ -32,6 +32,7 @@ typedef struct thumb_source {
     AVFormatContext *format;
     mr_decoder *decoder;
     bool keyframes_only;
+    bool progressive; /* of whole pictures, not of fields */
 } thumb_source;
 
 /* The ports that every op of this plugin has. */
