@@ -13,6 +13,20 @@
 #define LIST_MARK   "mr.list"
 #define OBJECT_MARK "mr.object"
 
+/* A script may look for it (expressions can't): it is shown nothing that it could change for others. */
+static void push_mark(lua_State *lua, const char *mark)
+{
+    if (luaL_newmetatable(lua, mark)) {
+        lua_pushboolean(lua, 0);
+        lua_setfield(lua, -2, "__metatable");
+    }
+}
+
+void mr_lua_push_object_mark(lua_State *lua)
+{
+    push_mark(lua, OBJECT_MARK);
+}
+
 void mr_lua_push_json(lua_State *lua, const json_t *value)
 {
     luaL_checkstack(lua, 6, "nested too deeply");
@@ -21,7 +35,7 @@ void mr_lua_push_json(lua_State *lua, const json_t *value)
         const char *key = NULL;
         const json_t *item = NULL;
         lua_createtable(lua, 0, (int)json_object_size(value));
-        luaL_newmetatable(lua, OBJECT_MARK);
+        push_mark(lua, OBJECT_MARK);
         lua_setmetatable(lua, -2);
         json_object_foreach((json_t *)value, key, item)
         {
@@ -33,7 +47,7 @@ void mr_lua_push_json(lua_State *lua, const json_t *value)
     }
     case JSON_ARRAY:
         lua_createtable(lua, (int)json_array_size(value), 0);
-        luaL_newmetatable(lua, LIST_MARK);
+        push_mark(lua, LIST_MARK);
         lua_setmetatable(lua, -2);
         for (size_t i = 0; i < json_array_size(value); i++) {
             mr_lua_push_json(lua, json_array_get(value, i));
@@ -50,6 +64,8 @@ void mr_lua_push_json(lua_State *lua, const json_t *value)
 }
 
 typedef struct reader {
+    size_t max_values;
+    size_t max_bytes;
     size_t values;
     size_t bytes;
     size_t depth;
@@ -191,7 +207,7 @@ static json_t *read_table(lua_State *lua, reader *r)
     r->depth++;
     bool object = s.texts == s.count && (s.count > 0 || has_mark(lua, OBJECT_MARK));
     bool dense = s.count == 0 || (s.least >= 1 && (size_t)s.most <= 2 * s.count);
-    bool list = s.texts == 0 && !s.other && (dense || (has_mark(lua, LIST_MARK) && s.most <= MR_EXPR_VALUES));
+    bool list = s.texts == 0 && !s.other && (dense || (has_mark(lua, LIST_MARK) && (size_t)s.most <= r->max_values));
     if (object)
         out = read_object(lua, r);
     else if (list)
@@ -216,8 +232,8 @@ static json_t *read_number(lua_State *lua, reader *r)
 
 static json_t *read_value(lua_State *lua, reader *r)
 {
-    if (++r->values > MR_EXPR_VALUES)
-        return fail(r, "it holds more than 100,000 values");
+    if (++r->values > r->max_values)
+        return fail(r, r->max_values == MR_EXPR_VALUES ? "it holds more than 100,000 values" : "it holds too many values");
     switch (lua_type(lua, -1)) {
     case LUA_TNIL: return json_null();
     case LUA_TBOOLEAN: return json_boolean(lua_toboolean(lua, -1));
@@ -229,18 +245,27 @@ static json_t *read_value(lua_State *lua, reader *r)
     size_t len = 0;
     const char *text = lua_tolstring(lua, -1, &len);
     r->bytes += len;
-    if (r->bytes > MR_EXPR_MEMORY)
-        return fail(r, "it is larger than 8 MiB");
+    if (r->bytes > r->max_bytes)
+        return fail(r, r->max_bytes == MR_EXPR_MEMORY ? "it is larger than 8 MiB" : "it is too large");
     if (memchr(text, '\0', len))
         return fail(r, "a text holds a NUL byte");
     json_t *out = json_stringn(text, len);
     return out ? out : fail(r, "a text is not valid UTF-8");
 }
 
-json_t *mr_lua_read_json(lua_State *lua, const char **ret_why)
+static json_t *read_within(lua_State *lua, reader r, const char **ret_why)
 {
-    reader r = {0};
     json_t *value = lua_checkstack(lua, 8) ? read_value(lua, &r) : NULL;
     *ret_why = value ? NULL : r.why ? r.why : "memory ran out";
     return value;
+}
+
+json_t *mr_lua_read_json(lua_State *lua, const char **ret_why)
+{
+    return read_within(lua, (reader){.max_values = MR_EXPR_VALUES, .max_bytes = MR_EXPR_MEMORY}, ret_why);
+}
+
+json_t *mr_lua_read_json_within(lua_State *lua, size_t max, const char **ret_why)
+{
+    return read_within(lua, (reader){.max_values = max / 16, .max_bytes = max}, ret_why);
 }

@@ -79,6 +79,9 @@ mr_status mr_expr_check_code(mr_expr_check *check, size_t offset, size_t len);
 void mr_lua_push_json(lua_State *lua, const json_t *value);
 /* Reads the value at the top of the stack, raises nothing. NULL: *ret_why says why. */
 json_t *mr_lua_read_json(lua_State *lua, const char **ret_why);
+/* The same of at most max bytes, and a sixteenth as many values: for scripts. */
+json_t *mr_lua_read_json_within(lua_State *lua, size_t max, const char **ret_why);
+void mr_lua_push_object_mark(lua_State *lua); /* the metatable of a table that is an object also when it is empty */
 /* "attempt to …" without the chunk's name and line in front. */
 const char *mr_lua_error_text(lua_State *lua);
 /* A state with an allocator that refuses more than MR_EXPR_MEMORY bytes. */
