@@ -297,6 +297,8 @@ mr_status mr_filter_check(const mr_host *host, mr_task *task, const char *param,
     }
     for (int count = 0; count < FILTERS_MAX; count++) {
         const char *after = read_name(text, name, sizeof(name));
+        if (after && steered && *after == '@') /* an instance's own name, for the one who steers it */
+            after += 1 + strspn(after + 1, "abcdefghijklmnopqrstuvwxyz0123456789_");
         const char *next = after && strchr("=,", *after) ? skip_arguments(after) : NULL;
         if (!next) {
             host->report(task, MR_SEVERITY_ERROR, param, "write filters as 'name=option=value:option=value', with commas between them",
