@@ -80,6 +80,7 @@ static void test_op(mr_bench *bench, mr_kit_report *report, const mr_op *op, con
     mr_subject subject = {.bench = bench, .report = report, .op = op, .with = from->with};
     if (report->out)
         fprintf(report->out, "%s\n", op->name);
+    mr_check_tables(&subject);
     if (op->flags & MR_OP_EFFECT) {
         mr_kit_say(report, op->name, "runs", MR_KIT_NONE, NULL, "it acts on the world: it is run in cases only");
         return;
@@ -158,7 +159,7 @@ static int test(const test_options *from, mr_session *session, mr_bench *bench, 
         return MR_EXIT_USAGE;
     if (report->out)
         print_heading(bench, report->out);
-    mr_check_tables(bench, report);
+    mr_check_plugin(bench, report);
     const char *samples = mr_find_kit(session, "samples");
     for (const mr_op *const *op = bench->plugin->ops; op && *op && !bench->interrupted; op++) {
         if (!from->op || strcmp((*op)->name, from->op) == 0)

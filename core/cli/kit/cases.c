@@ -106,6 +106,7 @@ static uint32_t type_of(const mr_port *port, const mr_value *map)
 static bool read_item(const cases *it, const mr_port *port, const mr_value *map, mr_kit_inputs *inputs)
 {
     static const char *const keys[] = {"text", "repeat", "file", "meta", "type", NULL};
+    const size_t before = mr_diags_errors(it->diags);
     const mr_value *meta = NULL;
     mr_kit_item item = {0};
     if (!check_keys(it, map, "an input", keys))
@@ -121,7 +122,8 @@ static bool read_item(const cases *it, const mr_port *port, const mr_value *map,
     else if (text_at(map, "file"))
         item.content = file_at(it, map);
     if ((meta && !item.meta) || (text_at(map, "text") && !item.content) || inputs->count == MR_KIT_GIVEN_MAX) {
-        mr_error(it->diags, "case", map->span, "the input can't be made");
+        if (mr_diags_errors(it->diags) == before)
+            mr_error(it->diags, "case", map->span, "the input can't be made");
         return false;
     }
     inputs->list[inputs->count++] = (mr_kit_given){.port = port->name, .item = item};

@@ -17,8 +17,11 @@ mr_trial mr_subject_trial(const mr_subject *subject)
 
 /* ---- tables ---- */
 
-static void check_style(const mr_bench *bench, mr_kit_report *report, const mr_op *op)
+void mr_check_tables(mr_subject *subject)
 {
+    const mr_bench *bench = subject->bench;
+    mr_kit_report *report = subject->report;
+    const mr_op *op = subject->op;
     const size_t len = strlen(bench->plugin->name);
     if (strncmp(op->name, bench->plugin->name, len) != 0 || op->name[len] != '.')
         mr_kit_say(report, op->name, "tables", MR_KIT_FAILED, "ops are named plugin.verb, so that two plugins can't be in each other's way",
@@ -36,15 +39,13 @@ static void check_style(const mr_bench *bench, mr_kit_report *report, const mr_o
         mr_kit_say(report, op->name, "tables", MR_KIT_PASSED, NULL, "%zu in, %zu out", mr_port_count(op->inputs), mr_port_count(op->outputs));
 }
 
-void mr_check_tables(mr_bench *bench, mr_kit_report *report)
+void mr_check_plugin(const mr_bench *bench, mr_kit_report *report)
 {
     if (!bench->plugin->licence || !bench->plugin->licence[0])
         mr_kit_say(report, "", "plugin", MR_KIT_FAILED, "say it as an SPDX expression: .licence = \"MIT\"", "it names no licence");
     else
         mr_kit_say(report, "", "plugin", MR_KIT_PASSED, NULL, "loads: ABI %u.%u, its tables are in order", bench->plugin->abi_major,
                    bench->plugin->abi_minor);
-    for (const mr_op *const *op = bench->plugin->ops; op && *op; op++)
-        check_style(bench, report, *op);
 }
 
 /* ---- running ---- */
@@ -213,16 +214,14 @@ static const char *cancel_for_real(mr_subject *subject, char *buf, size_t size)
     mr_trial trial = mr_subject_trial(subject);
     trial.cancel = true;
     mr_trial_run(subject->bench, &trial, NULL, &end);
+    /* The engine ends a host that does not come back within its grace, which is less than a second. */
     const bool killed = end.seen.entered > end.seen.returned;
     if (killed || end.lost)
         mr_bench_renew(subject->bench);
     if (killed)
         snprintf(buf, size, "did not stop when its run was cancelled: its task host had to be ended after %.1f s", (double)end.took_us / 1e6);
-    else if (end.took_us > PROMPT_US)
-        snprintf(buf, size, "its run ended %.1f s after it was cancelled", (double)end.took_us / 1e6);
-    const bool wrong = killed || end.took_us > PROMPT_US;
     mr_trial_end_clear(&end);
-    return wrong ? buf : NULL;
+    return killed ? buf : NULL;
 }
 
 void mr_check_cancel(mr_subject *subject)

@@ -134,7 +134,8 @@ typedef struct mr_subject { /* an op under test */
 bool mr_kit_collect(mr_subject *subject, const char *samples, const char *const *inputs, size_t input_count, const char *const *metas,
                     size_t meta_count);
 
-void mr_check_tables(mr_bench *bench, mr_kit_report *report);
+void mr_check_plugin(const mr_bench *bench, mr_kit_report *report);
+void mr_check_tables(mr_subject *subject);
 bool mr_check_runs(mr_subject *subject); /* false: the others make no sense */
 void mr_check_deterministic(mr_subject *subject);
 void mr_check_batches(mr_subject *subject);

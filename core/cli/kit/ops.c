@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ops that make a trial's inputs: one for each type of artifact, since an output port names exactly one. They run in the tool's own process (they
- * say that they act on the world), so they may open files.
+ * say that they act on the world), so they may open files. Their ports are optional because tasks that share an artifact are batched only where it
+ * was there when they were made (runtime/stream.c).
  */
 #include "cli/kit/kit.h"
 
@@ -61,7 +62,7 @@ static mr_status run(const mr_host *host, const mr_batch *batch)
 }
 
 #define ITEM_OP(word, bit)                                                                                                                           \
-    static const mr_port word##_outputs[] = {{.name = "item", .types = (bit), .help = "it"}, {0}};                                                   \
+    static const mr_port word##_outputs[] = {{.name = "item", .types = (bit), .flags = MR_PORT_OPTIONAL, .help = "it"}, {0}};                        \
     static const mr_op word##_op = {.size = sizeof(mr_op),                                                                                           \
                                     .version = 1,                                                                                                    \
                                     .name = "kit." #word,                                                                                            \
