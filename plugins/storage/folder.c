@@ -221,6 +221,27 @@ int mr_folder_file_fd(const mr_folder_file *file)
     return file->fd;
 }
 
+int mr_folder_link(mr_folder_file *file, int fd)
+{
+    char path[64];
+    char name[TEMPORARY_MAX + 8];
+    const int notes = file->folder->notes;
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int result = copy < 0 ? -errno : 0;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    snprintf(name, sizeof(name), "%s-link", file->temporary);
+    if (result == 0 && (linkat(AT_FDCWD, path, notes, name, AT_SYMLINK_FOLLOW) != 0 || renameat(notes, name, notes, file->temporary) != 0))
+        result = -errno;
+    if (result != 0) {
+        unlinkat(notes, name, 0);
+        close_fd(&(int){copy});
+        return result;
+    }
+    close_fd(&file->fd);
+    file->fd = copy;
+    return 0;
+}
+
 void mr_folder_free(mr_folder_file *file)
 {
     if (!file)

@@ -292,14 +292,20 @@ static mr_status local_put_write(mr_storage_put *put, const void *data, size_t l
     return is_cancelled(put->store) ? MR_ERR_CANCELLED : MR_OK;
 }
 
-/* Shares the bytes where the file system can, else lets the kernel copy. */
+/* A file that its owner may write to is nobody's to share: it may become other bytes. */
+static bool can_link(const mr_storage_put *put, const struct stat *info)
+{
+    return (put->flags & MR_PUT_LINK) && S_ISREG(info->st_mode) && (info->st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Shares the file or its bytes where the file system can, else lets the kernel copy. */
 static mr_status local_put_fd(mr_storage_put *put, int fd, uint64_t offset, uint64_t len, uint64_t *ret_len, mr_storage_error *error)
 {
     const int to = mr_folder_file_fd(put->file);
     struct stat info;
     *ret_len = 0;
     const bool whole = offset == 0 && put->written == 0 && fstat(fd, &info) == 0 && (uint64_t)info.st_size == len;
-    if (whole && ioctl(to, FICLONE, fd) == 0) {
+    if (whole && ((can_link(put, &info) && mr_folder_link(put->file, fd) == 0) || ioctl(to, FICLONE, fd) == 0)) {
         *ret_len = put->written = len;
         return MR_OK;
     }

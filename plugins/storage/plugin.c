@@ -20,6 +20,15 @@ static const mr_port publish_outputs[] = {
     {0},
 };
 
+static const mr_param publish_params[] = {
+    MR_BOOL(
+        mr_publish_params, link, .standard = "false",
+        .help =
+            "whether segments and pictures are hard links to what the state folder holds, where both lie on one file system: for folders in which "
+            "files are replaced or removed, but never written to"),
+    MR_PARAM_END,
+};
+
 static const mr_op publish_op = {
     .size = sizeof(mr_op),
     .version = 1,
@@ -31,12 +40,17 @@ static const mr_op publish_op = {
         "earlier run published in the folder and this one did not are removed; files that nobody published are never touched. The list of "
         "what was published lies in .millrace/published.jsonl.\n\n"
         "With --output SCHEME://… the files go to a store instead, through the storage driver that knows the scheme.\n\n"
+        "With 'link' nothing is copied: a file in the folder is the stored content itself, read-only, under another name. Whoever writes into such a "
+        "file "
+        "spoils what later runs take for its content, so by default files are copies (or share their blocks where the file system can).\n\n"
         "Symbolic links inside the output folder are not followed. One storage.publish at a time works in a folder.",
     .flags = MR_OP_EFFECT,
     .cpu = 0,
     .memory_mb = 32,
     .inputs = publish_inputs,
     .outputs = publish_outputs,
+    .params = publish_params,
+    .params_size = sizeof(mr_publish_params),
     .run = mr_publish_run,
 };
 

@@ -20,6 +20,7 @@ struct publisher {
     const mr_host *host;
     mr_task *task;
     const char *output; /* a folder's path, or the URL of a store */
+    bool link;
     mr_place place;
     mr_ledger ledger;
     char *outputs[PUBLISH_OUT_PUBLISHED]; /* paths of the files whose role names an output */
@@ -101,8 +102,12 @@ static enum presence look(struct publisher *publisher, const mr_artifact *item, 
 static mr_status write_file(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable)
 {
     mr_place *place = &publisher->place;
-    const mr_storage_put_options options = {
-        .size = sizeof(options), .flags = replaceable ? MR_PUT_DURABLE : 0, .bytes = (int64_t)item->size, .content_type = publisher->content_type};
+    const mr_storage_put_options options = {.size = sizeof(options),
+                                            .flags = replaceable       ? MR_PUT_DURABLE
+                                                     : publisher->link ? MR_PUT_LINK
+                                                                       : 0,
+                                            .bytes = (int64_t)item->size,
+                                            .content_type = publisher->content_type};
     mr_storage_put *put = NULL;
     mr_status status = place->driver->put_new(place->store, path, &options, &put, &place->error);
     if (status != MR_OK)
@@ -337,6 +342,7 @@ mr_status mr_publish_run(const mr_host *host, const mr_batch *batch)
             return MR_ERR_NOMEM;
         publisher->host = host;
         publisher->task = batch->tasks[i].task;
+        publisher->link = ((const mr_publish_params *)batch->tasks[i].params)->link;
         status = open_place(publisher);
         if (status == MR_OK)
             status = take_items(publisher);

@@ -11,6 +11,10 @@ typedef struct mr_fetch_params {
     bool allow_private;
 } mr_fetch_params;
 
+typedef struct mr_publish_params {
+    bool link;
+} mr_publish_params;
+
 enum { PUBLISH_IN_FILES };
 enum { PUBLISH_OUT_HLS, PUBLISH_OUT_DASH, PUBLISH_OUT_MEDIA, PUBLISH_OUT_PUBLISHED };
 enum { FETCH_OUT_MEDIA };

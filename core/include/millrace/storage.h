@@ -69,6 +69,7 @@ typedef struct mr_storage_object {
 enum {
     MR_PUT_DURABLE = 1u << 0, /* it, and all that was committed before, is on stable storage before it is seen */
     MR_PUT_NEW = 1u << 1,     /* MR_ERR_CONFLICT at commit when there is an object (If-None-Match: *). Needs MR_STORAGE_CONDITIONS */
+    MR_PUT_LINK = 1u << 2,    /* what put_fd gives never changes: the object may be that file itself, under another name */
 };
 
 typedef struct mr_storage_put_options {

@@ -457,6 +457,36 @@ static void test_from_descriptor(void **state)
     unlink(source);
 }
 
+/* Segments become other names of stored contents; what may be written to, and what is replaced in time, is copied. */
+static void test_links(void **state)
+{
+    (void)state;
+    struct stat stored, shared, segment, playlist;
+    char *out = strdup(at("out"));
+    const op_run_options options = {.output_dir = out};
+    assert_int_equal(mkdir(out, 0755), 0);
+    assert_int_equal(mr_file_write_atomic(at("stored"), "bytes", 5, 0444, NULL), MR_OK);
+    assert_int_equal(mr_file_write_atomic(at("loose"), "loose", 5, 0644, NULL), MR_OK);
+    const op_input inputs[] = {
+        {.port = "files", .type = MR_TYPE_FILE, .meta = "{\"path\":\"v/1.m4s\"}", .path = at("stored")},
+        {.port = "files", .type = MR_TYPE_FILE, .meta = "{\"path\":\"v/2.m4s\"}", .path = at("loose")},
+        {.port = "files", .type = MR_TYPE_FILE, .meta = "{\"path\":\"v.m3u8\",\"replaceable\":true}", .path = at("stored")},
+    };
+    op_result result = op_run(op, "{link: true}", inputs, 3, &options);
+    assert_int_equal(result.status, MR_OK);
+    op_result_free(&result);
+    assert_int_equal(stat(at("stored"), &stored), 0);
+    assert_int_equal(stat(at("out/v/1.m4s"), &shared), 0);
+    assert_int_equal(stat(at("out/v/2.m4s"), &segment), 0);
+    assert_int_equal(stat(at("out/v.m3u8"), &playlist), 0);
+    assert_true(shared.st_ino == stored.st_ino && stored.st_nlink == 2);
+    assert_true(segment.st_nlink == 1 && playlist.st_nlink == 1);
+    expect_text("out/v/1.m4s", "bytes");
+    expect_text("out/v/2.m4s", "loose");
+    expect_text("out/v.m3u8", "bytes");
+    free(out);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -478,6 +508,7 @@ int main(void)
         T(test_stopped_while_replacing),
         T(test_unwritable),
         T(test_from_descriptor),
+        T(test_links),
     };
     op = op_load(PLUGIN, "storage.publish");
     return op ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
