@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * millrace-task-host: loads the plugins, locks itself down, and runs batches for the engine that started it until that closes the socket.
- * It is started by the engine only: its one argument is the engine's process, descriptor 3 the socket.
+ * It is started by the engine only: its argument is the engine's process, descriptor 3 the socket.
  */
 #include "base/clock.h"
 #include "base/json.h"
@@ -151,7 +151,8 @@ static void serve(mr_child *child, const mr_plugins *plugins)
 int main(int argc, char **argv)
 {
     mr_child child = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    if (argc != 2 || !tie_to_parent(argv[1])) {
+    const bool bare = argc == 3 && strcmp(argv[2], "bare") == 0; /* it will be told to load nothing */
+    if ((argc != 2 && !bare) || !tie_to_parent(argv[1])) {
         fprintf(stderr, "millrace-task-host is started by millrace, not by hand\n");
         return 2;
     }
@@ -159,7 +160,8 @@ int main(int argc, char **argv)
     if (close_range(MR_HOST_SOCKET + 1, ~0u, 0) != 0 || mr_wire_open(&child.wire, MR_HOST_SOCKET, true) != MR_OK)
         return 1;
     mr_plugins *plugins = mr_plugins_new();
-    mr_plugins_load_ahead();
+    if (!bare)
+        mr_plugins_load_ahead();
     if (!plugins || !start(&child, plugins))
         return 1;
     serve(&child, plugins);

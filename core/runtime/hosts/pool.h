@@ -6,32 +6,10 @@
 #ifndef MR_RUNTIME_HOSTS_POOL_H
 #define MR_RUNTIME_HOSTS_POOL_H
 
-#include "base/diag.h"
-#include "runtime/hosts/protocol.h"
-#include "runtime/hosts/wire.h"
+#include "runtime/hosts/process.h"
 #include "runtime/state/objects.h"
-#include "runtime/plugins.h"
-#include "runtime/settings.h"
-
-#include <sys/types.h>
 
 typedef struct mr_hosts mr_hosts;
-
-#define MR_HOST_WORDS 2048 /* bytes kept of what a host last wrote to stderr */
-
-typedef struct mr_task_host {
-    pid_t pid;
-    mr_wire wire;
-    mr_packer packer;
-    mr_control *control; /* shared with it */
-    char *scratch;       /* its folder */
-    int words_fd;        /* what it writes to stderr */
-    char words[MR_HOST_WORDS];
-    size_t words_len;
-    bool ready; /* it has said so */
-    uint32_t tasks;
-    struct mr_task_host *next;
-} mr_task_host;
 
 typedef struct mr_hosts_options {
     const mr_plugins *plugins;   /* what hosts load; borrowed */
@@ -55,11 +33,5 @@ void mr_hosts_warm(mr_hosts *hosts);  /* tasks are about to come: start some. Re
 mr_task_host *mr_hosts_take(mr_hosts *hosts, mr_diags *diags);
 /* whole: it may serve again; else it is killed. tasks: how many it has done since it was taken. */
 void mr_hosts_give(mr_hosts *hosts, mr_task_host *host, bool whole, uint32_t tasks);
-
-/* Kills it and says how it had ended: "was killed by SIGSEGV (Segmentation fault)". To be called once, before it is given back. */
-void mr_host_autopsy(mr_task_host *host, const mr_settings *settings, char *ret_text, size_t size);
-/* The last lines that it wrote, in one; "" when there are none. */
-void mr_host_last_words(mr_task_host *host, char *ret_text, size_t size);
-void mr_host_listen(mr_task_host *host); /* takes what it wrote to stderr, so that it is not held up */
 
 #endif
