@@ -19,7 +19,16 @@ enum {
 };
 
 /* What a verb's arguments are: for completion. */
-typedef enum mr_verb_args { MR_ARGS_NONE, MR_ARGS_PIPELINE, MR_ARGS_FILE, MR_ARGS_OP, MR_ARGS_VERB, MR_ARGS_SHELL, MR_ARGS_RUN } mr_verb_args;
+typedef enum mr_verb_args {
+    MR_ARGS_NONE,
+    MR_ARGS_PIPELINE,
+    MR_ARGS_FILE,
+    MR_ARGS_OP,
+    MR_ARGS_FILTER,
+    MR_ARGS_VERB,
+    MR_ARGS_SHELL,
+    MR_ARGS_RUN
+} mr_verb_args;
 
 typedef struct mr_verb {
     const char *name;
@@ -42,6 +51,7 @@ extern const mr_verb mr_verb_check;
 extern const mr_verb mr_verb_plan;
 extern const mr_verb mr_verb_graph;
 extern const mr_verb mr_verb_ops;
+extern const mr_verb mr_verb_filters;
 extern const mr_verb mr_verb_plugins;
 extern const mr_verb mr_verb_schema;
 extern const mr_verb mr_verb_settings;

@@ -112,6 +112,7 @@ static void put_bash_args(const mr_verb *verb)
         break;
     case MR_ARGS_FILE: puts("        compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;"); break;
     case MR_ARGS_OP: puts("        mapfile -t COMPREPLY < <(compgen -W \"$(millrace ops --names 2>/dev/null)\" -- \"$cur\") ;;"); break;
+    case MR_ARGS_FILTER: puts("        mapfile -t COMPREPLY < <(compgen -W \"$(millrace filters --names 2>/dev/null)\" -- \"$cur\") ;;"); break;
     case MR_ARGS_RUN: puts("        mapfile -t COMPREPLY < <(compgen -W \"$(millrace runs --names 2>/dev/null)\" -- \"$cur\") ;;"); break;
     case MR_ARGS_VERB: puts("        mapfile -t COMPREPLY < <(compgen -W \"$verbs $(millrace ops --names 2>/dev/null)\" -- \"$cur\") ;;"); break;
     case MR_ARGS_SHELL: puts("        mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$cur\") ;;"); break;
@@ -189,6 +190,7 @@ static void put_zsh_args(const mr_verb *verb)
         [MR_ARGS_PIPELINE] = "'*:pipeline:_files -g \"*.yaml\"'",
         [MR_ARGS_FILE] = "'*:file:_files'",
         [MR_ARGS_OP] = "'1:op:($(millrace ops --names 2>/dev/null))'",
+        [MR_ARGS_FILTER] = "'1:filter:($(millrace filters --names 2>/dev/null))'",
         [MR_ARGS_VERB] = "\"1:topic:($verbs $(millrace ops --names 2>/dev/null))\"",
         [MR_ARGS_SHELL] = "'1:shell:(bash zsh fish)'",
         [MR_ARGS_RUN] = "'1:run:($(millrace runs --names 2>/dev/null))'",
@@ -258,6 +260,7 @@ static void put_fish_args(const mr_verb *verb)
         [MR_ARGS_PIPELINE] = "-F",
         [MR_ARGS_FILE] = "-F",
         [MR_ARGS_OP] = "-a '(millrace ops --names 2>/dev/null)'",
+        [MR_ARGS_FILTER] = "-a '(millrace filters --names 2>/dev/null)'",
         [MR_ARGS_VERB] = "-a '(millrace ops --names 2>/dev/null)'",
         [MR_ARGS_SHELL] = "-a 'bash zsh fish'",
         [MR_ARGS_RUN] = "-a '(millrace runs --names 2>/dev/null)'",

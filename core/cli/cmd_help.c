@@ -180,6 +180,7 @@ static int print_topic(const help_options *from, mr_session *session)
 {
     const mr_doc doc = {.out = stdout, .format = from->format, .width = 80, .colour = from->format == MR_DOC_TEXT && mr_wants_colour(stdout)};
     const mr_verb *verb = from->topic ? mr_verb_find(from->topic) : NULL;
+    const mr_filter_entry *filter = from->topic ? mr_filter_set_find(&mr_session_ops(session)->filters, from->topic) : NULL;
     const mr_op_entry *entry = from->topic ? mr_op_set_find(mr_session_ops(session), from->topic) : NULL;
     if (!from->topic && from->format == MR_DOC_TEXT)
         mr_print_overview(stdout);
@@ -189,6 +190,8 @@ static int print_topic(const help_options *from, mr_session *session)
         mr_doc_verb(&doc, verb);
     else if (entry)
         mr_doc_op(&doc, entry, session->arena);
+    else if (filter)
+        mr_doc_filter(&doc, filter, session->arena);
     else {
         const char *near = mr_verb_nearest(from->topic);
         mr_complain("no help for '%s'%s%s%s", from->topic, near ? "; did you mean '" : ": it is neither a verb nor an op", near ? near : "",

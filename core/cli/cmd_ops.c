@@ -62,7 +62,7 @@ static void set_text(json_t *object, const char *name, const char *text)
         json_object_set_new(object, name, json_string(text));
 }
 
-static json_t *describe_params(const mr_param *params, unsigned depth, mr_arena *arena)
+static json_t *describe_table(const mr_param *params, unsigned depth, mr_arena *arena)
 {
     json_t *list = json_array();
     for (; params && params->name && depth < 4; params++) {
@@ -80,10 +80,15 @@ static json_t *describe_params(const mr_param *params, unsigned depth, mr_arena 
             json_object_set_new(one, "choices", choices);
         }
         if (params->fields)
-            json_object_set_new(one, "fields", describe_params(params->fields, depth + 1, arena));
+            json_object_set_new(one, "fields", describe_table(params->fields, depth + 1, arena));
         json_array_append_new(list, one);
     }
     return list;
+}
+
+json_t *mr_describe_params(const mr_param *params, mr_arena *arena)
+{
+    return describe_table(params, 0, arena);
 }
 
 static json_t *describe_op(const mr_op_entry *entry, mr_arena *arena)
@@ -92,7 +97,7 @@ static json_t *describe_op(const mr_op_entry *entry, mr_arena *arena)
     json_t *one = json_pack("{s:s, s:s, s:i, s:s, s:b, s:i, s:i, s:i, s:o, s:o, s:o}", "name", op->name, "plugin", entry->plugin, "version",
                             (int)op->version, "summary", op->summary, "effect", (op->flags & MR_OP_EFFECT) != 0, "cpu", (int)op->cpu, "memory_mb",
                             (int)op->memory_mb, "batch_max", (int)op->batch_max, "inputs", describe_ports(op->inputs), "outputs",
-                            describe_ports(op->outputs), "params", describe_params(op->params, 0, arena));
+                            describe_ports(op->outputs), "params", mr_describe_params(op->params, arena));
     set_text(one, "help", op->help);
     set_text(one, "batch_by", op->batch_by);
     set_text(one, "toolchain", op->toolchain ? op->toolchain() : NULL);

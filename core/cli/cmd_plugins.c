@@ -36,12 +36,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static size_t count_ops(const mr_plugin *plugin)
+/* "2 ops, 1 filter, " */
+static void print_offers(const mr_plugin *plugin)
 {
-    size_t count = 0;
+    const mr_frame_filter *const *filters = mr_plugin_filters(plugin);
+    const mr_service *const *services = mr_plugin_services(plugin);
+    static const char *const words[] = {"op", "filter", "service"};
+    size_t counts[3] = {0};
     for (const mr_op *const *op = plugin->ops; op && *op; op++)
-        count++;
-    return count;
+        counts[0]++;
+    while (filters[counts[1]])
+        counts[1]++;
+    while (services[counts[2]])
+        counts[2]++;
+    for (size_t i = 0; i < 3; i++) {
+        if (counts[i] > 0)
+            printf("%zu %s%s, ", counts[i], words[i], mr_plural(counts[i]));
+    }
 }
 
 static void print_text(const mr_session *session)
@@ -49,9 +60,9 @@ static void print_text(const mr_session *session)
     for (size_t i = 0; i < mr_plugins_count(session->plugins); i++) {
         const mr_loaded_plugin *loaded = mr_plugins_get(session->plugins, i);
         const mr_plugin *plugin = loaded->plugin;
-        size_t ops = count_ops(plugin);
-        printf("%-12s %-8s %s (%zu op%s, %s)\n             %s\n", plugin->name, plugin->version, plugin->summary, ops, ops == 1 ? "" : "s",
-               plugin->licence ? plugin->licence : "licence unknown", loaded->path);
+        printf("%-12s %-8s %s (", plugin->name, plugin->version, plugin->summary);
+        print_offers(plugin);
+        printf("%s)\n             %s\n", plugin->licence ? plugin->licence : "licence unknown", loaded->path);
     }
 }
 
@@ -64,9 +75,16 @@ static int print_json(const mr_session *session)
         json_t *ops = json_array();
         for (const mr_op *const *op = plugin->ops; op && *op; op++)
             json_array_append_new(ops, json_string((*op)->name));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:[i, i], s:o}", "name", plugin->name, "version", plugin->version, "summary",
-                                              plugin->summary ? plugin->summary : "", "licence", plugin->licence ? plugin->licence : "", "path",
-                                              loaded->path, "abi", (int)plugin->abi_major, (int)plugin->abi_minor, "ops", ops));
+        json_t *filters = json_array();
+        for (const mr_frame_filter *const *filter = mr_plugin_filters(plugin); *filter; filter++)
+            json_array_append_new(filters, json_string((*filter)->name));
+        json_t *services = json_array();
+        for (const mr_service *const *service = mr_plugin_services(plugin); *service; service++)
+            json_array_append_new(services, json_string((*service)->name));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:[i, i], s:o, s:o, s:o}", "name", plugin->name, "version", plugin->version,
+                                              "summary", plugin->summary ? plugin->summary : "", "licence", plugin->licence ? plugin->licence : "",
+                                              "path", loaded->path, "abi", (int)plugin->abi_major, (int)plugin->abi_minor, "ops", ops, "filters",
+                                              filters, "services", services));
     }
     char *text = mr_json_text(list);
     if (text)

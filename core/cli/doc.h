@@ -7,6 +7,8 @@
 #include "cli/cli.h"
 #include "graph/ops.h"
 
+#include <jansson.h>
+
 typedef enum mr_doc_format { MR_DOC_TEXT, MR_DOC_MARKDOWN, MR_DOC_MAN } mr_doc_format;
 
 typedef struct mr_doc {
@@ -27,7 +29,10 @@ void mr_doc_item(const mr_doc *doc, unsigned level, const char *term, const char
 void mr_doc_overview(const mr_doc *doc);                  /* millrace(1) */
 void mr_doc_verb(const mr_doc *doc, const mr_verb *verb); /* millrace-run(1) */
 void mr_doc_op(const mr_doc *doc, const mr_op_entry *entry, mr_arena *arena);
+void mr_doc_filter(const mr_doc *doc, const mr_filter_entry *entry, mr_arena *arena);
 void mr_doc_settings(const mr_doc *doc, mr_arena *arena); /* millrace-config(5) */
+/* A table as JSON, for scripts. New reference; params may be NULL. */
+json_t *mr_describe_params(const mr_param *params, mr_arena *arena);
 /* An item for each row of a table, its name behind prefix. depth: 0, but for the fields of a list's items. */
 void mr_doc_params(const mr_doc *doc, const mr_param *params, const char *prefix, unsigned depth, mr_arena *arena);
 

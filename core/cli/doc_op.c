@@ -113,3 +113,18 @@ void mr_doc_op(const mr_doc *doc, const mr_op_entry *entry, mr_arena *arena)
         mr_doc_params(doc, op->params, "", 0, arena);
     }
 }
+
+void mr_doc_filter(const mr_doc *doc, const mr_filter_entry *entry, mr_arena *arena)
+{
+    const mr_frame_filter *filter = entry->filter;
+    char line[LINE] = "";
+    mr_doc_title(doc, filter->name, 7, filter->summary);
+    mr_doc_text(doc, filter->help);
+    add(line, "Plugin %s, version %u of the filter. ", entry->plugin, (unsigned)filter->version);
+    add(line, filter->apply ? "It makes pixels." : "It sets options of filters of libavfilter for each picture.");
+    mr_doc_text(doc, line);
+    if (filter->params && filter->params->name) {
+        mr_doc_heading(doc, "Params");
+        mr_doc_params(doc, filter->params, "", 0, arena);
+    }
+}

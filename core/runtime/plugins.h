@@ -32,6 +32,10 @@ void mr_plugins_free(mr_plugins *plugins); /* the shared objects stay loaded */
 const mr_op_set *mr_plugins_ops(const mr_plugins *plugins);
 size_t mr_plugins_count(const mr_plugins *plugins);
 const mr_loaded_plugin *mr_plugins_get(const mr_plugins *plugins, size_t index);
+/* What plugins offer beside ops (plugins_offers.c). Of an older plugin, and of one that has none: empty lists, never NULL. */
+const mr_frame_filter *const *mr_plugin_filters(const mr_plugin *plugin);
+const mr_service *const *mr_plugin_services(const mr_plugin *plugin);
+const mr_storage_driver *mr_service_storage(const mr_service *service); /* NULL: it is of another class */
 /* The service of that class that selector, a URL, chooses by its scheme. NULL: none does. */
 const mr_service *mr_plugins_service(const mr_plugins *plugins, const char *service_class, const char *selector);
 

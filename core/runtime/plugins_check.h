@@ -14,10 +14,7 @@
 mr_status mr_plugin_check(const mr_plugin *plugin, mr_diags *diags);
 bool mr_plugin_is_name(const char *text); /* "plugin.verb" */
 
-/* plugins_offers.c: what plugins offer beside ops. Of an older plugin, and of one that has none: empty lists, never NULL. */
-const mr_frame_filter *const *mr_plugin_filters(const mr_plugin *plugin);
-const mr_service *const *mr_plugin_services(const mr_plugin *plugin);
-const mr_storage_driver *mr_service_storage(const mr_service *service); /* NULL: it is of another class */
+/* plugins_offers.c */
 void mr_plugin_check_offers(const mr_plugin *plugin, mr_diags *diags);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks the frame filters and services of a plugin, once, at load: what plugins_check.c does for its ops. */
+#include "runtime/plugins.h"
 #include "runtime/plugins_check.h"
 
 #include "config/params.h"
