@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* transcode.analyse and transcode.video: what comes out is right, wherever the chunks are cut and however tasks are batched. */
 #include "clip.h"
+#include "config/filters.h"
 #include "video_kit.h"
 
 #include <setjmp.h>
@@ -341,6 +342,90 @@ static void test_filters(void **state)
     pictures_free(&pictures);
 }
 
+/* Draws the frame's number and the size of its window, bit by bit, as squares of 16 pixels in the first two lines of them. */
+static mr_status draw_number(void *drawn, const mr_frame_window *window, const mr_picture *out)
+{
+    const int64_t numbers[] = {out->number, window->count};
+    (void)drawn;
+    for (int plane = 0; plane < 3; plane++) {
+        const mr_plane *from = &window->frames[window->at]->plane[plane];
+        for (int y = 0; y < from->height; y++)
+            memcpy(out->plane[plane].data + y * out->plane[plane].stride, from->data + y * from->stride, (size_t)from->width);
+    }
+    for (int y = 0; y < 32; y++) {
+        for (int x = 0; x < 128; x++)
+            out->plane[0].data[y * out->plane[0].stride + x] = numbers[y / 16] >> x / 16 & 1 ? 235 : 16;
+    }
+    return MR_OK;
+}
+
+static int read_number(const AVFrame *frame, int line)
+{
+    int number = 0;
+    for (int bit = 0; bit < 8; bit++)
+        number |= (frame->data[0][(line * 16 + 8) * frame->linesize[0] + bit * 16 + 8] > 125) << bit;
+    return number;
+}
+
+static mr_status open_drawing(const mr_host *host, mr_task *task, const mr_frame_filter *filter, const void *params, const mr_video_format *in,
+                              mr_video_format *out, void **ret_state)
+{
+    (void)host, (void)task, (void)filter, (void)params, (void)out;
+    assert_int_equal(in->width, 320);
+    assert_int_equal(in->frame_rate.num, 25);
+    assert_int_equal(in->matrix, 1); /* BT.709 */
+    *ret_state = NULL;
+    return MR_OK;
+}
+
+static void reach_three(const mr_frame_filter *filter, const void *params, mr_reach *ret_reach)
+{
+    (void)filter, (void)params;
+    ret_reach->back = ret_reach->ahead = 3;
+}
+
+static const mr_frame_filter drawing = {
+    .size = sizeof(drawing), .version = 1, .name = "test.draw", .summary = "draws", .open = open_drawing, .apply = draw_number, .reach = reach_three};
+
+/* A plugin's filter sees the plan's numbers and looks over the seam, whichever chunk is made, alone or in a batch with the analysis. */
+static void test_filters_of_plugins(void **state)
+{
+    static const mr_filter_entry entries[] = {{&drawing, "test 1"}};
+    static const mr_filter_set set = {.entries = entries, .count = 1};
+    (void)state;
+    for (int batch = 0; batch < 2; batch++) {
+        char *chunks[] = {kit_chunk(&plain, 0, 0, 0, first_segments), kit_chunk(&plain, 1, 25, 960000, second_segments)};
+        op_result results[2];
+        test_pictures pictures;
+        for (int i = 0; i < 2; i++) {
+            const kit_run run = {.source = &plain,
+                                 .chunk = chunks[i],
+                                 .params = "{filters: {use: test.draw}, quality: 12}",
+                                 .analyse_params = "{filters: {use: test.draw}}",
+                                 .rungs = whole,
+                                 .rung_count = 1,
+                                 .analyse = true,
+                                 .batch = batch,
+                                 .filters = &set};
+            kit_video(&run, &results[i]);
+            assert_string_equal(results[i].messages, "");
+            assert_int_equal(results[i].status, MR_OK);
+            free(chunks[i]);
+        }
+        read_back(results, 2, &pictures);
+        assert_int_equal(pictures.count, 50);
+        for (int i = 0; i < 50; i++) {
+            const int before = i < 3 ? i : 3;
+            assert_int_equal(read_number(pictures.frames[i], 0), i);
+            if (i < 47) /* behind them the source may end */
+                assert_int_equal(read_number(pictures.frames[i], 1), before + 4);
+        }
+        pictures_free(&pictures);
+        op_result_free(&results[0]);
+        op_result_free(&results[1]);
+    }
+}
+
 /* Noise at every rate control and codec: no segment goes over what may flow in and the buffer, and the chunk's mean not over the ceiling. */
 static void test_nothing_goes_over_its_ceiling(void **state)
 {
@@ -460,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_colours_become_bt709_in_limited_range),
         cmocka_unit_test(test_hdr_is_tone_mapped),
         cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_filters_of_plugins),
         cmocka_unit_test(test_nothing_goes_over_its_ceiling),
         cmocka_unit_test(test_other_codecs),
         cmocka_unit_test(test_a_titles_bitrate_needs_all_analyses),

@@ -43,8 +43,8 @@ const char *__lsan_default_suppressions(void)
 static op_result run_analysis(const kit_run *run, const op_input *chunk, const op_input *source, const mr_op *op)
 {
     const op_input inputs[] = {*chunk, *source};
-    (void)run;
-    return op_run(op, NULL, inputs, 2, NULL);
+    const op_run_options options = {.filters = run->filters};
+    return op_run(op, run->analyse_params, inputs, 2, &options);
 }
 
 void kit_video(const kit_run *run, op_result *results)
@@ -59,12 +59,12 @@ void kit_video(const kit_run *run, op_result *results)
     op_input inputs[KIT_RUNGS_MAX][4];
     op_batch_task tasks[KIT_RUNGS_MAX + 1];
     op_result all[KIT_RUNGS_MAX + 1];
-    const op_run_options options = {.cancel_after = run->cancel_after};
+    const op_run_options options = {.cancel_after = run->cancel_after, .filters = run->filters};
     const op_input chunk = {.port = "chunk", .type = MR_TYPE_CHUNK, .meta = run->chunk};
     const op_input source = {.port = "source", .type = MR_TYPE_MEDIA, .path = run->source->path};
     const op_input analysis_inputs[] = {chunk, source};
     size_t first = run->analyse ? 1 : 0;
-    tasks[0] = (op_batch_task){.op = analyse, .inputs = analysis_inputs, .input_count = 2};
+    tasks[0] = (op_batch_task){.op = analyse, .params = run->analyse_params, .inputs = analysis_inputs, .input_count = 2};
     for (size_t i = 0; i < run->rung_count; i++) {
         snprintf(rungs[i], sizeof(rungs[i]), "{\"id\":\"%s\",\"width\":%d,\"height\":%d,\"max_bitrate\":%lld}", run->rungs[i].id, run->rungs[i].width,
                  run->rungs[i].height, (long long)run->rungs[i].max_bitrate);

@@ -35,6 +35,8 @@ typedef struct kit_run {
     bool analyse; /* transcode.analyse comes first, else each rung is on its own */
     bool batch;   /* all in one batch, else one task after the other */
     uint32_t cancel_after;
+    const struct mr_filter_set *filters; /* that params may name */
+    const char *analyse_params;
 } kit_run;
 
 /* One result for each rung. */
