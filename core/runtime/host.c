@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define PROGRESS_INTERVAL_US 100000
-#define COPY_STEP            ((size_t)256 << 10)
+#define COPY_STEP            ((size_t)512 << 10)
 
 struct mr_content {
     mr_task *task;

@@ -17,6 +17,7 @@
 #include "runtime/state/objects.h"
 
 #include "base/file.h"
+#include "runtime/state/hasher.h"
 #include "runtime/state/lock.h"
 
 #include <dirent.h>
@@ -35,6 +36,7 @@
 #define OBJECT_MAX    ((uint64_t)1 << 42) /* bytes of one object */
 #define SHARDS        256
 #define READ_SIZE     (128u << 10)
+#define HASH_BEHIND   (128u << 10) /* bytes from which on another thread is worth waking */
 #define OWNER_PREFIX  "proc-"
 #define DIGEST_PREFIX "sha256:"
 #define DIGEST_HEX    64
@@ -46,6 +48,7 @@ struct mr_objects {
     int root_fd;     /* STATE/objects */
     int own_fd;      /* own_dir, locked */
     atomic_uint_fast64_t next_name;
+    mr_hasher *hasher;
 
     /* Folders whose names must be synced: whoever finds nobody at it syncs all that are wanted, for everyone. */
     pthread_mutex_t sync_lock;
@@ -169,7 +172,8 @@ mr_status mr_objects_open(const char *state_dir, mr_diags *diags, mr_objects **r
     objects->own_fd = -1;
     pthread_mutex_init(&objects->sync_lock, NULL);
     pthread_cond_init(&objects->synced, NULL);
-    mr_status status = open_folders(objects, state_dir, diags);
+    objects->hasher = mr_hasher_new();
+    mr_status status = objects->hasher ? open_folders(objects, state_dir, diags) : no_memory(diags);
     if (status != MR_OK) {
         mr_objects_close(objects);
         return status;
@@ -186,6 +190,7 @@ void mr_objects_close(mr_objects *objects)
         mr_dir_remove(objects->own_dir, NULL); /* what stays is swept by the next open */
     mr_cleanup_fd(&objects->own_fd);           /* after the removal: the lock is what makes it ours */
     mr_cleanup_fd(&objects->root_fd);
+    mr_hasher_free(objects->hasher);
     pthread_cond_destroy(&objects->synced);
     pthread_mutex_destroy(&objects->sync_lock);
     free(objects->own_dir);
@@ -334,11 +339,16 @@ mr_status mr_object_write_at(mr_object_writer *writer, uint64_t offset, const vo
         mr_error(diags, "object-size", nowhere, "a content of more than %" PRIu64 " bytes can't be stored", OBJECT_MAX);
         return writer->failed = MR_ERR_LIMIT;
     }
+    const bool in_order = offset == writer->hashed;
+    const bool behind = in_order && len >= HASH_BEHIND && mr_hasher_begin(writer->objects->hasher, writer->hash, data, len);
     mr_status status = write_all(writer, offset, data, len, diags);
+    if (behind)
+        mr_hasher_wait(writer->objects->hasher);
     if (status != MR_OK)
         return status;
-    if (offset == writer->hashed) {
-        mr_hash_add(writer->hash, data, len);
+    if (in_order) {
+        if (!behind)
+            mr_hash_add(writer->hash, data, len);
         writer->hashed += len;
     } else if (offset < writer->hashed) {
         writer->overwritten = true;

@@ -341,6 +341,47 @@ static void test_many_threads_store_at_once(void **context)
     assert_int_equal(count_unfinished(it), 0);
 }
 
+/* Pieces that are worth a second thread, and more writers than there are such threads. */
+static void *store_large(void *context)
+{
+    job *mine = context;
+    const size_t piece = (size_t)200 << 10;
+    char *data = malloc(3 * piece);
+    char digest[MR_DIGEST_TEXT] = "";
+    char expected[MR_DIGEST_TEXT];
+    uint64_t size = 0;
+    mr_object_writer *writer = NULL;
+    if (!data || mr_objects_writer(mine->objects, NULL, &writer) != MR_OK) {
+        free(data);
+        return NULL;
+    }
+    memset(data, (int)('a' + mine->number), 3 * piece);
+    bool good = true;
+    for (size_t at = 0; at < 3 * piece && good; at += piece)
+        good = mr_object_write_at(writer, at, data + at, piece, NULL) == MR_OK;
+    good = mr_object_commit(writer, NULL, digest, &size) == MR_OK && good;
+    mr_digest(data, 3 * piece, expected);
+    mine->good = good && strcmp(digest, expected) == 0 && size == 3 * piece;
+    free(data);
+    return NULL;
+}
+
+static void test_large_pieces_are_hashed_beside_the_writing(void **context)
+{
+    world *it = *context;
+    pthread_t threads[THREADS];
+    job jobs[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        jobs[i] = (job){.objects = it->objects, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, store_large, &jobs[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(jobs[i].good, 1);
+    }
+    assert_int_equal(count_unfinished(it), 0);
+}
+
 /* ---- processes ---- */
 
 static void test_many_processes_store_at_once(void **context)
@@ -430,6 +471,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_content_beyond_the_limit_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_state_folder_that_can_not_be_made, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_threads_store_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large_pieces_are_hashed_beside_the_writing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_processes_store_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leftovers_of_a_killed_process_are_removed_those_of_a_living_one_kept, set_up, tear_down),
     };
