@@ -228,8 +228,21 @@ static mr_status make_halves(mr_scaler *scaler, const AVFrame *picture, int leve
     return MR_OK;
 }
 
-static mr_status make_target(mr_scaler *scaler, target *each, const AVFrame *from, AVFrame *out)
+/* The picture of an earlier target of the same size; NULL: none was made. */
+static const AVFrame *find_made(const mr_scaler *scaler, size_t target, AVFrame *const *out)
 {
+    mr_size size = scaler->targets[target].size;
+    for (size_t i = 0; i < target; i++) {
+        if (out[i]->buf[0] && scaler->targets[i].size.width == size.width && scaler->targets[i].size.height == size.height)
+            return out[i];
+    }
+    return NULL;
+}
+
+static mr_status make_target(mr_scaler *scaler, target *each, const AVFrame *made, const AVFrame *from, AVFrame *out)
+{
+    if (made)
+        return av_frame_ref(out, made) < 0 ? no_memory(scaler) : MR_OK;
     if (!each->context)
         return av_frame_ref(out, from) < 0 ? no_memory(scaler) : MR_OK;
     if (take_buffer(&each->pool, out, each->size, scaler->format) < 0)
@@ -251,7 +264,7 @@ mr_status mr_scaler_run(mr_scaler *scaler, const AVFrame *picture, const bool *w
     for (size_t i = 0; i < scaler->count && status == MR_OK; i++) {
         target *each = &scaler->targets[i];
         if (!wanted || wanted[i])
-            status = make_target(scaler, each, each->level ? scaler->halves[each->level] : picture, out[i]);
+            status = make_target(scaler, each, find_made(scaler, i, out), each->level ? scaler->halves[each->level] : picture, out[i]);
         if (status == MR_OK && out[i]->buf[0] && av_frame_copy_props(out[i], picture) < 0)
             status = no_memory(scaler);
     }

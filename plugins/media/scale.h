@@ -21,7 +21,7 @@ mr_status mr_scaler_new(const mr_host *host, mr_task *task, const mr_size *sizes
 void mr_scaler_free(mr_scaler *scaler);
 /* Lets go of memory that waits to be used again: a picture's goes when the picture does. */
 void mr_scaler_trim(mr_scaler *scaler);
-/* Fills out[i] (clean frames) with a picture of sizes[i] for each i that is wanted (NULL: all). They may share buffers with each other and with
+/* Fills out[i] (all clean frames) with a picture of sizes[i] for each i that is wanted (NULL: all). They may share buffers with each other and with
  * picture: to be read only. */
 mr_status mr_scaler_run(mr_scaler *scaler, const AVFrame *picture, const bool *wanted, AVFrame *const *out);
 

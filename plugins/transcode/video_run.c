@@ -7,7 +7,7 @@
  * nothing is kept for them.
  *
  * Invariant: what a task makes is a function of its own inputs and params; the batch decides only about what is computed once for several.
- * The source is read on behalf of the group's last task, which is the last to be finished: its artifacts stay valid that long.
+ * The source is read on behalf of the reader, the largest rung's task, which is the last to be finished: its artifacts stay valid that long.
  */
 #include "analysis.h"
 #include "budget.h"
@@ -103,6 +103,22 @@ static mr_status add_job(group *all, const mr_batch_task *one)
     return status;
 }
 
+static double area_of(const job *each)
+{
+    return (double)each->rung.size.width * each->rung.size.height;
+}
+
+/* Of the tasks the one that is encoded last, so that others need not wait for it. */
+static const mr_batch_task *choose_reader(const group *all)
+{
+    const job *largest = NULL;
+    for (size_t i = 0; i < all->job_count; i++) {
+        if (!largest || area_of(&all->jobs[i]) > area_of(largest))
+            largest = &all->jobs[i];
+    }
+    return largest ? largest->one : all->tasks[all->task_count - 1];
+}
+
 static mr_status make_scaler(group *all)
 {
     size_t count = all->job_count + 1;
@@ -125,11 +141,10 @@ static mr_status make_scaler(group *all)
 
 static mr_status set_up(group *all)
 {
-    const mr_batch_task *last = all->tasks[all->task_count - 1];
-    uint32_t chunk_port = is_analysis(last) ? MR_ANALYSE_CHUNK : MR_VIDEO_CHUNK;
-    uint32_t source_port = is_analysis(last) ? MR_ANALYSE_SOURCE : MR_VIDEO_SOURCE;
-    all->reader = last->task;
-    all->options = picture_options(last);
+    const mr_batch_task *any = all->tasks[0];
+    uint32_t chunk_port = is_analysis(any) ? MR_ANALYSE_CHUNK : MR_VIDEO_CHUNK;
+    all->reader = any->task;
+    all->options = picture_options(any);
     mr_status status = mr_chunk_read(all->host, all->reader, all->host->input(all->reader, chunk_port, 0), &all->chunk);
     all->jobs = calloc(all->task_count, sizeof(*all->jobs));
     all->finished = calloc(all->task_count, sizeof(*all->finished));
@@ -141,8 +156,12 @@ static mr_status set_up(group *all)
         else
             status = add_job(all, all->tasks[i]);
     }
-    if (status == MR_OK)
-        status = make_scaler(all);
+    if (status != MR_OK)
+        return status;
+    const mr_batch_task *reader = choose_reader(all);
+    uint32_t source_port = is_analysis(reader) ? MR_ANALYSE_SOURCE : MR_VIDEO_SOURCE;
+    all->reader = reader->task;
+    status = make_scaler(all);
     if (status == MR_OK)
         status = mr_pictures_open(all->host, all->reader, all->host->input(all->reader, source_port, 0), &all->chunk, &all->options, &all->pictures);
     return status;
@@ -227,11 +246,6 @@ static bool analysis_is_due(const group *all)
     for (size_t i = 0; i < all->job_count; i++)
         due |= lacks_analysis(all, &all->jobs[i]);
     return due;
-}
-
-static double area_of(const job *each)
-{
-    return (double)each->rung.size.width * each->rung.size.height;
 }
 
 /* The smallest that is not made; unkept: and whose pictures are not kept. NULL: there is none. */
