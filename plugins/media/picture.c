@@ -355,7 +355,6 @@ static mr_status next_plain(void *context, AVFrame *ret_frame, int64_t *ret_numb
 {
     mr_pictures *pictures = context;
     bool changed = false;
-    av_frame_unref(ret_frame);
     if (is_behind_all(pictures))
         return MR_END;
     mr_status status = hold_due(pictures, &changed);
@@ -388,10 +387,9 @@ static mr_status next_plain(void *context, AVFrame *ret_frame, int64_t *ret_numb
 mr_status mr_pictures_next(mr_pictures *pictures, AVFrame *ret_frame, bool *ret_repeat)
 {
     int64_t number;
-    if (pictures->due >= chunk_end(pictures->chunk)) {
-        av_frame_unref(ret_frame);
+    av_frame_unref(ret_frame);
+    if (pictures->due >= chunk_end(pictures->chunk))
         return MR_END;
-    }
     mr_status status =
         pictures->line ? mr_filter_line_next(pictures->line, ret_frame, ret_repeat) : next_plain(pictures, ret_frame, &number, ret_repeat);
     if (status != MR_OK)
