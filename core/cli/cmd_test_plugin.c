@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_JSON = 0x2000, KEY_OP, KEY_META, KEY_WITH, KEY_CASES, KEY_LIBRARIES, GIVEN_MAX = 256 };
+enum { KEY_JSON = 0x2000, KEY_OP, KEY_META, KEY_WITH, KEY_CASES, GIVEN_MAX = 256 };
 
 typedef struct test_options {
     const char *file;
@@ -23,7 +23,6 @@ typedef struct test_options {
     size_t input_count;
     const char *metas[GIVEN_MAX];
     size_t meta_count;
-    bool libraries;
     bool json;
     mr_configure configure;
     mr_loaded_settings settings;
@@ -32,11 +31,11 @@ typedef struct test_options {
 static const struct argp_option options[] = {
     {"op", KEY_OP, "OP", 0, "Test only the op OP", 0},
     {"input", 'i', "PORT=FILE", 0,
-     "Give the port PORT the content of FILE, or, where it takes a JSON value, that value. May be repeated, also for one port", 0},
-    {"meta", KEY_META, "PORT=FILE", 0, "Give what --input gives PORT the metadata in FILE, a JSON object. May be repeated", 0},
+     "Give the port PORT the content of FILE, or, where it takes a JSON value, that value; PORT= gives none. May be repeated, also for one port", 0},
+    {"meta", KEY_META, "PORT=FILE", 0,
+     "Give the content that --input names for PORT the metadata in FILE, a JSON object. May be repeated, in the same order", 0},
     {"with", KEY_WITH, "MAP", 0, "Give the op these params, written as in a pipeline: '{lines: true}'", 0},
     {"cases", KEY_CASES, "FILE", 0, "Besides, check what ops make of given inputs: a YAML list of {name, op, in, with, out or fails}", 0},
-    {"libraries", KEY_LIBRARIES, NULL, 0, "Refuse memory to the libraries that came with the plugin, too", 0},
     {"json", KEY_JSON, NULL, 0, "Print one JSON object", 0},
     MR_CONFIGURE_OPTIONS,
     {0},
@@ -60,7 +59,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_META: to->metas[to->meta_count++] = given(state, "--meta", arg); return 0;
     case KEY_WITH: to->with = arg; return 0;
     case KEY_CASES: to->cases = arg; return 0;
-    case KEY_LIBRARIES: to->libraries = true; return 0;
     case KEY_JSON: to->json = true; return 0;
     case ARGP_KEY_ARG:
         if (to->file)
@@ -149,7 +147,7 @@ static void last_words(void *context)
 
 static int test(const test_options *from, mr_session *session, mr_bench *bench, mr_kit_report *report)
 {
-    const mr_bench_options bench_options = {.plugin = from->file, .settings = &from->settings.values, .with_libraries = from->libraries};
+    const mr_bench_options bench_options = {.plugin = from->file, .settings = &from->settings.values};
     if (mr_bench_open(&bench_options, session->diags, bench) != MR_OK) {
         mr_session_flush(session);
         return MR_EXIT_FAILED;

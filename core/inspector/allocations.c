@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Allocations that are counted, filled and refused. The addresses that the dynamic linker has put into the plugin for malloc() and its like are
- * replaced by ours, so only its own calls are ours: the host, and glibc for itself, go on as ever. It works alike under the sanitizers, which bring
- * allocators of their own.
+ * replaced by ours, so only its own calls are ours: the host, and libraries for themselves, go on as ever. It works alike under the sanitizers, which
+ * bring allocators of their own.
  */
 #include "inspector.h"
 
@@ -271,18 +271,15 @@ typedef struct search {
     bool found;
 } search;
 
-/* Objects come in the order in which they were loaded: a plugin's libraries are behind it. */
 static int visit(struct dl_phdr_info *info, size_t size, void *context)
 {
     search *of = context;
     (void)size;
-    Dl_info mine;
-    const bool own = strcmp(info->dlpi_name, of->plugin) == 0;
-    const bool inspector = dladdr((const void *)visit, &mine) != 0 && (ElfW(Addr))mine.dli_fbase == info->dlpi_addr;
-    if (own || (of->found && mr_inspected->with_libraries && !inspector))
-        replace_all(info);
-    of->found = of->found || own;
-    return 0;
+    if (strcmp(info->dlpi_name, of->plugin) != 0)
+        return 0;
+    replace_all(info);
+    of->found = true;
+    return 1;
 }
 
 bool mr_inspect_allocations(const char *plugin)

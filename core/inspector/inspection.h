@@ -13,8 +13,7 @@
 
 typedef struct mr_inspection {
     /* Read once, when the host starts. */
-    char plugin[4096];       /* the real path of the plugin that is inspected */
-    uint32_t with_libraries; /* allocations of the libraries that came with it are counted, and fail, too */
+    char plugin[4096]; /* the real path of the plugin that is inspected */
 
     /* Wishes. 0: none. */
     uint32_t fill;            /* what fresh memory holds, plus 1 */

@@ -11,7 +11,7 @@
 extern mr_inspection *mr_inspected; /* the shared page; NULL: this process is no task host under test */
 extern bool mr_inspecting;          /* run() is under way */
 
-/* Puts ours in the place of malloc() and its like, in what the plugin (and, where asked for, its libraries) calls. False: it has no such object. */
+/* Puts ours in the place of malloc() and its like, in what the plugin calls. False: it has no such object. */
 bool mr_inspect_allocations(const char *plugin);
 
 /* Writes a pointer where it may be read-only, as constants with addresses in them are once they are relocated. */

@@ -92,7 +92,10 @@ static mr_status open_context(mr_encoder *encoder, const mr_encode_options *opti
         encoder->parameters->video_delay = mr_encoder_delay(options);
     const AVDictionaryEntry *unknown = av_dict_get(dictionary, "", NULL, AV_DICT_IGNORE_SUFFIX);
     mr_status status = MR_OK;
-    if (error < 0) {
+    if (error == AVERROR_EXTERNAL && options->mode == MR_ENCODE_PASS_2) {
+        encoder->host->report(encoder->task, MR_SEVERITY_ERROR, NULL, NULL, "the encoder %s can't use the statistics of the analysis", name);
+        status = MR_ERR_INPUT;
+    } else if (error < 0) {
         status = mr_media_error(encoder->host, encoder->task, error, "the encoder can't be opened");
     } else if (unknown) {
         encoder->host->report(encoder->task, MR_SEVERITY_ERROR, NULL, NULL, "the encoder %s does not know its option '%s'", name, unknown->key);

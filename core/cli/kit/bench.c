@@ -53,7 +53,6 @@ static mr_status make_page(mr_bench *bench, mr_diags *diags)
     if (page == MAP_FAILED)
         return fail(diags, "can't make what is shared with the task host", errno);
     bench->page = page;
-    bench->page->with_libraries = bench->options.with_libraries;
     snprintf(bench->page->plugin, sizeof(bench->page->plugin), "%s", bench->path);
     return MR_OK;
 }

@@ -19,7 +19,7 @@ static const struct {
     const char *content; /* NULL: none */
 } samples_by_type[] = {
     {MR_TYPE_MEDIA, NULL, "media.mp4"},         {MR_TYPE_CHUNK, "chunk.json", NULL}, {MR_TYPE_SEGMENT, "segment.json", "segment.m4s"},
-    {MR_TYPE_IMAGE, "image.json", "image.png"}, {MR_TYPE_TEXT, NULL, "text.txt"},    {MR_TYPE_JSON, "json.json", NULL},
+    {MR_TYPE_IMAGE, "image.json", "image.jpg"}, {MR_TYPE_TEXT, NULL, "text.txt"},    {MR_TYPE_JSON, "json.json", NULL},
     {MR_TYPE_FILE, "file.json", "text.txt"},
 };
 
@@ -80,11 +80,8 @@ bool mr_kit_collect(mr_subject *subject, const char *samples, const char *const 
             const char *meta = given_file(metas, meta_count, port->name, k);
             if (!file && !meta)
                 break;
-            const mr_kit_item item = {.type = first_type(port),
-                                      .meta = has_content ? meta
-                                              : file      ? file
-                                                          : meta,
-                                      .content = has_content ? file : NULL};
+            const bool is_value = !has_content && !meta;
+            const mr_kit_item item = {.type = first_type(port), .meta = is_value ? file : meta, .content = is_value || !file || !*file ? NULL : file};
             if (!add(&subject->inputs, port->name, item))
                 return false;
         }

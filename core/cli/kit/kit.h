@@ -39,7 +39,6 @@ typedef struct mr_kit_inputs {
 typedef struct mr_bench_options {
     const char *plugin; /* a file */
     const mr_settings *settings;
-    bool with_libraries; /* allocations of the libraries that came with the plugin fail, too */
 } mr_bench_options;
 
 typedef struct mr_bench {
