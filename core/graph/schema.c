@@ -6,8 +6,13 @@
 #include "graph/pipeline.h"
 #include "config/params.h"
 
-#define NAME_PATTERN   "^[a-z][a-z0-9_]{0,63}$"
-#define SOURCE_PATTERN "^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_PATTERN "^[a-z][a-z0-9_]{0,63}$"
+
+enum { DEF_NAME = 96 };
 
 /* Builders below take ownership of what they are given, also on failure, and pass NULL on: one check at the end is enough. */
 static json_t *set(json_t *object, const char *key, json_t *take_value)
@@ -60,6 +65,18 @@ static json_t *named_map(const char *def, const char *help)
     return set(map, "additionalProperties", ref(def));
 }
 
+/* "source" for a port that takes all types, else a definition for these: "source_media", "sources_image_text". into has room for 96 bytes. */
+static const char *source_def(uint32_t types, bool list, char *into)
+{
+    size_t len = (size_t)snprintf(into, DEF_NAME, list ? "sources" : "source");
+    for (uint32_t bit = 1; (types & MR_TYPE_ANY) != MR_TYPE_ANY && bit < MR_TYPE_ANY; bit <<= 1) {
+        char one[80];
+        if (types & bit)
+            len += (size_t)snprintf(into + len, DEF_NAME - len, "_%s", mr_types_text(bit, one, sizeof(one)));
+    }
+    return into;
+}
+
 /* What a port may be bound to under 'in' (many: also a list), 'each' and 'for'. */
 static json_t *ports_schema(const mr_port *ports, bool fan)
 {
@@ -68,27 +85,64 @@ static json_t *ports_schema(const mr_port *ports, bool fan)
         bool many = (port->flags & (MR_PORT_MANY | MR_PORT_STREAMING)) != 0;
         char types[96];
         char help[512];
+        char def[DEF_NAME];
         if (fan && many)
             continue;
         snprintf(help, sizeof(help), "%s (%s%s)", port->help ? port->help : port->name, mr_types_text(port->types, types, sizeof(types)),
                  port->flags & MR_PORT_OPTIONAL ? ", optional" : "");
-        properties = set(properties, port->name, described(ref(many ? "sources" : "source"), help));
+        properties = set(properties, port->name, described(ref(source_def(port->types, many, def)), help));
     }
     return closed_object(properties, NULL);
+}
+
+/* A port that must be bound is, in exactly one of the ways there are. */
+static json_t *bound_rule(const mr_port *port)
+{
+    static const char *const ways[] = {"in", "each", "for"};
+    const size_t count = port->flags & (MR_PORT_MANY | MR_PORT_STREAMING) ? 1 : 3;
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < count; i++) {
+        json_t *way = json_pack("{s:{s:{s:[s]}}, s:[s]}", "properties", ways[i], "required", port->name, "required", ways[i]);
+        if (json_array_append_new(list, way) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return set(json_object(), "oneOf", list);
+}
+
+static json_t *bound_rules(const mr_port *ports)
+{
+    json_t *list = json_array();
+    for (const mr_port *port = ports; list && port && port->name; port++) {
+        if (!(port->flags & MR_PORT_OPTIONAL) && json_array_append_new(list, bound_rule(port)) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
 }
 
 static json_t *op_rule(const mr_op *op)
 {
     static const mr_param no_params[] = {MR_PARAM_END};
     json_t *properties = json_object();
+    bool streaming = false;
+    for (const mr_port *port = op->inputs; port && port->name; port++)
+        streaming |= (port->flags & MR_PORT_STREAMING) != 0;
     properties = set(properties, "in", ports_schema(op->inputs, false));
-    properties = set(properties, "each", ports_schema(op->inputs, true));
-    properties = set(properties, "for", ports_schema(op->inputs, true));
+    properties = set(properties, "each", streaming ? json_false() : ports_schema(op->inputs, true)); /* it runs once over its stream */
+    properties = set(properties, "for", streaming ? json_false() : ports_schema(op->inputs, true));
     properties = set(properties, "with", mr_params_schema(op->params ? op->params : no_params));
     bool needs_with = false;
     for (const mr_param *param = op->params; param && param->name; param++)
         needs_with |= (param->flags & MR_PARAM_REQUIRED) != 0;
     json_t *then = set(json_object(), "properties", properties);
+    json_t *bound = bound_rules(op->inputs);
+    if (json_array_size(bound) > 0)
+        then = set(then, "allOf", bound);
+    else
+        json_decref(bound);
     if (needs_with)
         then = set(then, "required", json_pack("[s]", "with"));
     json_t *rule = json_pack("{s:{s:{s:{s:s}}, s:[s]}}", "if", "properties", "op", "const", op->name, "required", "op");
@@ -195,12 +249,81 @@ static json_t *filters_schema(const mr_filter_set *filters)
     return set(defs, "filters", either);
 }
 
+/* ---- references ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static size_t count_outputs(const mr_op_set *ops)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ops->count; i++)
+        count += mr_port_count(ops->entries[i].op->outputs);
+    return count;
+}
+
+/*
+ * "inputs.NAME or NODE.PORT", where PORT is one that some op gives these types on. Which node has which op a schema can't know; that a port of that
+ * name gives nothing fitting anywhere, it can.
+ */
+static char *source_pattern(const mr_op_set *ops, uint32_t types)
+{
+    const char **names = calloc(count_outputs(ops) + 1, sizeof(*names));
+    size_t count = 0;
+    size_t len = 0;
+    char *text = NULL;
+    FILE *out = names ? open_memstream(&text, &len) : NULL;
+    for (size_t i = 0; out && i < ops->count; i++) {
+        for (const mr_port *port = ops->entries[i].op->outputs; port && port->name; port++) {
+            if (port->types & types)
+                names[count++] = port->name;
+        }
+    }
+    if (!out) {
+        free(names);
+        return NULL;
+    }
+    qsort(names, count, sizeof(*names), compare_names);
+    fputs("^(inputs\\.[a-z][a-z0-9_]*", out);
+    for (size_t i = 0, said = 0; i < count; i++) {
+        if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
+            fprintf(out, said++ == 0 ? "|[a-z][a-z0-9_]*\\.(%s" : "|%s", names[i]);
+    }
+    fputs(count ? "))$" : ")$", out);
+    const bool whole = !ferror(out);
+    free(names);
+    if (fclose(out) == 0 && whole)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* The two definitions for a port that takes these types; those that are there already stay. */
+static json_t *with_sources(json_t *defs, const mr_op_set *ops, uint32_t types)
+{
+    char one[DEF_NAME];
+    char many[DEF_NAME];
+    source_def(types, false, one);
+    source_def(types, true, many);
+    if (!defs || json_object_get(defs, one))
+        return defs;
+    char *pattern = source_pattern(ops, types);
+    json_t *source = pattern ? json_pack("{s:s, s:s, s:s}", "type", "string", "pattern", pattern, "description", "inputs.NAME or NODE.PORT") : NULL;
+    free(pattern);
+    json_t *list = json_pack("{s:s, s:i, s:i, s:o}", "type", "array", "minItems", 1, "maxItems", MR_PIPELINE_SOURCES_MAX, "items", ref(one));
+    defs = set(defs, one, source);
+    return set(defs, many, json_pack("{s:[o,o]}", "oneOf", ref(one), list));
+}
+
 static json_t *definitions(const mr_op_set *ops)
 {
-    json_t *source = json_pack("{s:s, s:s, s:s}", "type", "string", "pattern", SOURCE_PATTERN, "description", "inputs.NAME or NODE.PORT");
-    json_t *list = json_pack("{s:s, s:i, s:o}", "type", "array", "maxItems", MR_PIPELINE_SOURCES_MAX, "items", ref("source"));
-    json_t *defs = set(json_object(), "source", source);
-    defs = set(defs, "sources", json_pack("{s:[o,o]}", "oneOf", ref("source"), list));
+    json_t *defs = with_sources(json_object(), ops, MR_TYPE_ANY);
+    for (size_t i = 0; i < ops->count; i++) {
+        for (const mr_port *port = ops->entries[i].op->inputs; port && port->name; port++)
+            defs = with_sources(defs, ops, port->types);
+    }
     defs = set(defs, "duration",
                json_pack("{s:[s,s], s:s}", "type", "string", "number", "description", "a duration: 500ms, 4s, 1h30m; a bare number is seconds"));
     defs = set(defs, "input", input_schema());
@@ -222,7 +345,7 @@ char *mr_pipeline_schema(const mr_op_set *ops)
     properties = set(properties, "description", typed("string", "one sentence on what it does"));
     properties = set(properties, "inputs", named_map("input", "what it works on"));
     properties = set(properties, "params", named_map("param", "what a run may be told"));
-    properties = set(properties, "nodes", named_map("node", "the steps, in any order"));
+    properties = set(properties, "nodes", set(named_map("node", "the steps, in any order"), "minProperties", json_integer(1)));
     properties = set(properties, "outputs", named_map("source", "what a run gives back"));
     json_t *schema = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", "Millrace pipeline");
     schema = set(schema, "type", json_string("object"));

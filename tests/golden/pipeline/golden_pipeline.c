@@ -97,8 +97,14 @@ static bool check_pictures(const mr_pipeline *pipeline)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--schema") == 0) { /* of the ops that these pipelines name */
+        char *schema = mr_pipeline_schema(&test_ops);
+        const bool printed = schema && puts(schema) >= 0;
+        free(schema);
+        return printed ? 0 : 1;
+    }
     if (argc != 2 || chdir(argv[1]) != 0) {
-        fprintf(stderr, "usage: golden_pipeline FOLDER\n");
+        fprintf(stderr, "usage: golden_pipeline FOLDER | --schema\n");
         return 2;
     }
     char *text = NULL;
