@@ -172,7 +172,7 @@ static int set_text(mr_filter *filter, AVFilterContext *drawtext, const char *va
     while (filter->graph->filters[index] != drawtext)
         index++;
     snprintf(key, sizeof(key), "millrace_text_%u", index);
-    snprintf(text, sizeof(text), "%%{metadata\\:%s}", key);
+    snprintf(text, sizeof(text), "%%{metadata:%s}", key);
     const bool first = !av_dict_get(filter->texts, key, NULL, 0);
     const int error = first ? av_opt_set(drawtext, "text", text, AV_OPT_SEARCH_CHILDREN) : 0;
     return error < 0 ? error : av_dict_set(&filter->texts, key, value, 0);

@@ -332,6 +332,49 @@ static void test_steers(void **state)
     finish(&it);
 }
 
+static const char *title_chain(void *state)
+{
+    (void)state;
+    return "drawtext=text=x:fontsize=24:fontcolor=white:x=0:y=0";
+}
+
+/* Words on odd frames; what libavfilter would take for its own is written as it is. */
+static mr_status title(void *state, const mr_picture *frame, const mr_steering *to)
+{
+    (void)state;
+    return to->set(to, 0, frame->number % 2 ? "%{n}" : " ");
+}
+
+static const char *const title_settings[] = {"drawtext.text", NULL};
+static const mr_frame_filter title_filter = {FILTER("test.title"), .chain = title_chain, .settings = title_settings, .steer = title};
+
+static int bright(const AVFrame *frame)
+{
+    int count = 0;
+    for (int y = 0; y < HEIGHT; y++) {
+        for (int x = 0; x < WIDTH / 2; x++)
+            count += frame->data[0][y * frame->linesize[0] + x] > 225;
+    }
+    return count;
+}
+
+static void test_writes(void **state)
+{
+    run it = {0};
+    bool repeat;
+    (void)state;
+    add(&it, &title_filter, NULL);
+    start(&it, 0);
+    for (int number = 0; number < 6; number++) {
+        if (next(&it, &repeat) != MR_OK) {
+            print_message("drawtext is not usable here, so it was not tried: %s", it.task.messages);
+            break;
+        }
+        assert_true(number % 2 ? bright(it.frame) > 40 : bright(it.frame) == 0);
+    }
+    finish(&it);
+}
+
 static void refuses(const mr_frame_filter *filter, const char *chain, mr_status status, const char *words)
 {
     run it = {0};
@@ -376,8 +419,13 @@ static void test_lead(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_looks_around), cmocka_unit_test(test_filters_in_a_row), cmocka_unit_test(test_pictures_that_stand),
-        cmocka_unit_test(test_sizes),        cmocka_unit_test(test_steers),           cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_looks_around),
+        cmocka_unit_test(test_filters_in_a_row),
+        cmocka_unit_test(test_pictures_that_stand),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_steers),
+        cmocka_unit_test(test_writes),
+        cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_lead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
