@@ -196,7 +196,7 @@ static mr_status add_range(remux_track *track)
         last->size += range.size;
         return MR_OK;
     }
-    if (track->range_count == track->range_room) {
+    if (!track->ranges || track->range_count == track->range_room) {
         size_t room = track->range_room ? track->range_room * 2 : 64;
         mr_range *grown = reallocarray(track->ranges, room, sizeof(*grown));
         if (!grown)
