@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A stage at work: opened for the size of its pictures, and making one of them of those that it holds. See filter_line.c for the whole. */
 #include "media/filter_stage.h"
+#include "media/font.h"
 #include "media/input.h"
 
 #include <libavutil/imgutils.h>
@@ -74,8 +75,11 @@ static mr_status open_stage(mr_stage *stage, const AVFrame *like)
         stage->host->report(stage->task, MR_SEVERITY_ERROR, "filters", NULL, "the filter '%s' names no chain to steer", stage->use->filter->name);
         return MR_ERR_PARAM;
     }
+    char with_font[CHAIN_MAX];
     status = mr_filter_check(stage->host, stage->task, "filters", chain, true);
-    return status == MR_OK ? start_chain(stage, like, chain) : status;
+    if (status == MR_OK)
+        status = mr_font_chain(stage->host, stage->task, chain, with_font, sizeof(with_font));
+    return status == MR_OK ? start_chain(stage, like, with_font) : status;
 }
 
 void mr_stage_describe(const mr_stage *stage, const mr_held *held, bool planes, mr_picture *ret_picture)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* transcode.analyse: its tables. The work is in video_run.c and analyser.c. */
-#include "media/toolchain.h"
 #include "transcode.h"
 #include "video.h"
 
@@ -40,5 +39,5 @@ const mr_op mr_op_transcode_analyse = {
     .params = params_table,
     .params_size = sizeof(mr_analyse_params),
     .run = mr_video_run,
-    .toolchain = mr_media_toolchain,
+    .toolchain = mr_transcode_video_toolchain,
 };

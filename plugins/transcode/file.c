@@ -10,7 +10,6 @@
 #include "file_mux.h"
 #include "media/encode.h"
 #include "media/rate.h"
-#include "media/toolchain.h"
 #include "transcode.h"
 #include "video.h"
 
@@ -482,5 +481,5 @@ const mr_op mr_op_transcode_file = {
     .params = params,
     .params_size = sizeof(struct file_params),
     .run = run,
-    .toolchain = mr_media_toolchain,
+    .toolchain = mr_transcode_video_toolchain,
 };

@@ -15,5 +15,6 @@ extern const mr_op mr_op_transcode_file;
 
 /* What decides the bytes of encoded sound: for mr_op.toolchain. */
 const char *mr_transcode_audio_toolchain(void);
+const char *mr_transcode_video_toolchain(void); /* of pictures: steered filters write with a font */
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* transcode.video: its tables. The work is in video_run.c and rung.c. */
 #include "video.h"
-#include "media/toolchain.h"
 #include "transcode.h"
 
 const char *const mr_video_presets[] = {"ultrafast", "superfast", "veryfast", "faster",  "fast", "medium",
@@ -74,5 +73,5 @@ const mr_op mr_op_transcode_video = {
     .params = params_table,
     .params_size = sizeof(mr_video_params),
     .run = mr_video_run,
-    .toolchain = mr_media_toolchain,
+    .toolchain = mr_transcode_video_toolchain,
 };
