@@ -30,23 +30,6 @@ bool mr_module_is_name(const char *name)
 
 /* ---- which modules a text names ---- */
 
-/* Behind the comment whose "--" ends before at. */
-static size_t skip_comment(const char *text, size_t at)
-{
-    const mr_token token = mr_token_next(text, at);
-    if (token.start == at && text[at] == '[' && (token.kind == MR_TOKEN_TEXT || token.kind == MR_TOKEN_UNFINISHED))
-        return at + token.len;
-    return at + strcspn(text + at, "\n");
-}
-
-static mr_token next_token(const char *text, size_t at)
-{
-    mr_token token = mr_token_next(text, at);
-    while (token.kind == MR_TOKEN_SYMBOL && mr_token_is(text, token, "--"))
-        token = mr_token_next(text, skip_comment(text, token.start + token.len));
-    return token;
-}
-
 /* What the text says, without its quotes; false: it is no module's name. */
 static bool read_name(const char *text, mr_token token, char ret_name[MR_MODULE_NAME + 1])
 {
@@ -64,15 +47,15 @@ static bool read_name(const char *text, mr_token token, char ret_name[MR_MODULE_
 static bool next_module(const char *text, size_t *at, char ret_name[MR_MODULE_NAME + 1])
 {
     for (;;) {
-        mr_token token = next_token(text, *at);
+        mr_token token = mr_token_next_code(text, *at);
         if (token.kind == MR_TOKEN_END)
             return false;
         *at = token.start + (token.len ? token.len : 1);
         if (token.kind != MR_TOKEN_NAME || !mr_token_is(text, token, "require"))
             continue;
-        token = next_token(text, *at);
+        token = mr_token_next_code(text, *at);
         if (mr_token_is(text, token, "("))
-            token = next_token(text, token.start + token.len);
+            token = mr_token_next_code(text, token.start + token.len);
         if (read_name(text, token, ret_name)) {
             *at = token.start + token.len;
             return true;

@@ -24,6 +24,7 @@ typedef struct mr_token {
 
 /* The token at or after offset pos of text, which is NUL-terminated. */
 mr_token mr_token_next(const char *text, size_t pos);
+mr_token mr_token_next_code(const char *text, size_t pos); /* the same in a script: comments are passed over */
 bool mr_token_is(const char *text, mr_token token, const char *word);
 
 typedef struct mr_expr_part {

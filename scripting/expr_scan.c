@@ -113,3 +113,20 @@ mr_token mr_token_next(const char *text, size_t pos)
     }
     return token;
 }
+
+/* Behind the comment whose "--" ends before at. */
+static size_t skip_comment(const char *text, size_t at)
+{
+    const mr_token token = mr_token_next(text, at);
+    if (token.start == at && text[at] == '[' && (token.kind == MR_TOKEN_TEXT || token.kind == MR_TOKEN_UNFINISHED))
+        return at + token.len;
+    return at + strcspn(text + at, "\n");
+}
+
+mr_token mr_token_next_code(const char *text, size_t pos)
+{
+    mr_token token = mr_token_next(text, pos);
+    while (token.kind == MR_TOKEN_SYMBOL && mr_token_is(text, token, "--"))
+        token = mr_token_next(text, skip_comment(text, token.start + token.len));
+    return token;
+}

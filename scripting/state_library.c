@@ -13,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX  256       /* of globals and fields that a suggestion is looked for among */
-#define SORT_MAX   (1 << 24) /* items */
-#define LOADED     "mr.loaded"
-#define IS_LOADING ((void *)"") /* a light userdata that is no module's value */
+#define NAMES_MAX   256       /* of globals and fields that a suggestion is looked for among */
+#define LOOK_LEVELS 16        /* of functions whose variables are looked at, too */
+#define SORT_MAX    (1 << 24) /* items */
+#define LOADED      "mr.loaded"
+#define IS_LOADING  ((void *)"") /* a light userdata that is no module's value */
 
 /* ---- keys in order ---- */
 
@@ -351,11 +352,37 @@ static int require_module(lua_State *lua)
     return 1;
 }
 
-/* The text keys of the table at index, for a suggestion. They live as long as it does. */
-static const char *nearest_key(lua_State *lua, int index, const char *word)
+/* Local variables of the functions that are running: what was meant may be one of them, though of a caller. */
+static size_t add_locals(lua_State *lua, const char **names)
+{
+    size_t count = 0;
+    lua_Debug debug;
+    for (int level = 1; level <= LOOK_LEVELS && lua_getstack(lua, level, &debug); level++) {
+        for (int i = 1; count < NAMES_MAX; i++, lua_pop(lua, 1)) {
+            const char *name = lua_getlocal(lua, &debug, i);
+            if (!name)
+                break;
+            if (name[0] != '(') /* what Lua keeps for itself */
+                names[count++] = name;
+        }
+        lua_getinfo(lua, "f", &debug);
+        for (int i = 1; count < NAMES_MAX && !lua_iscfunction(lua, -1); i++, lua_pop(lua, 1)) {
+            const char *name = lua_getupvalue(lua, -1, i);
+            if (!name)
+                break;
+            if (strcmp(name, "_ENV") != 0)
+                names[count++] = name;
+        }
+        lua_pop(lua, 1);
+    }
+    return count;
+}
+
+/* The text keys of the table at index, and locals, for a suggestion. They live as long as it does. */
+static const char *nearest_key(lua_State *lua, int index, const char *word, bool locals)
 {
     const char *names[NAMES_MAX];
-    size_t count = 0;
+    size_t count = locals ? add_locals(lua, names) : 0;
     lua_pushnil(lua);
     while (lua_next(lua, index)) {
         lua_pop(lua, 1);
@@ -375,7 +402,7 @@ static int unknown_name(lua_State *lua)
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
         if (strcmp(name, absent[i]) == 0)
             return luaL_error(lua, "scripts have no '%s'", name);
-    const char *near = nearest_key(lua, 1, name);
+    const char *near = nearest_key(lua, 1, name, true);
     return near ? luaL_error(lua, "there is no variable '%s'; did you mean '%s'?", name, near)
                 : luaL_error(lua, "there is no variable '%s'; one that may be missing is looked up with rawget(_G, name)", name);
 }
@@ -386,7 +413,7 @@ static int unknown_field(lua_State *lua)
     const char *what = lua_tostring(lua, lua_upvalueindex(1));
     if (lua_type(lua, 2) != LUA_TSTRING)
         return 0;
-    const char *near = nearest_key(lua, 1, lua_tostring(lua, 2));
+    const char *near = nearest_key(lua, 1, lua_tostring(lua, 2), false);
     return near ? luaL_error(lua, "%s has no '%s'; did you mean '%s'?", what, lua_tostring(lua, 2), near)
                 : luaL_error(lua, "%s has no '%s'", what, lua_tostring(lua, 2));
 }

@@ -41,6 +41,9 @@ void mr_read_bool(mr_check *check, const mr_value *map, const char *key, const c
 void mr_read_int(mr_check *check, const mr_value *map, const char *key, const char *what, int64_t min, int64_t max, int64_t *ret_value);
 void mr_read_duration(mr_check *check, const mr_value *map, const char *key, const char *what, int64_t max_us, int64_t *ret_us);
 void mr_read_choice(mr_check *check, const mr_value *map, const char *key, const char *what, const char *const *choices, int *ret_index);
+/* In Lua, where in and for are words of the language, these keys are called 'from' and 'cross'. */
+bool mr_is_lua(const mr_check *check);
+const char *mr_key_word(const mr_check *check, const char *key);
 /* A hint: "did you mean …?", or else what there is. */
 void mr_hint_names(mr_check *check, const char *word, const char *const *names, size_t count, const char *lead);
 const char *mr_join(mr_arena *arena, const char *const *names, size_t count, size_t most);

@@ -35,6 +35,19 @@ const char *mr_join(mr_arena *arena, const char *const *names, size_t count, siz
     return text ? text : "";
 }
 
+bool mr_is_lua(const mr_check *check)
+{
+    const size_t len = strlen(check->pipeline->file);
+    return len > 4 && strcmp(check->pipeline->file + len - 4, ".lua") == 0;
+}
+
+const char *mr_key_word(const mr_check *check, const char *key)
+{
+    if (!mr_is_lua(check))
+        return key;
+    return strcmp(key, "in") == 0 ? "from" : strcmp(key, "for") == 0 ? "cross" : key;
+}
+
 void mr_hint_names(mr_check *check, const char *word, const char *const *names, size_t count, const char *lead)
 {
     const char *near = mr_nearest(word, names, count);

@@ -212,8 +212,9 @@ static void check_edge(binder *b, const mr_port *port, mr_bind_how how, const mr
     if (!many && !key)
         return;
     mr_fail(check, "stream-to-one", source->span, "port '%s' of op '%s' takes one artifact, but '%s' is a stream%s", port->name, b->node->op->name,
-            text, many ? "" : mr_check_text(check, ", since node '%s' has '%s'", check->nodes[source->index].name, key));
-    mr_hint(check->diags, "bind it under 'each' (a task per item, in step with other 'each' streams) or 'for' (a task per combination)");
+            text, many ? "" : mr_check_text(check, ", since node '%s' has '%s'", check->nodes[source->index].name, mr_key_word(check, key)));
+    mr_hint(check->diags, "bind it under 'each' (a task per item, in step with other 'each' streams) or '%s' (a task per combination)",
+            mr_key_word(check, "for"));
 }
 
 static void unknown_port(binder *b, const mr_entry *entry)
@@ -246,9 +247,10 @@ static void bind_port(binder *b, const mr_entry *entry, mr_bind_how how, const c
     size_t count = list ? value->list.count : 1;
     if (port && list && (how != MR_BIND_IN || !(port->flags & (MR_PORT_MANY | MR_PORT_STREAMING)))) {
         mr_fail(check, "bad-source", value->span, "port '%s' under '%s' takes one source, not a list", entry->key, key);
-        mr_hint(check->diags, "%s",
-                how != MR_BIND_IN ? "a list of sources is only possible under 'in'"
-                                  : "the port takes one artifact; only ports that take a whole stream take several sources");
+        if (how != MR_BIND_IN)
+            mr_hint(check->diags, "a list of sources is only possible under '%s'", mr_key_word(check, "in"));
+        else
+            mr_hint(check->diags, "the port takes one artifact; only ports that take a whole stream take several sources");
         port = NULL;
     }
     if (count > MR_PIPELINE_SOURCES_MAX) {
@@ -285,7 +287,7 @@ static bool check_fan(binder *b, const mr_entry *entry, const mr_port *port, con
                 key);
     else
         return true;
-    mr_hint(b->check->diags, "bind it under 'in'");
+    mr_hint(b->check->diags, "bind it under '%s'", mr_key_word(b->check, "in"));
     return false;
 }
 
@@ -334,16 +336,17 @@ static void sort_bindings(mr_binding *bindings, size_t count)
 static void bind_map(binder *b, const char *key, mr_bind_how how)
 {
     const mr_value *map = mr_value_get(b->map, key);
+    const char *word = mr_key_word(b->check, key);
     size_t first = b->node->binding_count;
     if (!map)
         return;
-    if (!mr_check_map(b->check, map, mr_check_text(b->check, "'%s' of node '%s'", key, b->node->name))) {
-        mr_hint(b->check->diags, "write %s: {PORT: SOURCE}", key);
+    if (!mr_check_map(b->check, map, mr_check_text(b->check, "'%s' of node '%s'", word, b->node->name))) {
+        mr_hint(b->check->diags, mr_is_lua(b->check) ? "write %s = {PORT = STREAM}" : "write %s: {PORT: SOURCE}", word);
         memset(b->meant, true, b->port_count); /* which ports were meant is not known */
         return;
     }
     for (size_t i = 0; i < map->map.count; i++)
-        bind_entry(b, &map->map.entries[i], how, key);
+        bind_entry(b, &map->map.entries[i], how, word);
     if (how != MR_BIND_FOR && b->bindings)
         sort_bindings(b->bindings + first, b->node->binding_count - first);
 }
@@ -362,10 +365,14 @@ static void hint_missing(mr_check *check, uint32_t index, const mr_port *port)
         if (check->inputs[i].type & port->types)
             found = mr_check_text(check, "inputs.%s", check->inputs[i].name);
     char types[96];
-    if (found)
+    if (found && mr_is_lua(check))
+        mr_hint(check->diags, "bind it under 'from', for example from = {%s = %s}", port->name,
+                strncmp(found, "inputs.", 7) == 0 ? found + 7 : found);
+    else if (found)
         mr_hint(check->diags, "bind it under 'in', for example in: {%s: %s}", port->name, found);
     else
-        mr_hint(check->diags, "it takes %s: bind it under 'in', 'each' or 'for'", mr_types_text(port->types, types, sizeof(types)));
+        mr_hint(check->diags, "it takes %s: bind it under '%s', 'each' or '%s'", mr_types_text(port->types, types, sizeof(types)),
+                mr_key_word(check, "in"), mr_key_word(check, "for"));
 }
 
 static void check_missing(binder *b)

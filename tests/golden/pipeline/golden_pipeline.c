@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One case of the pipeline language: golden_pipeline FOLDER. The folder holds pipeline.yaml, and what must come of it:
+ * One case of the pipeline language: golden_pipeline FOLDER. The folder holds pipeline.yaml or pipeline.lua, and what must come of it:
  *   expected.txt              diagnostics, then "ok" or the number of errors; with given.txt also every node's params
  *   given.txt (optional)      NAME=VALUE lines, as after --param
  *   graph.txt .dot .mmd .svg  (optional) the pictures
@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "config/params.h"
 #include "graph/print.h"
+#include "scripting/pipeline.h"
 #include "test_ops.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -95,6 +96,28 @@ static bool check_pictures(const mr_pipeline *pipeline)
     return good;
 }
 
+/* A script is run here, in this process: those of the cases come to their end. */
+static mr_status load(mr_arena *arena, mr_diags *diags, const mr_pipeline **ret_pipeline)
+{
+    const mr_bundle *bundle = NULL;
+    const mr_value *root = NULL;
+    mr_autojson json_t *description = NULL;
+    if (access("pipeline.lua", F_OK) != 0)
+        return mr_pipeline_load(arena, "pipeline.yaml", &test_ops, diags, ret_pipeline);
+    mr_status status = mr_bundle_read(arena, "pipeline.lua", (mr_span){0}, diags, &bundle);
+    if (status == MR_OK)
+        status = mr_script_pipeline_describe(bundle, 0, diags, &description);
+    if (status == MR_OK)
+        status = mr_script_pipeline_tree(arena, bundle, description, &root);
+    if (status == MR_OK)
+        status = mr_pipeline_check(arena, "pipeline.lua", root, &test_ops, diags, ret_pipeline);
+    if (status == MR_OK && mr_diags_errors(diags) > 0) {
+        *ret_pipeline = NULL;
+        status = MR_ERR_PARAM;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--schema") == 0) { /* of the ops that these pipelines name */
@@ -113,7 +136,7 @@ int main(int argc, char **argv)
     mr_arena *arena = mr_arena_new(0);
     mr_diags *diags = mr_diags_new();
     FILE *out = open_memstream(&text, &len);
-    mr_status status = mr_pipeline_load(arena, "pipeline.yaml", &test_ops, diags, &pipeline);
+    mr_status status = load(arena, diags, &pipeline);
     if (status == MR_OK && access("given.txt", F_OK) == 0)
         bind_given(arena, pipeline, diags, out);
     mr_diags_print(diags, out, false);
