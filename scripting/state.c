@@ -76,6 +76,8 @@ static void look_at_limits(lua_State *lua, lua_Debug *debug)
     lua_sethook(lua, look_at_limits, LUA_MASKCOUNT, 1);
     if (script->ends == MR_ERR_CANCELLED)
         luaL_error(lua, "it was cancelled");
+    if (script->ends != MR_ERR_LIMIT)
+        luaL_error(lua, "it goes on where it has failed");
     char limit[32];
     mr_duration_text(script->options.time_us, limit, sizeof(limit));
     luaL_error(lua, "it takes more than %s of processor time", limit);
@@ -246,7 +248,7 @@ static mr_status failed(mr_script *script, int result, mr_diags *diags)
 {
     lua_State *lua = script->lua;
     char text[128];
-    mr_status status = script->ends != MR_OK ? script->ends : script->raised != MR_OK ? script->raised : MR_ERR_PARAM;
+    mr_status status = script->ends != MR_OK ? script->ends : MR_ERR_PARAM;
     if (result == LUA_ERRMEM && !script->refused) {
         lua_pop(lua, 1);
         return MR_ERR_NOMEM;
@@ -267,7 +269,8 @@ static mr_status failed(mr_script *script, int result, mr_diags *diags)
 
 int mr_script_raise(lua_State *lua, mr_status status)
 {
-    mr_script_of(lua)->raised = status;
+    mr_script_of(lua)->ends = status;
+    lua_sethook(lua, look_at_limits, LUA_MASKCOUNT, 1);
     luaL_where(lua, 1);
     lua_insert(lua, -2);
     lua_concat(lua, 2);
@@ -282,7 +285,6 @@ mr_status mr_script_call(mr_script *script, int args, int results, mr_diags *dia
     const int at = lua_gettop(lua) - args; /* of the function */
     script->refused = false;
     script->ends = MR_OK;
-    script->raised = MR_OK;
     script->frame_count = 0;
     script->began_us = mr_thread_cpu_us();
     lua_pushcfunction(lua, on_error);
@@ -297,7 +299,7 @@ mr_status mr_script_call(mr_script *script, int args, int results, mr_diags *dia
         return MR_OK;
     /* It caught the error that was to end it, as its last act. */
     lua_settop(lua, at - 1);
-    lua_pushstring(lua, script->ends == MR_ERR_LIMIT ? "it goes on where a limit has ended it" : "it was cancelled");
+    lua_pushstring(lua, script->ends == MR_ERR_CANCELLED ? "it was cancelled" : "it goes on where it has failed");
     return failed(script, LUA_ERRRUN, diags);
 }
 
@@ -317,9 +319,25 @@ mr_status mr_script_run(mr_script *script, int results, mr_diags *diags)
 
 /* ---- JSON ---- */
 
-void mr_script_push_json(lua_State *lua, const json_t *value)
+/* Protected, so that the reference is given up whatever happens. */
+static int push_json(lua_State *lua)
 {
-    mr_lua_push_json(lua, value);
+    mr_lua_push_json(lua, lua_touserdata(lua, 1));
+    return 1;
+}
+
+void mr_script_take_json(lua_State *lua, json_t *take_value)
+{
+    if (!lua_checkstack(lua, 2)) {
+        json_decref(take_value);
+        luaL_error(lua, "nested too deeply");
+    }
+    lua_pushcfunction(lua, push_json);
+    lua_pushlightuserdata(lua, take_value);
+    const int result = lua_pcall(lua, 1, 1, 0);
+    json_decref(take_value);
+    if (result != LUA_OK)
+        lua_error(lua);
 }
 
 json_t *mr_script_read_json(lua_State *lua, int index, size_t max, const char **ret_why)

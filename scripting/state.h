@@ -51,12 +51,12 @@ bool mr_script_define(mr_script *script, const char *name, lua_CFunction functio
 mr_status mr_script_run(mr_script *script, int results, mr_diags *diags);
 /*
  * Calls the function below the args at the top of the stack; the results replace both, an error leaves neither. MR_ERR_LIMIT: over a limit;
- * MR_ERR_CANCELLED; MR_ERR_NOMEM; MR_ERR_PARAM: it raised an error, which diags have with its line and, as notes, the calls that led there; or the
- * status of mr_script_raise().
+ * MR_ERR_CANCELLED; MR_ERR_NOMEM; MR_ERR_PARAM: it raised an error, which diags have with its line and, as notes, the calls that led there;
+ * or the status of mr_script_raise().
  */
 mr_status mr_script_call(mr_script *script, int args, int results, mr_diags *diags);
 
-/* For C functions: ends the call with this status and the message at the top of the stack, at the line of the script that called. Never returns. */
+/* For C functions: ends the call with this status, whatever the script catches, and the message at the top of the stack. Never returns. */
 int mr_script_raise(lua_State *lua, mr_status status);
 /*
  * For C functions, where a table takes fields of these names only (NULL-terminated): another one is an error with a suggestion. what names the table:
@@ -66,8 +66,8 @@ void mr_script_check_fields(lua_State *lua, int index, const char *what, const c
 /* The line of the script that is running in the caller of the C function; line 0: none. */
 mr_span mr_script_here(lua_State *lua, int level);
 
-/* Pushes value; null is nil. May raise. */
-void mr_script_push_json(lua_State *lua, const json_t *value);
+/* Pushes value, and gives up the reference; null is nil. May raise. */
+void mr_script_take_json(lua_State *lua, json_t *take_value);
 /* The value at index as JSON, of at most max bytes. New reference; NULL: *ret_why says why not. Raises nothing. */
 json_t *mr_script_read_json(lua_State *lua, int index, size_t max, const char **ret_why);
 

@@ -17,7 +17,6 @@ struct mr_script {
     bool refused;     /* memory, since the call began */
     int64_t began_us; /* the call, in processor time of its thread */
     mr_status ends;   /* not MR_OK: whatever it does, the call ends with this */
-    mr_status raised; /* by mr_script_raise() */
     mr_script_frame frames[MR_SCRIPT_FRAMES];
     size_t frame_count;
 };

@@ -42,8 +42,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int check_all(const check_options *from, mr_session *session)
 {
     const mr_pipeline *pipeline;
-    for (size_t i = 0; i < from->count; i++)
-        mr_pipeline_load(session->arena, mr_find_pipeline(session, from->files[i]), mr_session_ops(session), session->diags, &pipeline);
+    for (size_t i = 0; i < from->count; i++) {
+        mr_session_pipeline(session, mr_find_pipeline(session, from->files[i]), NULL, 0, &pipeline);
+        mr_session_forget_scripts(session);
+    }
     size_t errors = mr_diags_errors(session->diags);
     size_t warnings = mr_diags_warnings(session->diags);
     if (from->json) {

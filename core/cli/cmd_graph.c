@@ -58,7 +58,7 @@ static int run(const mr_verb *verb, int argc, char **argv)
     if (!mr_session_open(&session))
         return MR_EXIT_FAILED;
     const char *file = mr_find_pipeline(&session, parsed.pipeline);
-    mr_status status = mr_pipeline_load(session.arena, file, mr_session_ops(&session), session.diags, &pipeline);
+    mr_status status = mr_session_pipeline(&session, file, NULL, 0, &pipeline);
     mr_session_flush(&session);
     int code = MR_EXIT_USAGE;
     if (status == MR_OK)

@@ -76,6 +76,7 @@ static void print_reason(const json_t *reason)
         {"toolchain", "the toolchain", true},
         {"op", "the op", true},
         {"input", "what comes in through", true},
+        {"script", "the script of the op has changed", false},
         {"new", "not made before", false},
         {"gone", "its result is gone from the state folder", false},
         {"effect", "acts on the world: always runs", false},

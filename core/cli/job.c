@@ -173,7 +173,7 @@ static mr_status read_pipeline(mr_job *job, mr_session *session, const mr_pipeli
         if (!job->text)
             return MR_ERR_NOMEM;
     }
-    return mr_pipeline_read(session->arena, job->file, job->text, job->text_len, mr_session_ops(session), session->diags, ret_pipeline);
+    return mr_session_pipeline(session, job->file, job->text, job->text_len, ret_pipeline);
 }
 
 int mr_job_load(mr_job *job, mr_session *session)

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "config/yaml.h"
 #include "runtime/engine.h"
 
 #include <limits.h>
@@ -33,6 +34,7 @@ bool mr_session_open(mr_session *session)
     session->plugins = mr_plugins_load(mr_engine_host(), session->diags);
     if (!session->plugins)
         return open_failed(session);
+    session->plugin_count = mr_plugins_count(session->plugins);
     mr_session_flush(session);
     return true;
 }
@@ -69,6 +71,44 @@ const char *mr_program_dir(mr_arena *arena)
     path[len] = '\0';
     char *slash = strrchr(path, '/');
     return slash && slash != path ? mr_arena_copy(arena, path, (size_t)(slash - path)) : NULL;
+}
+
+/* A path is taken from the folder of the pipeline. Mistakes are in the session's diags; the pipeline is checked all the same, to find the others. */
+static mr_status load_scripts(mr_session *session, const char *file, const mr_value *root)
+{
+    const mr_value *scripts[MR_PIPELINE_SCRIPTS_MAX];
+    const size_t count = mr_pipeline_scripts(root, scripts);
+    const char *slash = strrchr(file, '/');
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < count; i++) {
+        const char *path = mr_arena_printf(session->arena, "%.*s%s", slash ? (int)(slash - file + 1) : 0, file, scripts[i]->text);
+        mr_status one = path ? mr_plugins_add_script(session->plugins, path, scripts[i]->span, session->diags) : MR_ERR_NOMEM;
+        status = status == MR_OK ? one : status;
+    }
+    mr_plugins_end_reading(session->plugins);
+    return status;
+}
+
+mr_status mr_session_pipeline(mr_session *session, const char *file, const char *text, size_t len, const mr_pipeline **ret_pipeline)
+{
+    const mr_value *root = NULL;
+    mr_autofree char *own = NULL;
+    mr_status status = text ? MR_OK : mr_file_read(file, mr_yaml_limits_default.bytes, &own, &len, session->diags);
+    *ret_pipeline = NULL;
+    if (status == MR_OK)
+        status = mr_yaml_read(session->arena, file, text ? text : own, len, &mr_yaml_limits_default, session->diags, &root);
+    if (status != MR_OK)
+        return status;
+    mr_status scripts = load_scripts(session, file, root);
+    status = mr_pipeline_check(session->arena, file, root, mr_session_ops(session), session->diags, ret_pipeline);
+    if (scripts != MR_OK)
+        *ret_pipeline = NULL;
+    return status == MR_OK ? scripts : status;
+}
+
+void mr_session_forget_scripts(mr_session *session)
+{
+    mr_plugins_forget(session->plugins, session->plugin_count);
 }
 
 static const char *if_readable(const char *path)

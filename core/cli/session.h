@@ -12,6 +12,7 @@ typedef struct mr_session {
     mr_arena *arena;
     mr_diags *diags;
     mr_plugins *plugins;
+    size_t plugin_count; /* without the scripts that pipelines name */
 } mr_session;
 
 /* Loads the plugins; what is wrong with some of them goes to stderr. False (and said so) when memory is short. */
@@ -29,6 +30,14 @@ void mr_session_flush(mr_session *session);
  * found nowhere is given back as it is, so that reading it says why.
  */
 const char *mr_find_pipeline(mr_session *session, const char *name);
+
+/*
+ * A pipeline as a verb finds it: read, the scripts that it names loaded, and checked. text NULL: it is read from file. The scripts stay loaded with
+ * the session; what else they were is forgotten when mr_session_forget_scripts() is called between two pipelines that have nothing to do with
+ * each other.
+ */
+mr_status mr_session_pipeline(mr_session *session, const char *file, const char *text, size_t len, const mr_pipeline **ret_pipeline);
+void mr_session_forget_scripts(mr_session *session);
 
 /* What comes with Millrace for plugin authors, "samples" or "plugin", in share/millrace/kit. In the arena; NULL: it is not there. */
 const char *mr_find_kit(mr_session *session, const char *name);

@@ -7,6 +7,12 @@
 
 static const char *const type_names[] = {"media", "chunk", "segment", "image", "text", "json", "file", NULL};
 
+static bool has_ending(const char *text, const char *end)
+{
+    const size_t len = strlen(text);
+    return len > strlen(end) && strcmp(text + len - strlen(end), end) == 0;
+}
+
 static void read_input(mr_check *check, const mr_entry *entry, mr_pipeline_input *input)
 {
     static const char *const keys[] = {"type", "help", "required", "many", NULL};
@@ -95,13 +101,47 @@ out:
     mr_expr_vm_free(vm);
 }
 
+/* Their ops are in the set already: whoever read the pipeline has loaded them (mr_pipeline_scripts). */
+static void check_scripts(mr_check *check, const mr_value *list)
+{
+    if (!list)
+        return;
+    if (list->type != MR_VALUE_LIST) {
+        mr_fail(check, "wrong-type", list->span, "'scripts' takes a list of files, not %s", mr_value_type_name(list->type));
+        mr_hint(check->diags, "write scripts: [ops/captions.lua]");
+        return;
+    }
+    if (list->list.count > MR_PIPELINE_SCRIPTS_MAX)
+        mr_fail(check, "limit", list->span, "%zu scripts are more than the %d that a pipeline may have", list->list.count, MR_PIPELINE_SCRIPTS_MAX);
+    for (size_t i = 0; i < list->list.count; i++) {
+        const mr_value *one = list->list.items[i];
+        if (one->type != MR_VALUE_TEXT || !mr_path_is_plain(one->text) || !has_ending(one->text, ".lua")) {
+            mr_fail(check, "script-path", one->span, "'%s' is not a script's path", one->text ? one->text : mr_value_type_name(one->type));
+            mr_hint(check->diags, "a file that ends in .lua, from the pipeline's folder down: ops/captions.lua");
+        }
+    }
+}
+
+size_t mr_pipeline_scripts(const mr_value *root, const mr_value *ret_scripts[MR_PIPELINE_SCRIPTS_MAX])
+{
+    size_t count = 0;
+    const mr_value *list = mr_value_get(root, "scripts");
+    for (size_t i = 0; list && list->type == MR_VALUE_LIST && i < list->list.count && i < MR_PIPELINE_SCRIPTS_MAX; i++) {
+        const mr_value *one = list->list.items[i];
+        if (one->type == MR_VALUE_TEXT && mr_path_is_plain(one->text) && has_ending(one->text, ".lua"))
+            ret_scripts[count++] = one;
+    }
+    return count;
+}
+
 static void check_root(mr_check *check, const mr_value *root)
 {
-    static const char *const keys[] = {"millrace", "name", "description", "inputs", "params", "nodes", "outputs", NULL};
+    static const char *const keys[] = {"millrace", "name", "description", "scripts", "inputs", "params", "nodes", "outputs", NULL};
     mr_check_keys(check, root, "a pipeline", keys);
     check_version(check, root);
     mr_read_text(check, root, "name", "the pipeline", &check->pipeline->name);
     mr_read_text(check, root, "description", "the pipeline", &check->pipeline->description);
+    check_scripts(check, mr_value_get(root, "scripts"));
     check_inputs(check, mr_value_get(root, "inputs"));
     mr_check_params(check, mr_value_get(root, "params"));
     const mr_value *nodes = mr_value_get(root, "nodes");
@@ -145,7 +185,7 @@ mr_status mr_pipeline_check(mr_arena *arena, const char *file, const mr_value *r
             mr_fail(&check, "wrong-type", root->span, "the pipeline is empty");
         else
             mr_fail(&check, "wrong-type", root->span, "a pipeline is a map, not %s", mr_value_type_name(root->type));
-        mr_hint(diags, "its keys are: millrace, name, description, inputs, params, nodes, outputs");
+        mr_hint(diags, "its keys are: millrace, name, description, scripts, inputs, params, nodes, outputs");
         return MR_ERR_PARAM;
     }
     check_root(&check, root);

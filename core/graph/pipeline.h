@@ -17,8 +17,9 @@
 
 enum { /* limits of one pipeline */
        MR_PIPELINE_NODES_MAX = 1000,
-       MR_PIPELINE_NAMES_MAX = 64,    /* inputs; params; outputs */
-       MR_PIPELINE_SOURCES_MAX = 64,  /* sources of one port */
+       MR_PIPELINE_NAMES_MAX = 64,   /* inputs; params; outputs */
+       MR_PIPELINE_SOURCES_MAX = 64, /* sources of one port */
+       MR_PIPELINE_SCRIPTS_MAX = 16,
        MR_PIPELINE_NAME_MAX = 64,     /* bytes of a name */
        MR_PIPELINE_HELP_MAX = 2000,   /* bytes of a help line or description */
        MR_PIPELINE_GIVEN_MAX = 65536, /* bytes of a param given on the command line */
@@ -77,7 +78,7 @@ typedef struct mr_node {
     const mr_op *op;
     const char *plugin;
     const mr_filter_set *filters; /* that its params may name */
-    const mr_binding *bindings; /* in port order within how: each …, for … (as written), in … */
+    const mr_binding *bindings;   /* in port order within how: each …, for … (as written), in … */
     size_t binding_count;
     const mr_value *with;      /* the map as written; NULL: none */
     const mr_node_expr *exprs; /* sorted by the address of value */
@@ -122,6 +123,8 @@ struct mr_pipeline {
  */
 mr_status mr_pipeline_check(mr_arena *arena, const char *file, const mr_value *root, const mr_op_set *ops, mr_diags *diags,
                             const mr_pipeline **ret_pipeline);
+/* The scripts that a pipeline names, as far as they are paths: their ops belong in the set before it is checked. */
+size_t mr_pipeline_scripts(const mr_value *root, const mr_value *ret_scripts[MR_PIPELINE_SCRIPTS_MAX]);
 /* Reads the text of the file path (for messages), then the above. */
 mr_status mr_pipeline_read(mr_arena *arena, const char *path, const char *text, size_t len, const mr_op_set *ops, mr_diags *diags,
                            const mr_pipeline **ret_pipeline);

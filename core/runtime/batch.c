@@ -276,6 +276,8 @@ static void run_in_host(mr_engine *engine, mr_task *const *tasks, const uint32_t
         task->cpu_us = outcome.cpu_us / left;
         if (outcome.lost && atomic_load(&task->cancel))
             status = MR_ERR_CANCELLED;
+        else if (outcome.lost && outcome.stuck)
+            status = MR_ERR_LIMIT;
         else if (outcome.lost)
             status = whole->count == 1 ? count_strike(task, &outcome) : MR_ERR_UNAVAILABLE;
         mr_task_conclude(task, status);
@@ -303,13 +305,15 @@ static void run_here(mr_task *const *tasks, const uint32_t *slots, uint32_t coun
     }
 }
 
-/* Pure ops run in a task host; those that act on the world need it, and run here. */
+/* Pure ops run in a task host; those that act on the world need it, and run here. Ops in Lua must be where they can be killed, sandbox or not. */
 static void run_selected(mr_engine *engine, mr_task *const *tasks, uint32_t count)
 {
     uint32_t slots[MR_MAX_BATCH];
     for (uint32_t i = 0; i < count; i++)
         slots[i] = tasks[i]->batch_slot;
-    if (engine->hosts && !(tasks[0]->node->node->op->flags & MR_OP_EFFECT))
+    const mr_op *op = tasks[0]->node->node->op;
+    const bool away = engine->settings.sandbox != MR_SANDBOX_OFF || mr_ops_bundle(op);
+    if (engine->hosts && away && !(op->flags & MR_OP_EFFECT))
         run_in_host(engine, tasks, slots, count);
     else
         run_here(tasks, slots, count);

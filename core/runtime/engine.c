@@ -174,11 +174,19 @@ static mr_status start_threads(mr_engine *engine, mr_diags *diags)
     return MR_ERR_LIMIT;
 }
 
+static bool any_script(const mr_plugins *plugins)
+{
+    for (size_t i = 0; i < mr_plugins_count(plugins); i++)
+        if (mr_plugins_get(plugins, i)->bundle)
+            return true;
+    return false;
+}
+
 /* Where the kernel lacks something this is said once, or is the end of it. */
 static mr_status start_hosts(mr_engine *engine, const mr_engine_options *options, mr_diags *diags)
 {
     char text[128];
-    if (engine->settings.sandbox == MR_SANDBOX_OFF || !options->plugins)
+    if (!options->plugins || (engine->settings.sandbox == MR_SANDBOX_OFF && !any_script(options->plugins)))
         return MR_OK;
     const uint32_t missing = mr_sandbox_missing();
     mr_sandbox_missing_text(missing, text, sizeof(text));

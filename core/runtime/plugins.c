@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "runtime/plugins_check.h"
+#include "runtime/plugins_internal.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -30,13 +31,13 @@
 #define WHY_SIZE        256
 #define PLUGIN_SIZE_1_0 ((uint32_t)(offsetof(mr_plugin, load) + sizeof(((mr_plugin *)0)->load)))
 
-struct mr_plugins {
-    mr_loaded_plugin *loaded;
-    size_t count;
-    mr_op_set ops;
-};
-
 static const mr_span nowhere;
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t len = strlen(text);
+    return len > strlen(end) && strcmp(text + len - strlen(end), end) == 0;
+}
 
 static mr_status no_memory(mr_diags *diags)
 {
@@ -116,8 +117,20 @@ static mr_status check_abi(const mr_plugin *entry, const char *path, mr_diags *d
     return MR_OK;
 }
 
+/* Where a mistake in the tables of a script is told: at the op that the message names. */
+static mr_span place_of(const mr_plugin *entry, const char *message)
+{
+    char quoted[MR_PLUGIN_NAME_MAX * 2 + 8];
+    for (size_t i = 0; entry->ops && entry->ops[i]; i++) {
+        snprintf(quoted, sizeof(quoted), "'%s'", entry->ops[i]->name);
+        if (strstr(message, quoted))
+            return mr_ops_span(entry->ops[i]);
+    }
+    return entry->ops && entry->ops[0] ? mr_ops_span(entry->ops[0]) : nowhere;
+}
+
 /* All that is wrong with the tables, as one diagnostic: the first mistake, with the others as notes. */
-static mr_status check_tables(const mr_plugin *entry, const char *path, mr_diags *diags)
+static mr_status check_tables(const mr_plugin *entry, const char *path, bool script, mr_diags *diags)
 {
     mr_diags *found = mr_diags_new();
     if (!found)
@@ -125,11 +138,12 @@ static mr_status check_tables(const mr_plugin *entry, const char *path, mr_diags
     mr_status status = mr_plugin_check(entry, found);
     bool first = true;
     for (const mr_diag *diag = mr_diags_first(found); status != MR_OK && diag; diag = diag->next) {
+        const mr_span span = script ? place_of(entry, diag->message) : nowhere;
         if (!first) {
-            mr_note(diags, nowhere, "%s", diag->message);
+            mr_note(diags, span, "%s", diag->message);
             continue;
         }
-        mr_error(diags, "plugin-table", nowhere, "plugin '%s' is refused: %s", path, diag->message);
+        mr_error(diags, "plugin-table", span, script ? "script '%s' is refused: %s" : "plugin '%s' is refused: %s", path, diag->message);
         if (diag->hint)
             mr_hint(diags, "%s", diag->hint);
         first = false;
@@ -258,7 +272,7 @@ static bool extend_filters(mr_filter_set *set, const mr_plugin *entry, const cha
     return true;
 }
 
-static mr_status keep(mr_plugins *plugins, const mr_plugin *entry, const char *path, mr_diags *diags)
+static mr_status keep(mr_plugins *plugins, const mr_plugin *entry, const char *path, const mr_bundle *bundle, mr_arena *arena, mr_diags *diags)
 {
     mr_op_set ops = plugins->ops;
     char *path_copy = strdup(path);
@@ -279,7 +293,7 @@ static mr_status keep(mr_plugins *plugins, const mr_plugin *entry, const char *p
     }
     if (plugins->count)
         memcpy(loaded, plugins->loaded, plugins->count * sizeof(*loaded));
-    loaded[plugins->count] = (mr_loaded_plugin){.plugin = entry, .path = path_copy, .label = label};
+    loaded[plugins->count] = (mr_loaded_plugin){.plugin = entry, .path = path_copy, .label = label, .bundle = bundle, .arena = arena};
     free(plugins->loaded);
     free((void *)plugins->ops.entries);
     free((void *)plugins->ops.filters.entries);
@@ -289,36 +303,58 @@ static mr_status keep(mr_plugins *plugins, const mr_plugin *entry, const char *p
     return MR_OK;
 }
 
+static mr_status check_room(const mr_plugins *plugins, const char *path, mr_diags *diags)
+{
+    if (plugins->count < PLUGINS_MAX)
+        return MR_OK;
+    mr_error(diags, "plugin-limit", nowhere, "plugin '%s' is not loaded: %u are, which is the limit", path, PLUGINS_MAX);
+    return MR_ERR_LIMIT;
+}
+
+mr_status mr_plugins_keep_script(mr_plugins *plugins, const mr_plugin *entry, const mr_bundle *bundle, mr_arena *arena, mr_diags *diags)
+{
+    mr_status status = check_room(plugins, bundle->path, diags);
+    if (status == MR_OK)
+        status = check_tables(entry, bundle->path, true, diags);
+    if (status == MR_OK)
+        status = check_names(plugins, entry, bundle->path, diags);
+    return status == MR_OK ? keep(plugins, entry, bundle->path, bundle, arena, diags) : status;
+}
+
 mr_status mr_plugins_add(mr_plugins *plugins, const char *path, const mr_host *host, mr_diags *diags)
 {
     void *handle = NULL;
     const mr_plugin *entry = NULL;
-    if (plugins->count == PLUGINS_MAX) {
-        mr_error(diags, "plugin-limit", nowhere, "plugin '%s' is not loaded: %u are, which is the limit", path, PLUGINS_MAX);
-        return MR_ERR_LIMIT;
-    }
-    mr_status status = open_object(path, diags, &handle);
+    if (ends_with(path, ".lua"))
+        return mr_plugins_add_script(plugins, path, nowhere, diags);
+    mr_status status = check_room(plugins, path, diags);
+    if (status == MR_OK)
+        status = open_object(path, diags, &handle);
     if (status == MR_OK)
         status = find_entry(handle, path, diags, &entry);
     if (status == MR_OK)
         status = check_abi(entry, path, diags);
     if (status == MR_OK)
-        status = check_tables(entry, path, diags);
+        status = check_tables(entry, path, false, diags);
     if (status == MR_OK)
         status = check_names(plugins, entry, path, diags);
     if (status == MR_END)
         return MR_OK; /* the same file by another way */
     if (status == MR_OK)
         status = call_load(entry, path, host, diags);
-    return status == MR_OK ? keep(plugins, entry, path, diags) : status;
+    return status == MR_OK ? keep(plugins, entry, path, NULL, NULL, diags) : status;
 }
 
 /* ---- folders ---- */
 
+static int is_object_file(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && ends_with(entry->d_name, ".so");
+}
+
 static int is_plugin_file(const struct dirent *entry)
 {
-    size_t len = strlen(entry->d_name);
-    return len > 3 && entry->d_name[0] != '.' && strcmp(entry->d_name + len - 3, ".so") == 0;
+    return is_object_file(entry) || (entry->d_name[0] != '.' && ends_with(entry->d_name, ".lua"));
 }
 
 static int compare_names(const struct dirent **a, const struct dirent **b)
@@ -397,7 +433,7 @@ void mr_plugins_load_ahead(void)
 {
     struct dirent **names = NULL;
     mr_autofree char *folder = own_folder(3); /* "…/libexec/millrace/millrace-task-host" */
-    int count = folder ? scandir(folder, &names, is_plugin_file, compare_names) : 0;
+    int count = folder ? scandir(folder, &names, is_object_file, compare_names) : 0;
     for (int i = 0; i < count; i++) {
         mr_autofree char *path = (unsigned)i < FILES_MAX ? mr_path_join(folder, names[i]->d_name) : NULL;
         mr_autofree char *real = path ? realpath(path, NULL) : NULL;
@@ -417,6 +453,7 @@ mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags)
     mr_autofree char *own = own_folder(2);
     if (own)
         load_folder(plugins, own, false, host, diags);
+    mr_plugins_end_reading(plugins);
     return plugins;
 }
 
@@ -424,9 +461,11 @@ void mr_plugins_free(mr_plugins *plugins)
 {
     if (!plugins)
         return;
+    mr_plugins_end_reading(plugins);
     for (size_t i = 0; i < plugins->count; i++) {
         free((void *)plugins->loaded[i].path);
         free((void *)plugins->loaded[i].label);
+        mr_arena_free(plugins->loaded[i].arena);
     }
     free(plugins->loaded);
     free((void *)plugins->ops.entries);

@@ -19,6 +19,7 @@
 static const mr_span nowhere = {0};
 
 static const char *const sandbox_modes[] = {"auto", "require", "off", NULL};
+static const char *const hook_errors[] = {"ignore", "fatal", NULL};
 
 #define SETTING(dotted, kind, at, ...)                                                                                                               \
     {                                                                                                                                                \
@@ -73,6 +74,17 @@ const mr_param mr_setting_table[] = {
                 "bytes of decoded pictures and sound per byte of input: tells a tiny file that decodes to terabytes from one that is merely still"),
     SETTING("limits.decoded_floor", SIZE, AT(limits.decoded_floor), .standard = "64GiB", .min = "1MiB", .max = "1000TiB",
             .help = "decoded bytes that any input may have, however small it is, before limits.decoded_ratio is asked"),
+    SETTING("scripts.memory", SIZE, AT(scripts_memory), .standard = "64MiB", .min = "1MiB", .max = "4GiB",
+            .help = "memory of a script in Lua: of a task, or of the file of hooks"),
+    SETTING("scripts.time", DURATION, AT(scripts_time), .standard = "1m", .min = "10ms", .max = "24h",
+            .help = "processor time that a task in Lua may use"),
+    SETTING("hooks.file", TEXT, MR_PARAM_OFFSET(mr_settings, hooks_file, const char *), .standard = "", .max = "4096",
+            .help = "a file in Lua that is told how runs go, and may veto or change them; a relative path is taken from the folder of the file of "
+                    "settings; empty: none"),
+    SETTING("hooks.on_error", CHOICE, MR_PARAM_OFFSET(mr_settings, hooks_on_error, int32_t), .choices = hook_errors, .standard = "fatal",
+            .help = "what a hook that fails or takes too long does to the run: ignore: a warning; fatal: the run fails"),
+    SETTING("hooks.timeout", DURATION, AT(hooks_timeout), .standard = "2s", .min = "10ms", .max = "10m",
+            .help = "how long one hook may take before its process is killed"),
     MR_PARAM_END,
 };
 
@@ -80,6 +92,8 @@ const mr_setting_group mr_setting_groups[] = {
     {"", "where ops run"},
     {"host", "task hosts: the processes in which ops run that parse untrusted bytes"},
     {"limits", "what media may ask for: an input that asks for more is refused with a sentence that names the setting"},
+    {"scripts", "scripts in Lua: what each may take"},
+    {"hooks", "hooks: what is called when a run starts, goes on and ends"},
     {NULL, NULL},
 };
 
@@ -234,6 +248,8 @@ static mr_status bind_all(reader *in, mr_settings *settings)
     const mr_value map = {.type = MR_VALUE_MAP, .map = {.entries = entries, .count = count}};
     mr_status status = mr_params_bind(mr_setting_table, &map, "settings", nowhere, in->arena, settings, sizeof(*settings), NULL, in->diags);
     settings->limits.size = sizeof(settings->limits);
+    if (settings->hooks_file && !settings->hooks_file[0])
+        settings->hooks_file = NULL;
     return status;
 }
 

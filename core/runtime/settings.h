@@ -11,6 +11,8 @@
 
 typedef enum mr_sandbox_mode { MR_SANDBOX_AUTO, MR_SANDBOX_REQUIRE, MR_SANDBOX_OFF } mr_sandbox_mode;
 
+typedef enum mr_hooks_on_error { MR_HOOKS_IGNORE, MR_HOOKS_FATAL } mr_hooks_on_error;
+
 typedef struct mr_settings {
     int32_t sandbox; /* mr_sandbox_mode */
     int32_t reserved;
@@ -23,6 +25,12 @@ typedef struct mr_settings {
     int64_t host_hang;       /* microseconds without progress: killed */
     int64_t host_strikes;    /* an input that killed its host so often is a poison pill */
     mr_limits limits;        /* what media may ask for */
+    int64_t scripts_memory;  /* bytes: of a Lua state */
+    int64_t scripts_time;    /* microseconds of processor time: of a task in Lua */
+    const char *hooks_file;  /* NULL: none */
+    int64_t hooks_timeout;   /* microseconds: of one hook */
+    int32_t hooks_on_error;  /* mr_hooks_on_error */
+    int32_t reserved_2;
 } mr_settings;
 
 enum { MR_SETTINGS_MAX = 64 };

@@ -9,6 +9,7 @@
 #include "runtime/hosts/sandbox.h"
 #include "runtime/plugins.h"
 #include "task-host/child.h"
+#include "task-host/scripts.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -71,7 +72,7 @@ static mr_status get_ready(mr_child *child, mr_plugins *plugins, mr_frame *frame
     close(control);
     child->control = page;
     mr_status status = load_plugins(plugins, frame, diags);
-    return status == MR_OK ? mr_sandbox_enter(child->scratch, &limits, diags, ret_missing) : status;
+    return status == MR_OK ? mr_sandbox_enter(child->scratch[0] ? child->scratch : NULL, &limits, diags, ret_missing) : status;
 }
 
 static bool start(mr_child *child, mr_plugins *plugins)
@@ -135,16 +136,29 @@ static mr_status run_batch(mr_child *child, const mr_plugins *plugins, mr_frame 
     return status;
 }
 
-static void serve(mr_child *child, const mr_plugins *plugins)
+static void run(mr_child *child, const mr_plugins *plugins, mr_frame *frame)
+{
+    child->cpu_mark_us = mr_child_cpu_us();
+    mr_status status = run_batch(child, plugins, frame);
+    mr_pack_begin(&child->packer, MR_FRAME_DONE);
+    mr_pack_i64(&child->packer, status);
+    mr_pack_i64(&child->packer, mr_child_cpu_us() - child->cpu_mark_us);
+    mr_child_send(child);
+}
+
+static void serve(mr_child *child, mr_plugins *plugins)
 {
     mr_frame frame;
-    while (mr_wire_receive(&child->wire, -1, &frame) == MR_OK && frame.type == MR_FRAME_RUN) {
-        child->cpu_mark_us = mr_child_cpu_us();
-        mr_status status = run_batch(child, plugins, &frame);
-        mr_pack_begin(&child->packer, MR_FRAME_DONE);
-        mr_pack_i64(&child->packer, status);
-        mr_pack_i64(&child->packer, mr_child_cpu_us() - child->cpu_mark_us);
-        mr_child_send(child);
+    mr_child_script *script = NULL;
+    bool good = true;
+    while (good && mr_wire_receive(&child->wire, -1, &frame) == MR_OK) {
+        switch (frame.type) {
+        case MR_FRAME_RUN: run(child, plugins, &frame); break;
+        case MR_FRAME_SCRIPT: good = mr_child_add_ops(plugins, &frame); break;
+        case MR_FRAME_EVALUATE: good = mr_child_evaluate(child, &script, &frame); break;
+        case MR_FRAME_CALL: good = mr_child_call(child, script, &frame); break;
+        default: good = false;
+        }
     }
 }
 

@@ -100,7 +100,10 @@ static int spawn(const char *program, bool bare, int socket_fd, int words_fd, pi
 
 static mr_status say_hello(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins)
 {
-    const size_t count = plugins ? mr_plugins_count(plugins) : 0;
+    const size_t all = plugins ? mr_plugins_count(plugins) : 0;
+    uint32_t count = 0;
+    for (size_t i = 0; i < all; i++)
+        count += !mr_plugins_get(plugins, i)->bundle; /* scripts are told when one of their ops is to run */
     mr_packer *packer = &host->packer;
     mr_pack_begin(packer, MR_FRAME_HELLO);
     mr_pack_u32(packer, MR_HOST_PROTOCOL);
@@ -111,9 +114,10 @@ static mr_status say_hello(mr_task_host *host, const mr_settings *settings, cons
     mr_pack_u64(packer, (uint64_t)settings->host_file_size);
     mr_pack_u32(packer, (uint32_t)sizeof(settings->limits));
     mr_pack_bytes(packer, &settings->limits, sizeof(settings->limits));
-    mr_pack_u32(packer, (uint32_t)count);
-    for (size_t i = 0; i < count; i++)
-        mr_pack_text(packer, mr_plugins_get(plugins, i)->path);
+    mr_pack_u32(packer, count);
+    for (size_t i = 0; i < all; i++)
+        if (!mr_plugins_get(plugins, i)->bundle)
+            mr_pack_text(packer, mr_plugins_get(plugins, i)->path);
     return mr_wire_send(&host->wire, packer, host->control_fd, START_MS);
 }
 
@@ -161,6 +165,7 @@ void mr_host_free(mr_task_host *host)
     if (host->scratch)
         mr_dir_remove(host->scratch, NULL);
     free(host->scratch);
+    free(host->scripts);
     free(host);
 }
 
@@ -209,6 +214,25 @@ int mr_host_hello(mr_task_host *host, const mr_settings *settings, const mr_plug
     mr_cleanup_fd(&host->control_fd);
     host->control_fd = -1;
     return status == MR_OK ? 0 : EPIPE;
+}
+
+mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_op *op)
+{
+    const mr_bundle *bundle = mr_ops_bundle(op);
+    mr_packer *packer = &host->packer;
+    for (size_t i = 0; bundle && i < host->script_count; i++)
+        if (host->scripts[i] == bundle)
+            return MR_OK;
+    const mr_bundle **grown = bundle ? realloc(host->scripts, (host->script_count + 1) * sizeof(*grown)) : NULL;
+    if (!grown)
+        return bundle ? MR_ERR_NOMEM : MR_OK;
+    host->scripts = grown;
+    host->scripts[host->script_count++] = bundle;
+    mr_pack_begin(packer, MR_FRAME_SCRIPT);
+    mr_pack_u64(packer, (uint64_t)settings->scripts_memory);
+    mr_pack_i64(packer, settings->scripts_time);
+    mr_pack_text(packer, mr_ops_text(op));
+    return mr_wire_send(&host->wire, packer, -1, START_MS);
 }
 
 bool mr_host_is_alive(const mr_task_host *host)

@@ -10,6 +10,10 @@
  *          <-------------------------------  WRITE, COPY, DROP, PROGRESS, REPORT, READS: no reply
  *          <-------------------------------  DONE
  *   RUN …                                           or the engine closes the socket, and the host ends
+ *   SCRIPT ------------------------------->         before the first RUN of one of its ops
+ * A script host (script_host.h) is told to load nothing, and then gets
+ *   EVALUATE, CALL ----------------------->         runs the script
+ *          <-------------------------------  ANSWER
  *
  * The engine believes nothing that a host says: a frame that is not as described here, names what it was not given, comes when it must
  * not, or goes over a limit, ends the host. Artifacts go by numbers that the engine gave out (from 0, for the length of a batch);
@@ -20,7 +24,7 @@
 
 #include <stdint.h>
 
-#define MR_HOST_PROTOCOL 3u  /* raise with every change: both ends must be of one build */
+#define MR_HOST_PROTOCOL 4u  /* raise with every change: both ends must be of one build */
 #define MR_HOST_SOCKET   3   /* the descriptor of its end in a host */
 #define MR_HOST_CONTENTS 64u /* contents that a host may have under way */
 #define MR_HOST_NOTHING  UINT32_MAX
@@ -33,6 +37,9 @@ enum {
                            (mr_limits as it is), u32 count, count × text plugin file */
     MR_FRAME_RUN,       /* u32 count, count × (text op, text params as JSON of mr_params_dump) */
     MR_FRAME_REPLY,     /* i64 status, then what the request asks for; see there */
+    MR_FRAME_SCRIPT,    /* u64 memory, i64 time, text as mr_ops_text(): the ops of a script, which may be run from then on. No answer */
+    MR_FRAME_EVALUATE,  /* u32 mr_script_kind, u64 memory, i64 time, text bundle. ANSWER: what the script describes */
+    MR_FRAME_CALL,      /* text function, text argument as JSON: of the script that was evaluated last, which is kept. ANSWER: what it returns */
 
     /* To the engine. slot: which task of the batch. */
     MR_FRAME_READY = 64,  /* u32 protocol, u32 what the kernel lacks (mr_sandbox_missing), text what went wrong ("": nothing) */
@@ -49,8 +56,10 @@ enum {
     MR_FRAME_FINISH,      /* u32 slot, i64 status, i64 CPU µs. REPLY */
     MR_FRAME_DONE,        /* i64 status, i64 CPU µs since the last FINISH */
     MR_FRAME_COPY,        /* u32 slot, u32 content, u64 offset, u32 artifact, mr_range as they are: at most MR_HOST_RANGES, and MR_HOST_COPY bytes */
+    MR_FRAME_ANSWER, /* i64 status, text result as JSON ("": none), text diagnostics as of mr_diags_json() */
     MR_FRAME_READS, /* u32 artifact (a source), u32 first byte, bytes: a bit for each block (MR_BLOCK_SIZE) that was read; before FINISH and DONE */
 };
+typedef enum mr_script_kind { MR_SCRIPT_OPS, MR_SCRIPT_HOOKS, MR_SCRIPT_PIPELINE, MR_SCRIPT_KINDS } mr_script_kind;
 /* An artifact: u32 number, u32 type, u32 has_content, u64 index, u64 size, text digest, text name, text metadata. */
 
 /* Shared memory that the engine writes and the host reads: 1 when the task in that slot is to end. */

@@ -29,6 +29,7 @@
 #define TALK_FREE       1000u               /* frames that only tell something, before their rate counts */
 #define TALK_RATE       200u                /* a second, for each task of the batch */
 #define REPORT_TEXT_MAX 4096u
+#define SILENCE_US      10000000ll /* of a task in Lua: while Lua runs it is heard twice a second, so it is stuck in one call */
 
 typedef struct content {
     mr_content *content;
@@ -476,9 +477,16 @@ static bool look_at_time(service *it)
     mr_host_listen(it->host);
     if (!look_at_cancels(it, now))
         return false;
-    if (now - it->heard_us <= it->settings->host_hang)
+    const bool script = mr_ops_bundle(it->tasks[0]->node->node->op) != NULL;
+    const int64_t most = script && SILENCE_US < it->settings->host_hang ? SILENCE_US : it->settings->host_hang;
+    if (now - it->heard_us <= most)
         return true;
-    mr_duration_text(it->settings->host_hang, limit, sizeof(limit));
+    mr_duration_text(most, limit, sizeof(limit));
+    if (script) { /* it would do so again, so it is no strike */
+        it->outcome->stuck = true;
+        mr_host_table.report(it->tasks[0], MR_SEVERITY_ERROR, NULL, "a pattern may take for ever: look for several '.-' or '.*' in one",
+                             "the script was ended: it was in one call of Lua's library for %s", limit);
+    }
     return lose(it, "was ended: it made no progress for %s (host.hang)", limit);
 }
 
@@ -507,6 +515,8 @@ static bool serve(service *it)
 
 static bool send_batch(service *it)
 {
+    if (mr_host_tell_script(it->host, it->settings, it->tasks[0]->node->node->op) != MR_OK)
+        return lose(it, "could not be told its script");
     mr_packer *packer = &it->host->packer;
     mr_pack_begin(packer, MR_FRAME_RUN);
     mr_pack_u32(packer, it->count);

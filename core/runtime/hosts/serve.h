@@ -8,6 +8,7 @@
 
 typedef struct mr_host_outcome {
     bool lost;        /* the host ended, hung or misbehaved: tasks without an outcome are to be tried again */
+    bool stuck;       /* lost, and would be again: a script that was in one call for too long. Why is reported */
     mr_status status; /* else: what run() returned */
     int64_t cpu_us;   /* since the last task was finished */
     char why[384];    /* lost: "was killed by SIGSEGV (…)", to follow "its task host" */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What describing, building and running ops in Lua share. */
+#ifndef MR_SCRIPTING_OPS_INTERNAL_H
+#define MR_SCRIPTING_OPS_INTERNAL_H
+
+#include "scripting/ops.h"
+
+typedef struct mr_script_op {
+    mr_op pub; /* first: an op of a script is this */
+    const mr_bundle *bundle;
+    mr_script_limits limits;
+    mr_span span;
+    const char *text; /* of the whole script, see mr_ops_text() */
+} mr_script_op;
+
+/* Lua: millrace.op{…}. In the describing state all ops are kept; in a task's state the run function of the one that is to run. */
+#define MR_OPS_KEPT "mr.ops" /* in the registry: the list of descriptions, or {[name] = run} */
+int mr_ops_lua_describe(lua_State *lua);
+int mr_ops_lua_define(lua_State *lua);
+
+/* ops_task.c, ops_artifact.c */
+mr_status mr_ops_run(const mr_host *host, const mr_batch *batch);
+
+typedef struct mr_ops_task { /* the context of a task's state */
+    const mr_host *host;
+    mr_task *task;
+    const mr_script_op *op;
+    const void *params;
+    double fraction; /* told last */
+    bool told;       /* why it failed, the engine knows */
+    int64_t beat_us; /* when the engine last heard of it */
+} mr_ops_task;
+
+void mr_ops_open_artifacts(lua_State *lua);                             /* once a state, before the two below */
+void mr_ops_push_artifact(lua_State *lua, const mr_artifact *artifact); /* nil for NULL */
+const mr_artifact *mr_ops_to_artifact(lua_State *lua, int index);       /* NULL: it is none */
+
+#endif
