@@ -121,7 +121,7 @@ int mr_folder_lock(mr_folder *folder)
         return result;
     }
     rewinddir(notes);
-    for (const struct dirent *entry; (entry = readdir(notes)) != NULL;) {
+    for (const struct dirent *entry; (entry = readdir(notes)) != NULL;) { // NOLINT(concurrency-mt-unsafe): a stream of our own
         if (strncmp(entry->d_name, TEMPORARY, sizeof(TEMPORARY) - 1) == 0)
             unlinkat(folder->notes, entry->d_name, 0);
     }
@@ -416,7 +416,7 @@ static int take_name(int fd, bool notes, const char *name, char **ret_name)
 static int read_names(DIR *dir, bool notes, char ***names, size_t *count)
 {
     size_t room = 0;
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) { // NOLINT(concurrency-mt-unsafe): a stream of our own
         char *name;
         int result = take_name(dirfd(dir), notes, entry->d_name, &name);
         if (result != 0)
