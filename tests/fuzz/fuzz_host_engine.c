@@ -220,6 +220,14 @@ void mr_host_last_words(mr_task_host *host, char *ret_text, size_t size)
     snprintf(ret_text, size, "none");
 }
 
+mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_op *op)
+{
+    (void)host;
+    (void)settings;
+    (void)op; /* in C */
+    return MR_OK;
+}
+
 void mr_host_listen(mr_task_host *host)
 {
     (void)host;
