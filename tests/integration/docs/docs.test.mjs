@@ -112,6 +112,11 @@ class Page {
     if (readFileSync(path.join(this.dir, name), "utf8").includes("mr_plugin_entry")) this.run(block, "millrace", ["plugins", path.join(this.dir, object)]);
   }
 
+  check(block, name) {
+    const folders = readdirSync(this.dir, {withFileTypes: true}).filter((entry) => entry.isDirectory()).map((entry) => path.join(this.dir, entry.name));
+    run(this.at(block), "millrace", ["check", name], {cwd: this.dir, env: {...this.env, MILLRACE_PLUGIN_PATH: [this.dir, ...folders].join(":")}});
+  }
+
   yaml(block) {
     const into = /(?:^| )in=(\S*)/.exec(block.info);
     let name = this.write(block);
@@ -133,7 +138,7 @@ class Page {
       writeFileSync(path.join(this.dir, name), YAML.stringify(whole, {aliasDuplicateObjects: false}));
     }
     if (!name) writeFileSync(path.join(this.dir, (name = `block-${block.line}.yaml`)), block.text);
-    if (value?.millrace) this.later.push(() => this.run(block, "millrace", ["check", name])); // it may name a plugin that is built further down
+    if (value?.millrace) this.later.push(() => this.check(block, name)); // it may name a plugin that is built further down
     else assert.ok(nameOf(block), `${this.at(block)}: say what this is: a pipeline, a file ("# NAME"), "yaml in=PATH" or "yaml config"`);
   }
 
