@@ -16,14 +16,14 @@ const char *const mr_script_pipeline_fields[] = {"name", "description", "scripts
 const char *const mr_script_pipeline_methods[] = {"input", "param", "node", "output", NULL};
 const char *const mr_script_node_fields[] = {"help", "each", "cross", "from", "with", "when", "retry", "timeout", "on_error", "trigger", NULL};
 
-/* As in YAML; 'each', 'cross' and the like are maps also when they are empty. */
+/* What mr_script_node_fields are called in YAML; 'each', 'cross' and the like are maps also when they are empty. */
 static const struct {
-    const char *field;
     const char *yaml;
     bool map;
-} node_keys[] = {{"help", "help", false},         {"each", "each", true},       {"cross", "for", true},   {"from", "in", true},
-                 {"with", "with", true},          {"when", "when", false},      {"retry", "retry", true}, {"timeout", "timeout", false},
-                 {"on_error", "on_error", false}, {"trigger", "trigger", false}};
+} node_keys[] = {{"help", false}, {"each", true},  {"for", true},      {"in", true},        {"with", true},
+                 {"when", false}, {"retry", true}, {"timeout", false}, {"on_error", false}, {"trigger", false}};
+
+#define FIELDS_MAX 16
 
 static mr_describing *describing(lua_State *lua)
 {
@@ -38,7 +38,8 @@ typedef struct call {
     mr_value_reader reader;
     mr_area at;
     mr_area args[MR_AREA_ARGS];
-    const char *what; /* "node 'probe'"; on the stack */
+    const char *what;                /* "node 'probe'"; on the stack */
+    const char *instead[FIELDS_MAX]; /* of the fields, by their number: how it is misspelled. So that a mistake is told once */
 } call;
 
 /* Where the script calls method; what raises is over when this has returned. */
@@ -62,16 +63,29 @@ static mr_area arg_area(const call *c, size_t arg)
     return c->args[arg].end > 0 ? c->args[arg] : c->at;
 }
 
-static void hint_fields(const call *c, const char *key, const char *const *fields)
+/* The field that was meant by key; NULL: nobody knows. */
+static const char *meant(const char *key, const char *const *fields, size_t *ret_index)
 {
-    char all[256] = "";
     size_t count = 0;
-    size_t len = 0;
-    for (; fields[count]; count++)
-        len += len < sizeof(all) ? (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", count ? ", " : "", fields[count]) : 0;
+    while (fields[count])
+        count++;
     const char *near = mr_nearest(key, fields, count);
     if (strcmp(key, "in") == 0 || strcmp(key, "for") == 0)
-        mr_hint(c->to->diags, "in Lua it is called '%s', as '%s' is a word of the language", strcmp(key, "in") == 0 ? "from" : "cross", key);
+        near = strcmp(key, "in") == 0 ? "from" : "cross";
+    for (size_t i = 0; near && i < count; i++)
+        if (strcmp(near, fields[i]) == 0)
+            *ret_index = i;
+    return near;
+}
+
+static void hint_fields(const call *c, const char *key, const char *near, const char *const *fields)
+{
+    char all[256] = "";
+    size_t len = 0;
+    for (size_t i = 0; fields[i]; i++)
+        len += len < sizeof(all) ? (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "", fields[i]) : 0;
+    if (strcmp(key, "in") == 0 || strcmp(key, "for") == 0)
+        mr_hint(c->to->diags, "in Lua it is called '%s', as '%s' is a word of the language", near, key);
     else if (near)
         mr_hint(c->to->diags, "did you mean '%s'?", near);
     else
@@ -79,7 +93,7 @@ static void hint_fields(const call *c, const char *key, const char *const *field
 }
 
 /* Misspelled fields of the table at index, all of them. */
-static void check_fields(const call *c, int index, mr_area area, const char *const *fields)
+static void check_fields(call *c, int index, mr_area area, const char *const *fields)
 {
     lua_pushnil(c->lua);
     while (lua_next(c->lua, index)) {
@@ -95,8 +109,12 @@ static void check_fields(const call *c, int index, mr_area area, const char *con
             mr_area_entry(area, key, 0, &where);
         mr_error(c->to->diags, "unknown-key", mr_area_span(where.end ? where : area), key ? "%s has no field '%s'" : "%s takes named fields only",
                  c->what, key ? key : "");
+        size_t index_meant = 0;
+        const char *near = key ? meant(key, fields, &index_meant) : NULL;
         if (key)
-            hint_fields(c, key, fields);
+            hint_fields(c, key, near, fields);
+        if (near)
+            c->instead[index_meant] = key;
     }
 }
 
@@ -124,13 +142,20 @@ static bool add(json_t *list, json_t *take_entry)
     return take_entry && json_array_append_new(list, take_entry) == 0;
 }
 
-/* The field of the table at index, as an entry with the key given. */
-static void add_field(call *c, json_t *list, int index, mr_area area, const char *field, const char *key, bool map)
+/* The field of the table at index, or the one that is misspelled, as an entry with the key given. */
+static void add_field(call *c, json_t *list, int index, mr_area area, size_t number, const char *const *fields, const char *key, bool map)
 {
     mr_area key_area;
-    mr_area written = mr_area_entry(area, field, 0, &key_area);
+    const char *field = fields[number];
     lua_pushstring(c->lua, field);
-    if (lua_rawget(c->lua, index) != LUA_TNIL) {
+    if (lua_rawget(c->lua, index) == LUA_TNIL && c->instead[number]) {
+        lua_pop(c->lua, 1);
+        field = c->instead[number];
+        lua_pushstring(c->lua, field);
+        lua_rawget(c->lua, index);
+    }
+    if (!lua_isnil(c->lua, -1)) {
+        mr_area written = mr_area_entry(area, field, 0, &key_area);
         written = written.end ? written : area;
         json_t *value = read_value(c, lua_gettop(c->lua), written);
         if (value && map && is_empty_list(value))
@@ -275,7 +300,7 @@ static int add_node(lua_State *lua)
         json_t *op = read_value(&c, 3, arg_area(&c, 1));
         add(entries, mr_describe_entry(c.to, "op", arg_area(&c, 1), op));
         for (size_t i = 0; i < sizeof(node_keys) / sizeof(node_keys[0]); i++)
-            add_field(&c, entries, 4, arg_area(&c, 2), node_keys[i].field, node_keys[i].yaml, node_keys[i].map);
+            add_field(&c, entries, 4, arg_area(&c, 2), i, mr_script_node_fields, node_keys[i].yaml, node_keys[i].map);
         join_cross(entries);
     }
     mr_handle_push(lua, MR_HANDLE_NODE, name);
@@ -344,7 +369,7 @@ static int make_pipeline(lua_State *lua)
     check_fields(&c, 1, fields, mr_script_pipeline_fields);
     add(to->top, mr_describe_entry(to, "millrace", c.at, json_pack("[s, o, i]", "s", mr_place_json(to, c.at), 1)));
     for (size_t i = 0; mr_script_pipeline_fields[i]; i++)
-        add_field(&c, to->top, 1, fields, mr_script_pipeline_fields[i], mr_script_pipeline_fields[i], false);
+        add_field(&c, to->top, 1, fields, i, mr_script_pipeline_fields, mr_script_pipeline_fields[i], false);
     mr_handle_push(lua, MR_HANDLE_PIPELINE, "pipeline");
     return 1;
 }
@@ -356,6 +381,13 @@ static int make_expr(lua_State *lua)
         return luaL_error(lua, "millrace.expr takes the code of an expression, as in millrace.expr \"info.video ~= nil\"");
     mr_handle_push(lua, MR_HANDLE_EXPR, lua_pushfstring(lua, "${%s}", lua_tostring(lua, 1)));
     return 1;
+}
+
+/* What stands in a script of its own. */
+static int no_op_here(lua_State *lua)
+{
+    return luaL_error(
+        lua, "ops, filters and hooks stand in scripts of their own: a pipeline names those of its ops, as in scripts = {\"ops/captions.lua\"}");
 }
 
 static int open_types(lua_State *lua)
@@ -418,7 +450,7 @@ mr_status mr_script_pipeline_describe(const mr_bundle *bundle, size_t memory, mr
     to.outputs = json_array();
     to.known = json_object();
     if (script && to.top && to.inputs && to.params && to.nodes && to.outputs && to.known && mr_script_define(script, "pipeline", make_pipeline) &&
-        mr_script_define(script, "expr", make_expr))
+        mr_script_define(script, "expr", make_expr) && mr_script_define(script, "op", no_op_here) && mr_script_define(script, "hooks", no_op_here))
         status = run(script, &to);
     if (status == MR_OK && !(*ret_description = finish(&to)))
         status = MR_ERR_NOMEM;

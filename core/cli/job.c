@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/units.h"
-#include "config/yaml.h"
+#include "cli/pipeline_file.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -165,13 +165,9 @@ static mr_status read_pipeline(mr_job *job, mr_session *session, const mr_pipeli
 {
     *ret_pipeline = NULL;
     if (!job->text) {
-        mr_autofree char *text = NULL;
-        mr_status status = mr_file_read(job->file, mr_yaml_limits_default.bytes, &text, &job->text_len, session->diags);
+        mr_status status = mr_pipeline_text(session, job->file, &job->text, &job->text_len);
         if (status != MR_OK)
             return status;
-        job->text = mr_arena_copy(session->arena, text, job->text_len);
-        if (!job->text)
-            return MR_ERR_NOMEM;
     }
     return mr_session_pipeline(session, job->file, job->text, job->text_len, ret_pipeline);
 }
@@ -191,7 +187,7 @@ int mr_job_load(mr_job *job, mr_session *session)
         good = match_inputs(job, pipeline, session->diags) && good;
     mr_session_flush(session);
     if (job->text)
-        mr_diags_add_text(session->diags, job->file, job->text, job->text_len);
+        mr_pipeline_quote(session, job->file, job->text, job->text_len);
     return good ? MR_EXIT_DONE : MR_EXIT_USAGE;
 }
 

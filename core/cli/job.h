@@ -20,7 +20,7 @@ typedef struct mr_job {
     bool no_cache;
     mr_configure configure;
 
-    const char *text; /* of the pipeline; NULL: to be read from its file */
+    const char *text; /* of the pipeline (mr_pipeline_text); NULL: to be read from its file */
     size_t text_len;
 
     /* After mr_job_load(): */

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
-#include "config/yaml.h"
+#include "cli/pipeline_file.h"
 #include "runtime/engine.h"
 
 #include <limits.h>
@@ -89,21 +89,28 @@ static mr_status load_scripts(mr_session *session, const char *file, const mr_va
     return status;
 }
 
-mr_status mr_session_pipeline(mr_session *session, const char *file, const char *text, size_t len, const mr_pipeline **ret_pipeline)
+mr_status mr_session_check(mr_session *session, const char *file, const mr_value *root, const mr_pipeline **ret_pipeline)
 {
-    const mr_value *root = NULL;
-    mr_autofree char *own = NULL;
-    mr_status status = text ? MR_OK : mr_file_read(file, mr_yaml_limits_default.bytes, &own, &len, session->diags);
-    *ret_pipeline = NULL;
-    if (status == MR_OK)
-        status = mr_yaml_read(session->arena, file, text ? text : own, len, &mr_yaml_limits_default, session->diags, &root);
-    if (status != MR_OK)
-        return status;
     mr_status scripts = load_scripts(session, file, root);
-    status = mr_pipeline_check(session->arena, file, root, mr_session_ops(session), session->diags, ret_pipeline);
+    mr_status status = mr_pipeline_check(session->arena, file, root, mr_session_ops(session), session->diags, ret_pipeline);
     if (scripts != MR_OK)
         *ret_pipeline = NULL;
     return status == MR_OK ? scripts : status;
+}
+
+mr_status mr_session_pipeline(mr_session *session, const char *file, const char *text, size_t len, const mr_pipeline **ret_pipeline)
+{
+    const mr_value *root = NULL;
+    *ret_pipeline = NULL;
+    mr_status status = text ? MR_OK : mr_pipeline_text(session, file, &text, &len);
+    if (status == MR_OK)
+        status = mr_pipeline_tree(session, file, text, len, &root);
+    if (!root)
+        return status;
+    mr_status checked = mr_session_check(session, file, root, ret_pipeline);
+    if (status != MR_OK)
+        *ret_pipeline = NULL;
+    return status == MR_OK ? checked : status;
 }
 
 void mr_session_forget_scripts(mr_session *session)
@@ -116,11 +123,24 @@ static const char *if_readable(const char *path)
     return path && access(path, R_OK) == 0 ? path : NULL;
 }
 
+/* NAME.yaml before NAME.lua; a name that has one of these endings is that file. */
+static const char *find_in_folder(mr_session *session, const char *folder, size_t len, const char *name)
+{
+    static const char *const endings[] = {".yaml", ".lua"};
+    const char *dot = strrchr(name, '.');
+    const char *found = NULL;
+    for (size_t i = 0; i < 2 && !found; i++) {
+        const bool named = dot && strcmp(dot, endings[i]) == 0;
+        found = if_readable(mr_arena_printf(session->arena, "%.*s/%s%s", (int)len, folder, name, named ? "" : endings[i]));
+    }
+    return found;
+}
+
 static const char *find_in_path(mr_session *session, const char *folders, const char *name)
 {
     while (folders && *folders) {
         size_t len = strcspn(folders, ":");
-        const char *found = len ? if_readable(mr_arena_printf(session->arena, "%.*s/%s.yaml", (int)len, folders, name)) : NULL;
+        const char *found = len ? find_in_folder(session, folders, len, name) : NULL;
         if (found)
             return found;
         folders += len + (folders[len] == ':');
@@ -134,13 +154,12 @@ const char *mr_find_pipeline(mr_session *session, const char *name)
     static const char *const places[] = {"../share/millrace/pipelines", "../../pipelines", "../../../pipelines"};
     if (strchr(name, '/') || access(name, F_OK) == 0)
         return name;
-    size_t len = strlen(name);
-    if (len > 5 && strcmp(name + len - 5, ".yaml") == 0)
-        name = mr_arena_copy(session->arena, name, len - 5);
-    const char *found = name ? find_in_path(session, getenv("MILLRACE_PIPELINE_PATH"), name) : NULL;
+    const char *found = find_in_path(session, getenv("MILLRACE_PIPELINE_PATH"), name);
     const char *dir = mr_program_dir(session->arena);
-    for (size_t i = 0; name && dir && !found && i < sizeof(places) / sizeof(*places); i++)
-        found = if_readable(mr_arena_printf(session->arena, "%s/%s/%s.yaml", dir, places[i], name));
+    for (size_t i = 0; dir && !found && i < sizeof(places) / sizeof(*places); i++) {
+        const char *folder = mr_arena_printf(session->arena, "%s/%s", dir, places[i]);
+        found = folder ? find_in_folder(session, folder, strlen(folder), name) : NULL;
+    }
     return found ? found : name;
 }
 

@@ -25,7 +25,7 @@ const mr_op_set *mr_session_ops(const mr_session *session);
 void mr_session_flush(mr_session *session);
 
 /*
- * The file meant by PIPELINE: a path, or a bare name ("vod") that is looked for in the folders of MILLRACE_PIPELINE_PATH, the install's
+ * The file meant by PIPELINE: a path, or a bare name ("vod": vod.yaml or else vod.lua) that is looked for in the folders of MILLRACE_PIPELINE_PATH, the install's
  * share/millrace/pipelines, and the pipelines/ of the source tree that the command was built in. In the arena; a name that is
  * found nowhere is given back as it is, so that reading it says why.
  */
@@ -38,6 +38,8 @@ const char *mr_find_pipeline(mr_session *session, const char *name);
  */
 mr_status mr_session_pipeline(mr_session *session, const char *file, const char *text, size_t len, const mr_pipeline **ret_pipeline);
 void mr_session_forget_scripts(mr_session *session);
+/* The second half of it: of a tree that is at hand. */
+mr_status mr_session_check(mr_session *session, const char *file, const mr_value *root, const mr_pipeline **ret_pipeline);
 
 /* What comes with Millrace for plugin authors, "samples" or "plugin", in share/millrace/kit. In the arena; NULL: it is not there. */
 const char *mr_find_kit(mr_session *session, const char *name);
