@@ -30,6 +30,7 @@ build lib x264 libx264-dev
 build file /usr/share/llhttp/llhttp.c node-llhttp
 test lib cmocka libcmocka-dev
 up tool ffmpeg ffmpeg
+bench tool x264 x264
 test tool ffmpeg ffmpeg
 test tool g++ g++
 test tool make make

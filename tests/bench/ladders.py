@@ -1,0 +1,52 @@
+"""Our ladder and the peers', with equal bits: shared by the benches that encode."""
+from bench import measure, peers
+
+CORRECTIONS = 3
+
+
+def encode(clip, work, *options, memory=False, out="out", state="state"):
+    """pipelines/vod.yaml from nothing: sandboxed, published, and looked at afterwards."""
+    peers.fresh(f"{work}/{state}")
+    folder = peers.fresh(f"{work}/{out}")
+    figures = measure.run(peers.millrace(clip.path, work, *options, out=out, state=state), memory)
+    peers.check_tree(folder, clip)
+    return figures
+
+
+class EqualBits:
+    """The bit rates that a peer is told, so that what it makes has as many bits as ours. Encoders miss what they are told: it is corrected after each round."""
+
+    def __init__(self, clip, work, rungs, command):
+        """command(out, targets): the peer's, whose streams come in the order of rungs."""
+        self.clip, self.work, self.rungs, self.command = clip, work, rungs, command
+        self.targets, self.wanted = {}, {}
+
+    def ours_is_there(self):
+        self.wanted = {name: sum(path.stat().st_size for path in peers.segment_files(self.work / "out", name)[1]) for name, _, _ in self.rungs}
+        if not self.targets:
+            self.targets = peers.bitrates(self.work / "out")
+
+    def run(self, memory=False):
+        return measure.run(self.command(self.work / "one", self.targets), memory)
+
+    def theirs(self, name):
+        return peers.ffmpeg_segments(self.work / "one", [rung[0] for rung in self.rungs].index(name))
+
+    def ours(self, name):
+        return peers.segment_files(self.work / "out", name)
+
+    def off(self):
+        """For each rung: ours by theirs."""
+        return {name: self.wanted[name] / sum(path.stat().st_size for path in self.theirs(name)[1]) for name, _, _ in self.rungs}
+
+    def correct(self):
+        for name, times in self.off().items():
+            self.targets[name] *= times
+
+    def settle(self, within):
+        """After the last round: runs the peer again, not timed, while its bits are further off."""
+        for _ in range(CORRECTIONS):
+            if all(abs(times - 1) <= within for times in self.off().values()):
+                break
+            self.correct()
+            self.run()

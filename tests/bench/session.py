@@ -1,0 +1,114 @@
+"""What a bench works with: the options, the clips, a folder to work in, rounds, and rows. What it has found so far is always there."""
+import contextlib
+import os
+import pathlib
+import statistics
+import tempfile
+import time
+
+from bench import clips, measure, peers, quality, report
+
+EQUAL_BITS = 0.02
+
+
+class Session:
+    """One bench's run."""
+
+    def __init__(self, name, options):
+        self.name, self.options = name, options
+        self.rows, self.measured, self.quality, self.notes = [], [], [], []
+        self.began, self.rounds_s = time.monotonic(), 0.0
+
+    # ---- what is measured on ----
+    def long_clip(self):
+        if self.options.clip:
+            return clips.look(self.options.clip)
+        return clips.excerpt(clips.long_clip()) if self.options.quick else clips.long_clip()
+
+    def excerpt(self):
+        return clips.look(self.options.clip) if self.options.clip else clips.excerpt(clips.long_clip())
+
+    def short_clips(self):
+        if self.options.clip:
+            return [clips.look(self.options.clip)]
+        found = clips.short_clips()
+        return found[:1] if self.options.quick else found
+
+    @contextlib.contextmanager
+    def work(self, memory=False):
+        """A folder that is gone afterwards. memory: on a file system that lies in memory, where there is one."""
+        folder = "/dev/shm" if memory and os.access("/dev/shm", os.W_OK) else self.options.work
+        with tempfile.TemporaryDirectory(prefix="millrace-bench-", dir=folder) as work:
+            yield pathlib.Path(work)
+
+    # ---- rounds ----
+    def alternate(self, label, sides, each=None):
+        """Rounds of all sides; what they took is printed and kept, also when they are interrupted."""
+        rounds = measure.Rounds(label, sides)
+        self.measured.append(rounds)
+        began = time.monotonic()
+
+        def after(so_far):
+            if each:
+                each()
+            walls = ", ".join(f"{name} {values[-1].wall:.2f} s" for name, values in so_far.sides.items())
+            print(f"  {label}, round {len(so_far)}: {walls}", flush=True)
+
+        try:
+            return measure.alternate(rounds, sides, self.options.rounds, self.options.limit, self.options.spread / 100, after)
+        finally:
+            self.rounds_s += time.monotonic() - began
+
+    # ---- rows ----
+    def row(self, what, values, **words):
+        """See report.row; a value or one of each round."""
+        found = report.row(self.name, what, values if isinstance(values, list) else [values], **words)
+        self.rows.append(found)
+        print(report.line(found), flush=True)
+
+    def ratio(self, rounds, other, what="wall", label=None, one="millrace", **words):
+        names = {"wall": "wall", "cpu": "CPU", "memory_mb": "memory, peak"}
+        self.row(label or names[what], rounds.ratios(one, other, what), against=other, **words)
+
+    def note(self, text):
+        self.notes.append(text)
+        print(f"  {text}", flush=True)
+
+    # ---- quality ----
+    def compare(self, clip, work, ours, theirs, rungs, rows=True):
+        """Of each rung: our bits and quality, and theirs. ours and theirs: rung -> (init segment, segments)."""
+        for name, _, _ in rungs:
+            files = [peers.joined(*side(name), work / f"{side_name}.mp4") for side_name, side in (("ours", ours), ("theirs", theirs))]
+            seconds = clip.frames / clip.fps
+            bits = [8 * sum(path.stat().st_size for path in side(name)[1]) / seconds for side in (ours, theirs)]
+            values = quality.compare(clip, files)
+            self.quality.append({"clip": clip.name, "rung": name, "ours": {"bitrate": round(bits[0]), **values[0]}, "peer": {"bitrate": round(bits[1]), **values[1]}})
+            print(f"  {name:>6}: " + ", ".join(f"{side} {bits[i] / 1000:.0f} kbit/s " + " ".join(f"{what} {one['mean']:.4g}/{one['p5']:.4g}" for what, one in values[i].items())
+                                              for i, side in enumerate(("ours", "theirs"))), flush=True)
+            for path in files:
+                path.unlink()
+        if rows:
+            self.quality_rows()
+
+    def quality_rows(self, what=""):
+        """The worst rung of each value: ours less the peer's."""
+        off = max((one["ours"]["bitrate"] / one["peer"]["bitrate"] - 1 for one in self.quality), key=abs)
+        self.row(f"{what}bits of the farthest rung, off by", abs(off), unit="%", least=EQUAL_BITS)
+        for measured in quality.VALUES:
+            for part, words in (("mean", "mean"), ("p5", "5th percentile")):
+                found = [one["ours"][measured][part] - one["peer"][measured][part] for one in self.quality if measured in one["ours"]]
+                if found:
+                    self.row(f"{what}{measured.upper()} {words}, worst rung: more", min(found), unit="ssim" if measured == "ssim" else "dB" if measured == "psnr" else "",
+                             least=0.0, higher=True)
+
+    # ---- results ----
+    def result(self, versions, complete):
+        sides = [{"label": rounds.label, "side": name, "wall_s": statistics.median(rounds.values(name)), "cpu_s": statistics.median(rounds.values(name, "cpu")),
+                  "memory_mb": statistics.median(rounds.values(name, "memory_mb")), "utilisation": statistics.median(rounds.values(name, "utilisation"))}
+                 for rounds in self.measured for name, values in rounds.sides.items() if values]
+        seconds = time.monotonic() - self.began
+        rounds = max((len(one) for one in self.measured), default=0)
+        return {"format": report.FORMAT, "bench": self.name, "complete": complete, "date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": report.commit(),
+                "machine": report.machine(), "load": round(os.getloadavg()[0], 1), "versions": versions, "options": {"rounds": self.options.rounds, "limit": self.options.limit,
+                "quick": self.options.quick, "clip": self.options.clip.name if self.options.clip else ""}, "seconds": {"all": round(seconds, 1), "rounds": round(self.rounds_s, 1), "count": rounds},
+                "rows": self.rows, "sides": sides, "quality": self.quality, "notes": self.notes, "measured": [one.as_json() for one in self.measured]}
