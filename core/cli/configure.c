@@ -2,8 +2,11 @@
 /* From --config and --set to settings. */
 #include "cli/configure.h"
 
+#include "base/file.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void add_set(mr_configure *configure, const char *arg, struct argp_state *state)
 {
@@ -13,6 +16,17 @@ static void add_set(mr_configure *configure, const char *arg, struct argp_state 
     mr_set *set = &configure->set[configure->set_count++];
     set->name = equals ? strndup(arg, (size_t)(equals - arg)) : NULL;
     set->text = equals ? strdup(equals + 1) : NULL;
+    if (!set->name || !set->text)
+        argp_failure(state, MR_EXIT_FAILED, 0, "out of memory");
+}
+
+void mr_configure_add_path(mr_configure *configure, const char *name, const char *path, struct argp_state *state)
+{
+    char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    mr_set *set = &configure->set[configure->set_count++];
+    set->name = strdup(name);
+    set->text = here ? mr_path_join(here, path) : strdup(path);
+    free(here);
     if (!set->name || !set->text)
         argp_failure(state, MR_EXIT_FAILED, 0, "out of memory");
 }

@@ -30,6 +30,9 @@ enum { MR_KEY_CONFIG = 0x1100, MR_KEY_SET };
 
 /* To be called from a parser with ARGP_KEY_INIT and for keys of MR_CONFIGURE_OPTIONS. ARGP_ERR_UNKNOWN: not one of these. */
 error_t mr_configure_parse(mr_configure *configure, int key, char *arg, struct argp_state *state);
+/* As --set NAME=PATH, for an option that stands for a setting; made absolute, so that it holds from any folder. Once for each word on the command
+ * line. */
+void mr_configure_add_path(mr_configure *configure, const char *name, const char *path, struct argp_state *state);
 /* What a record (job.h) says, behind which what is there already stands: that was given now. */
 bool mr_configure_restore(mr_configure *configure, const json_t *record, mr_arena *arena);
 /* Prints what is wrong; an exit code. *ret_loaded lives in the session's arena. */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/hooked.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -24,6 +25,7 @@ typedef struct running {
     mr_progress *progress;
     mr_report *report;
     mr_interrupt *interrupt;
+    mr_hooked *hooked; /* NULL: no hooks */
     mr_engine *engine;
     mr_run *run;
     bool reader_gone; /* of --json */
@@ -45,6 +47,7 @@ static void on_event(void *context, const mr_event *event)
 {
     running *of = context;
     mr_report_event(of->report, event);
+    mr_hooked_event(of->hooked, event);
     if (of->options->json)
         print_event(of, event);
     mr_progress_event(of->progress, event);
@@ -119,6 +122,7 @@ static int finish(running *of)
     mr_interrupt_watch(of->interrupt, NULL);
     mr_progress_stop(of->progress);
     const mr_tally *tally = mr_progress_tally(of->progress);
+    const bool hooks_fine = mr_hooked_end(of->hooked, of->run, session);
     bool interrupted = mr_interrupt_came(of->interrupt) && status == MR_ERR_CANCELLED;
     /* Where the run failed, that run.json can't be written is the same trouble once more. */
     mr_status wrote = mr_report_write(of->report, &of->options->job, session, tally, of->run, status == MR_OK ? session->diags : NULL);
@@ -133,10 +137,11 @@ static int finish(running *of)
         print_outputs(of);
     if (status == MR_ERR_PARAM)
         return MR_EXIT_FAILED; /* a task found it, not the check: the pipeline as such is valid */
-    return mr_exit_code(status == MR_OK ? wrote : status);
+    const int code = mr_exit_code(status == MR_OK ? wrote : status);
+    return code == MR_EXIT_DONE && !hooks_fine ? MR_EXIT_FAILED : code;
 }
 
-static int start(running *of)
+static int start(running *of, mr_drive *drive)
 {
     const mr_drive *from = of->options;
     mr_session *session = of->session;
@@ -146,9 +151,14 @@ static int start(running *of)
     const mr_engine_options engine_options = {
         .state_dir = state_dir, .jobs = from->job.jobs, .settings = &from->job.settings.values, .plugins = session->plugins};
     of->interrupt = mr_interrupt_new(last_words, of); /* before the engine's threads, which inherit the blocked signals */
+    if (!of->interrupt)
+        return MR_EXIT_FAILED;
+    const int code = mr_hooked_begin(&drive->job, from->resume != NULL, session, &of->hooked);
+    if (code != MR_EXIT_DONE)
+        return code;
     of->report = mr_report_new();
     of->progress = mr_progress_new(from->job.bound.pipeline, how_to_show(from), from->verbose && !from->json && !from->quiet);
-    if (!of->interrupt || !of->report || !of->progress)
+    if (!of->report || !of->progress)
         return MR_EXIT_FAILED;
     mr_autojson json_t *record = from->resume ? NULL : mr_job_record(&from->job);
     const mr_run_options how = {
@@ -170,6 +180,7 @@ static int start(running *of)
         mr_session_flush(session);
         return mr_exit_code(status);
     }
+    mr_hooked_run(of->hooked, of->run);
     mr_interrupt_watch(of->interrupt, of->run);
     return finish(of);
 }
@@ -177,6 +188,7 @@ static int start(running *of)
 error_t mr_drive_parse(mr_drive *drive, int key, char *arg, struct argp_state *state)
 {
     switch (key) {
+    case MR_KEY_HOOKS: mr_configure_add_path(&drive->job.configure, "hooks.file", arg, state); return 0;
     case 'j': drive->job.jobs = mr_job_number(state, "--jobs", arg, 1, JOBS_MAX); return 0;
     case MR_KEY_JSON: drive->json = true; return 0;
     case 'q': drive->quiet = true; return 0;
@@ -185,13 +197,14 @@ error_t mr_drive_parse(mr_drive *drive, int key, char *arg, struct argp_state *s
     }
 }
 
-int mr_drive_run(const mr_drive *drive, mr_session *session)
+int mr_drive_run(mr_drive *drive, mr_session *session)
 {
     running of = {.options = drive, .session = session};
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end the run */
-    int code = start(&of);
+    int code = start(&of, drive);
     mr_interrupt_free(of.interrupt);
     mr_run_free(of.run);
+    mr_hooked_free(of.hooked);
     mr_engine_close(of.engine);
     mr_progress_free(of.progress);
     mr_report_free(of.report);

@@ -238,7 +238,7 @@ static bool restore_pairs(const json_t *list, mr_given *pairs)
     {
         const char *name = json_string_value(json_object_get(one, "name"));
         const char *text = json_string_value(json_object_get(one, "text"));
-        pairs[i] = (mr_given){name ? strdup(name) : NULL, text ? strdup(text) : NULL};
+        pairs[i] = (mr_given){.name = name ? strdup(name) : NULL, .text = text ? strdup(text) : NULL};
         good = good && pairs[i].name && pairs[i].text;
     }
     return good;

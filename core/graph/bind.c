@@ -4,10 +4,16 @@
 #include "config/params.h"
 #include "config/yaml.h"
 
-/* The text as it stands, or as a YAML flow value, by the declared type. */
-static mr_status read_given(mr_arena *arena, const mr_pipeline_param *param, const char *text, mr_diags *diags, const mr_value **ret_value)
+static const char *from_of(const mr_given *given)
 {
-    char *file = mr_arena_printf(arena, "--param %s", param->spec.name);
+    return given->from ? given->from : "--param";
+}
+
+/* The text as it stands, or as a YAML flow value, by the declared type. */
+static mr_status read_given(mr_arena *arena, const mr_pipeline_param *param, const mr_given *given, mr_diags *diags, const mr_value **ret_value)
+{
+    const char *text = given->text;
+    char *file = mr_arena_printf(arena, "%s %s", from_of(given), param->spec.name);
     size_t len = strlen(text);
     mr_param_type type = (mr_param_type)param->spec.type;
     if (!file)
@@ -34,7 +40,8 @@ static void unknown_given(mr_arena *arena, const mr_pipeline *pipeline, const mr
     const char *names[MR_PIPELINE_NAMES_MAX];
     for (size_t i = 0; i < pipeline->param_count; i++)
         names[i] = pipeline->params[i].spec.name;
-    mr_error(diags, "unknown-param", (mr_span){0}, "--param %s: pipeline '%s' has no param '%s'", given->name, pipeline->name, given->name);
+    mr_error(diags, "unknown-param", (mr_span){0}, "%s %s: pipeline '%s' has no param '%s'", from_of(given), given->name, pipeline->name,
+             given->name);
     const char *near = mr_nearest(given->name, names, pipeline->param_count);
     if (near)
         mr_hint(diags, "did you mean '%s'?", near);
@@ -63,13 +70,13 @@ static mr_status apply_given(mr_arena *arena, const mr_given *given, bool *seen,
     }
     const mr_pipeline_param *param = &pipeline->params[index];
     if (seen[index]) {
-        mr_error(diags, "duplicate", (mr_span){0}, "--param %s is given twice", given->name);
+        mr_error(diags, "duplicate", (mr_span){0}, "%s %s is given twice", from_of(given), given->name);
         return MR_ERR_PARAM;
     }
     seen[index] = true;
     const mr_value *value = NULL;
     json_t *json = NULL;
-    mr_status status = read_given(arena, param, given->text, diags, &value);
+    mr_status status = read_given(arena, param, given, diags, &value);
     if (status != MR_OK)
         return status;
     if (!value || value->type == MR_VALUE_NULL) { /* --param webhook= or =null: as if it had no default */

@@ -47,6 +47,8 @@ typedef struct mr_run_options {
 /* Opens and checks the inputs (MR_ERR_INPUT: an input can't be used), then starts. The bound pipeline is borrowed until mr_run_free. */
 mr_status mr_run_start(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, mr_diags *diags, mr_run **ret_run);
 void mr_run_cancel(mr_run *run); /* async-signal-safe is not promised; from any thread */
+/* Someone objects: the run fails with why, unless it is over. code: as of a diagnostic, a constant. From any thread. */
+void mr_run_object(mr_run *run, const char *code, const char *why);
 /* Waits for the end. MR_OK; MR_ERR_INPUT when a task failed because an input can't be used; MR_ERR_CANCELLED; other: a task failed (its status). */
 mr_status mr_run_wait(mr_run *run, mr_diags *diags);
 /* What the pipeline's outputs became: {name: [meta, …]}. After the wait. New reference. */

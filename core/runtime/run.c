@@ -254,6 +254,17 @@ void mr_run_cancel(mr_run *run)
     pthread_mutex_unlock(&run->engine->lock);
 }
 
+void mr_run_object(mr_run *run, const char *code, const char *why)
+{
+    pthread_mutex_lock(&run->engine->lock);
+    if (!run->over && !run->stopping) {
+        mr_run_failure(run, code, (mr_span){0}, strdup(why), NULL);
+        mr_run_stop(run, MR_ERR_CONFLICT);
+        mr_run_settle(run);
+    }
+    pthread_mutex_unlock(&run->engine->lock);
+}
+
 static mr_status record_end(mr_run *run, mr_diags *diags)
 {
     mr_run_flush_lines(run);

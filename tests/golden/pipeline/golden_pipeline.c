@@ -70,7 +70,7 @@ static void bind_given(mr_arena *arena, const mr_pipeline *pipeline, mr_diags *d
         if (!equals)
             continue;
         *equals = '\0';
-        given[count++] = (mr_given){line, equals + 1};
+        given[count++] = (mr_given){.name = line, .text = equals + 1};
     }
     mr_bound bound = {0};
     if (mr_pipeline_bind(arena, pipeline, given, count, diags, &bound) == MR_OK)

@@ -110,7 +110,7 @@ static void test_bound(void **state)
 {
     fixture *f = *state;
     const mr_pipeline *p = load(f, fanned);
-    const mr_given given[] = {{"height", "480"}};
+    const mr_given given[] = {{.name = "height", .text = "480"}};
     mr_bound bound;
     assert_int_equal(mr_pipeline_bind(f->arena, p, given, 1, f->diags, &bound), MR_OK);
     assert_int_equal(json_integer_value(json_object_get(bound.params, "height")), 480);
@@ -204,7 +204,7 @@ static void test_given_place(void **state)
 {
     fixture *f = *state;
     const mr_pipeline *p = load(f, fanned);
-    const mr_given given[] = {{"height", "tall"}, {"wait", "3 weeks"}};
+    const mr_given given[] = {{.name = "height", .text = "tall"}, {.name = "wait", .text = "3 weeks"}};
     mr_bound bound;
     assert_true(mr_pipeline_bind(f->arena, p, given, 2, f->diags, &bound) < 0);
     assert_int_equal(mr_diags_errors(f->diags), 2);
