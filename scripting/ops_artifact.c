@@ -20,9 +20,10 @@ static mr_ops_task *task_of(lua_State *lua)
 static const mr_artifact *check(lua_State *lua)
 {
     const mr_artifact *const *place = luaL_testudata(lua, 1, ARTIFACT);
-    if (!place)
-        luaL_error(lua, "an artifact's functions are called with a colon, as in input:read(0, 100)");
-    return *place;
+    if (place)
+        return *place;
+    luaL_error(lua, "an artifact's functions are called with a colon, as in input:read(0, 100)"); /* does not return */
+    return NULL;
 }
 
 const mr_artifact *mr_ops_to_artifact(lua_State *lua, int index)

@@ -255,7 +255,7 @@ static char *meta_text(lua_State *lua, int index)
         return strdup("{}");
     luaL_checktype(lua, index, LUA_TTABLE);
     json_t *meta = mr_script_read_json(lua, index, MR_OPS_META_MAX, &why);
-    if (meta && json_is_array(meta) && json_array_size(meta) == 0) { /* {} */
+    if (json_is_array(meta) && json_array_size(meta) == 0) { /* {} */
         json_decref(meta);
         meta = json_object();
     }

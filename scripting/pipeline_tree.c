@@ -81,7 +81,7 @@ static const mr_value *read_value(tree_reader *reader, const json_t *json, unsig
     const json_t *payload = json_array_get(json, 2);
     const mr_span span = read_place(reader, json_array_get(json, 1));
     reader->bytes += json_is_string(payload) ? json_string_length(payload) : 0;
-    if (!kind || !payload || depth == 0 || ++reader->values > MR_SCRIPT_PIPELINE_VALUES || reader->bytes > 2 * MR_SCRIPT_PIPELINE_TEXTS)
+    if (!kind || !payload || depth == 0 || ++reader->values > MR_SCRIPT_PIPELINE_VALUES || reader->bytes > (size_t)2 * MR_SCRIPT_PIPELINE_TEXTS)
         return NULL;
     if (strcmp(kind, "s") == 0)
         return read_scalar(reader, payload, span);

@@ -228,7 +228,7 @@ json_t *mr_describe_value(mr_value_reader *reader, int index, mr_area area)
     case LUA_TNUMBER: value = read_number(reader, index, area); break;
     case LUA_TSTRING: value = read_text(reader, index, area); break;
     case LUA_TTABLE: value = read_table(reader, index, area); break;
-    case LUA_TUSERDATA: value = read_handle(reader, handle, index, area); break;
+    case LUA_TUSERDATA: value = handle ? read_handle(reader, handle, index, area) : refuse(reader, "it is not a value", area); break;
     case LUA_TFUNCTION: return refuse(reader, "a function is not a value", area);
     default: return refuse(reader, "it is not a value", area);
     }

@@ -13,10 +13,11 @@
 
 static mr_token token_at(mr_area area, uint32_t at)
 {
-    mr_token token = mr_token_next_code(area.file->text, at);
-    if (token.start >= area.end)
-        token = (mr_token){MR_TOKEN_END, area.end, 0};
-    return token;
+    const mr_token end = {MR_TOKEN_END, area.end, 0};
+    if (!area.file) /* an argument that is not there */
+        return end;
+    const mr_token token = mr_token_next_code(area.file->text, at);
+    return token.start >= area.end ? end : token;
 }
 
 static bool is(mr_area area, mr_token token, const char *word)
