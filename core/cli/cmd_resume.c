@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* millrace resume: goes on with a run that did not come to its end, under the same id, with what it was given when it began. */
-#include "base/file.h"
 #include "cli/drive.h"
 #include "cli/history.h"
-#include "config/yaml.h"
+#include "cli/pipeline_file.h"
 
 #include <string.h>
 
@@ -31,12 +30,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* Whoever mended the pipeline expects the mended one to run. */
-static void say_changed(const mr_job *job, const char *run)
+static void say_changed(mr_session *session, const mr_job *job, const char *run)
 {
-    mr_autofree char *text = NULL;
-    size_t len = 0;
-    mr_status status = mr_file_read(job->pipeline, mr_yaml_limits_default.bytes, &text, &len, NULL);
-    if (status == MR_OK && len == job->text_len && memcmp(text, job->text, len) == 0)
+    mr_status status = MR_OK;
+    if (mr_pipeline_is_same(session, job->pipeline, job->text, job->text_len, &status))
         return;
     mr_complain("'%s' %s since run %s began, which goes on with what it began with; 'millrace run' takes the file as it is now", job->pipeline,
                 status == MR_OK ? "has changed" : "can't be read any more", run);
@@ -65,7 +62,7 @@ static int go_on(resume_options *from)
     job->state = history->state;
     if (!job->jobs)
         job->jobs = (uint32_t)json_integer_value(json_object_get(given, "jobs"));
-    say_changed(job, history->run);
+    say_changed(session, job, history->run);
     int code = mr_job_load(job, session);
     if (code != MR_EXIT_DONE)
         return code;

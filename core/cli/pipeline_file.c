@@ -67,6 +67,21 @@ void mr_pipeline_quote(mr_session *session, const char *file, const char *text, 
         mr_bundle_add_texts(bundle, session->diags);
 }
 
+bool mr_pipeline_is_same(mr_session *session, const char *file, const char *text, size_t len, mr_status *ret_status)
+{
+    mr_autofree char *now = NULL;
+    size_t now_len = 0;
+    const mr_bundle *kept = NULL;
+    const mr_bundle *other = NULL;
+    if (!is_lua(file)) {
+        *ret_status = mr_file_read(file, mr_yaml_limits_default.bytes, &now, &now_len, NULL);
+        return *ret_status == MR_OK && now_len == len && memcmp(now, text, len) == 0;
+    }
+    *ret_status = mr_bundle_read(session->arena, file, nowhere, NULL, &other);
+    mr_autojson json_t *json = mr_json_read(text, len, TEXT_MAX, NULL);
+    return *ret_status == MR_OK && json && mr_bundle_from_json(session->arena, json, &kept) == MR_OK && strcmp(kept->digest, other->digest) == 0;
+}
+
 /* ---- trees ---- */
 
 static mr_status evaluate(mr_session *session, const mr_bundle *bundle, json_t **ret_description)
