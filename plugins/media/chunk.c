@@ -111,7 +111,8 @@ static const char *read_chunk(const json_t *object, mr_chunk *chunk)
         return "index or stream";
     if (chunk->fps.num < 1 || av_cmp_q(chunk->fps, (AVRational){RATE_MAX, 1}) > 0)
         return "frame rate";
-    if (timescale < 1 || timescale > UINT32_MAX || frame_ticks * chunk->fps.num != timescale * chunk->fps.den)
+    if (timescale < 1 || timescale > UINT32_MAX || frame_ticks < 1 || frame_ticks > UINT32_MAX ||
+        frame_ticks * chunk->fps.num != timescale * chunk->fps.den)
         return "timescale: a frame is not a whole number of ticks";
     if (chunk->first_frame < 0 || chunk->first_frame > INT64_MAX / 2 / frame_ticks || frames < 1 || frames > FRAMES_MAX)
         return "range of frames";

@@ -16,7 +16,9 @@
 
 #define CLOCK        90000
 #define MAX_SEGMENTS 250000
-#define OVERHEAD     8 /* percent that the transport adds at most, to small rungs */
+#define BITRATE_MAX  (INT64_C(1) << 40)
+#define TIME_MAX     (INT64_C(1) << 40) /* samples or frames: more than a plan can have */
+#define OVERHEAD     8                  /* percent that the transport adds at most, to small rungs */
 
 enum { IN_VIDEO, IN_AUDIO, IN_PLAN, IN_RUNG };
 enum { OUT_SEGMENTS };
@@ -217,8 +219,8 @@ static mr_status merge(ts_state *ts, ts_queue *queues, int count)
     return status;
 }
 
-/* Start and length of segment n, in ticks of the clock. */
-static void place(const ts_state *ts, size_t n, bool last, int64_t *ret_start, int64_t *ret_duration)
+/* Start and length of segment n, in ticks of the clock. False: the plan does not say. */
+static bool place(const ts_state *ts, size_t n, bool last, int64_t *ret_start, int64_t *ret_duration)
 {
     bool pictures = ts->video.count > 0;
     const json_t *part = json_object_get(ts->plan, pictures ? "video" : "audio");
@@ -231,6 +233,8 @@ static void place(const ts_state *ts, size_t n, bool last, int64_t *ret_start, i
         const json_t *fps = json_object_get(part, "fps");
         unit = (AVRational){(int)json_integer_value(json_array_get(fps, 1)), (int)json_integer_value(json_array_get(fps, 0))};
     }
+    if (unit.num < 1 || unit.den < 1 || start < 0 || start > TIME_MAX || second < 0 || second > TIME_MAX || end < start)
+        return false;
     AVRational clock = {1, CLOCK};
     *ret_start = av_rescale_q(start, unit, clock);
     int64_t until = av_rescale_q(end, unit, clock);
@@ -239,6 +243,7 @@ static void place(const ts_state *ts, size_t n, bool last, int64_t *ret_start, i
         until = sound > until ? sound : until;
     }
     *ret_duration = until - *ret_start;
+    return true;
 }
 
 static mr_status emit_piece(ts_state *ts, size_t n, size_t count)
@@ -247,7 +252,10 @@ static mr_status emit_piece(ts_state *ts, size_t n, size_t count)
     size_t len = 0;
     int64_t start;
     int64_t duration;
-    place(ts, n, n + 1 == count, &start, &duration);
+    if (!place(ts, n, n + 1 == count, &start, &duration)) {
+        ts->host->report(ts->task, MR_SEVERITY_ERROR, NULL, NULL, "the plan does not say where segment %zu lies", n);
+        return MR_ERR_INPUT;
+    }
     mr_status status = mr_transport_take(ts->transport, &data, &len);
     json_t *meta = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:i,s:s}", "role", "media", "kind", "muxed", "rendition", ts->rendition, "index",
                              (json_int_t)n, "start", (json_int_t)start, "duration", (json_int_t)duration, "timescale", CLOCK, "ext", "ts");
@@ -286,13 +294,20 @@ static mr_status make_piece(ts_state *ts, size_t n, size_t count)
     return status == MR_OK ? emit_piece(ts, n, count) : status;
 }
 
+/* Bits per second, within what can be added up. */
+static int64_t bitrate_of(const json_t *meta)
+{
+    const int64_t bitrate = json_integer_value(json_object_get(meta, "max_bitrate"));
+    return bitrate < 0 ? 0 : bitrate > BITRATE_MAX ? BITRATE_MAX : bitrate;
+}
+
 static mr_status emit_init(const ts_state *ts)
 {
     char codec[160];
     const json_t *video = ts->video.meta;
     const json_t *audio = ts->audio.meta;
     bool both = video && audio;
-    int64_t bitrate = json_integer_value(json_object_get(video, "max_bitrate")) + json_integer_value(json_object_get(audio, "max_bitrate"));
+    int64_t bitrate = bitrate_of(video) + bitrate_of(audio);
     bitrate += bitrate * OVERHEAD / 100;
     json_int_t order = json_integer_value(json_object_get(ts->rung, "index"));
     static const char *const copied[] = {"width", "height", "fps", "video_range", NULL};

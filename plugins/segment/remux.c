@@ -126,10 +126,11 @@ static int64_t sound_end_us(const remux_state *remux)
 /* Sound is cut where the picture is; what outlasts it goes on in segments of the wanted length. */
 static mr_status cut_sound(remux_state *remux)
 {
-    int64_t end = sound_end_us(remux) - remux->cuts.origin_us;
+    int64_t end = sound_end_us(remux);
     int64_t target = remux->params->segment_duration;
-    if (json_array_size(sound(remux)) == 0 || end <= 0)
+    if (end <= remux->cuts.origin_us) /* also where there is none */
         return MR_OK;
+    end -= remux->cuts.origin_us;
     int64_t last = remux->cuts.start_us[remux->cuts.count - 1];
     size_t room = remux->cuts.count + (end > last ? (size_t)((end - last) / target) : 0) + 2;
     remux->sound_us = av_malloc_array(room, sizeof(*remux->sound_us));
@@ -148,6 +149,10 @@ static mr_status cut_sound(remux_state *remux)
 static mr_status find_cuts(remux_state *remux)
 {
     const cuts_options options = {.target_us = remux->params->segment_duration, .most_us = remux->params->max_segment};
+    if (!remux->picture && sound_end_us(remux) == INT64_MIN) {
+        remux->host->report(remux->task, MR_SEVERITY_ERROR, NULL, NULL, "there is neither a picture track nor sound to cut");
+        return MR_ERR_INPUT;
+    }
     if (!remux->picture)
         return cuts_even(remux->host, remux->task, sound_start_us(remux), sound_end_us(remux), &options, &remux->cuts);
     const AVStream *stream = remux->format->streams[remux->video];
