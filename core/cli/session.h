@@ -25,9 +25,9 @@ const mr_op_set *mr_session_ops(const mr_session *session);
 void mr_session_flush(mr_session *session);
 
 /*
- * The file meant by PIPELINE: a path, or a bare name ("vod": vod.yaml or else vod.lua) that is looked for in the folders of MILLRACE_PIPELINE_PATH, the install's
- * share/millrace/pipelines, and the pipelines/ of the source tree that the command was built in. In the arena; a name that is
- * found nowhere is given back as it is, so that reading it says why.
+ * The file meant by PIPELINE: a path, or a bare name ("vod": vod.yaml or else vod.lua) that is looked for in the folders of MILLRACE_PIPELINE_PATH,
+ * the install's share/millrace/pipelines, and the pipelines/ of the source tree that the command was built in. In the arena; a name that is found
+ * nowhere is given back as it is, so that reading it says why.
  */
 const char *mr_find_pipeline(mr_session *session, const char *name);
 

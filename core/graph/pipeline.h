@@ -132,8 +132,8 @@ mr_status mr_pipeline_read(mr_arena *arena, const char *path, const char *text, 
 mr_status mr_pipeline_load(mr_arena *arena, const char *path, const mr_op_set *ops, mr_diags *diags, const mr_pipeline **ret_pipeline);
 
 /*
- * The pipeline with one node more, without inputs, which runs when the others have ended: what a hook adds. with: an object of params as they would be
- * written; checked when the pipeline is bound. from: who adds it, for messages.
+ * The pipeline with one node more, without inputs, which runs when the others have ended: what a hook adds. with: an object of params as they would
+ * be written; checked when the pipeline is bound. from: who adds it, for messages.
  */
 mr_status mr_pipeline_add_trigger(mr_arena *arena, const mr_pipeline *pipeline, const mr_op_set *ops, const char *op, mr_trigger trigger,
                                   const json_t *with, const char *from, mr_diags *diags, const mr_pipeline **ret_pipeline);
@@ -154,7 +154,7 @@ typedef struct mr_given {
     const char *name;
     const char *text;
     const char *from; /* who gives it, for messages: "--param" when NULL */
-} mr_given; /* --param NAME=VALUE; text is read as a YAML flow value */
+} mr_given;           /* --param NAME=VALUE; text is read as a YAML flow value */
 typedef struct mr_bound_node {
     const mr_value *with; /* closed values evaluated; open ones still the node's text; NULL: none */
     bool never;           /* 'when' needs only params, and is false */

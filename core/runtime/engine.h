@@ -61,10 +61,10 @@ const char *mr_run_id(const mr_run *run);
  * "unknown". A JSON object: {nodes: [{node, op, tasks, cached, skipped, run, unknown, why}], tasks, cached, run}. New reference. why: [{reason,
  * tasks, items, name, old, new}], each only where it says something. items are the first few. reason is one of new         no run of this pipeline
  * had this task, as far as is remembered param       param name was old, is new            version, plugin, toolchain, op    of the op: was old, is
- * new         script    the file of the op in Lua, or a module of it, is another input       what comes in through port name is another unfinished  it was begun before, and ended as old     gone    its result is not there
- * any more effect      it acts on the world: always runs         stream  it takes a stream while that is made: always runs no-cache    nothing is
- * reused                         more    not compared: too many waits       it depends on node name, which would run  trigger it depends on how the
- * run ends
+ * new         script    the file of the op in Lua, or a module of it, is another input       what comes in through port name is another unfinished it
+ * was begun before, and ended as old     gone    its result is not there any more effect      it acts on the world: always runs         stream  it
+ * takes a stream while that is made: always runs no-cache    nothing is reused                         more    not compared: too many waits       it
+ * depends on node name, which would run  trigger it depends on how the run ends
  */
 mr_status mr_engine_plan(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, mr_diags *diags, json_t **ret_plan);
 

@@ -297,7 +297,7 @@ struct mr_engine {
     uint64_t memory_mb;
     uint64_t memory_used_mb;
     bool memory_short; /* somebody left work for lack of memory since it last came free */
-    uint32_t running; /* batches on CPU slots */
+    uint32_t running;  /* batches on CPU slots */
     uint32_t waiting_tasks;
     mr_own_thread *own_threads;
     pthread_t *workers;

@@ -56,7 +56,7 @@ enum {
     MR_FRAME_FINISH,      /* u32 slot, i64 status, i64 CPU µs. REPLY */
     MR_FRAME_DONE,        /* i64 status, i64 CPU µs since the last FINISH */
     MR_FRAME_COPY,        /* u32 slot, u32 content, u64 offset, u32 artifact, mr_range as they are: at most MR_HOST_RANGES, and MR_HOST_COPY bytes */
-    MR_FRAME_ANSWER, /* i64 status, text result as JSON ("": none), text diagnostics as of mr_diags_json() */
+    MR_FRAME_ANSWER,      /* i64 status, text result as JSON ("": none), text diagnostics as of mr_diags_json() */
     MR_FRAME_READS, /* u32 artifact (a source), u32 first byte, bytes: a bit for each block (MR_BLOCK_SIZE) that was read; before FINISH and DONE */
 };
 typedef enum mr_script_kind { MR_SCRIPT_OPS, MR_SCRIPT_HOOKS, MR_SCRIPT_PIPELINE, MR_SCRIPT_KINDS } mr_script_kind;
