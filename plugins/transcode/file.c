@@ -8,6 +8,7 @@
 #include "audio_reader.h"
 #include "file_fit.h"
 #include "file_mux.h"
+#include "file_parts.h"
 #include "media/encode.h"
 #include "media/rate.h"
 #include "transcode.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IN_SOURCE, IN_INFO, IN_LOUDNESS };
+enum { IN_SOURCE, IN_INFO, IN_LOUDNESS, IN_CUTS };
 enum { OUT_FILE };
 enum { AUDIO_RATE = 48000, MAX_CHANNELS = 64, MAX_FRAMES = 1 << 20, GOP_SECONDS = 4 };
 
@@ -73,6 +74,8 @@ static const mr_port inputs[] = {
     [IN_SOURCE] = {"source", MR_TYPE_MEDIA, 0, "the source"},
     [IN_INFO] = {"info", MR_TYPE_JSON, 0, "what probe.media says of it"},
     [IN_LOUDNESS] = {"loudness", MR_TYPE_JSON, MR_PORT_OPTIONAL | MR_PORT_MANY, "what transcode.loudness measured, of any number of tracks"},
+    [IN_CUTS] = {"cuts", MR_TYPE_JSON, MR_PORT_OPTIONAL,
+                 "the parts that are joined, in their order: {\"cuts\": [{\"start_us\", \"duration_us\"}]}; without it, the whole source"},
     {0},
 };
 
@@ -84,14 +87,18 @@ static const mr_port outputs[] = {
 typedef struct picture_side {
     bool wanted;
     int track;
-    mr_chunk chunk; /* the whole track as one */
+    mr_chunk chunk; /* the whole track as one, or the part that is under way */
     mr_chunk_segment segment;
     mr_pictures *pictures;
     mr_fitter *fitter;
     mr_encoder *encoder;
     AVFrame *frame;
     AVFrame *fitted;
+    int64_t start_us; /* of the track, in source time */
+    size_t part;
+    int64_t frames; /* of all parts */
     int64_t sent;
+    bool joins;    /* the next picture is the first of a part */
     int64_t delay; /* frames by which decoding times lie before presentation times */
     bool ended;
 } picture_side;
@@ -105,8 +112,11 @@ typedef struct sound_side {
     float *planes[MAX_CHANNELS];
     int frame_size;
     int64_t priming;
-    int64_t samples; /* where the track ends */
-    int64_t sent;    /* frames */
+    int64_t samples; /* where the track ends: of all parts */
+    size_t part;
+    int64_t part_samples;
+    int64_t part_done;
+    int64_t sent; /* frames */
     int64_t received;
     bool ended;
 } sound_side;
@@ -117,6 +127,7 @@ typedef struct file_task {
     const struct file_params *params;
     json_t *info;
     int64_t origin_us;
+    mr_file_parts parts;
     picture_side picture;
     sound_side sound;
     mr_mp4 *mp4;
@@ -179,26 +190,66 @@ static mr_status plan_picture(file_task *work, const json_t *video)
     AVRational most = {work->params->max_fps.num, work->params->max_fps.den};
     if (most.num > 0)
         fps = mr_rate_cap(fps, most);
-    int64_t frames = av_rescale(track_end_us(work, video), fps.num, (int64_t)fps.den * 1000000);
-    if (frames > MAX_FRAMES) {
-        work->host->report(work->task, MR_SEVERITY_ERROR, "max_duration", "set max_duration, or make a stream with transcode.video",
-                           "the source has %lld pictures: a file of its own may have %d", (long long)frames, MAX_FRAMES);
-        return MR_ERR_LIMIT;
-    }
     chunk->stream = (int)integer(video, "stream");
     chunk->origin_us = work->origin_us;
     chunk->fps = fps;
     chunk->timescale = (uint32_t)fps.num;
     chunk->frame_ticks = (uint32_t)fps.den;
-    chunk->frames = frames > 0 ? (int)frames : 1;
     chunk->last = true;
-    chunk->decode_from_us = integer(video, "start_us");
+    work->picture.start_us = chunk->decode_from_us = integer(video, "start_us");
     chunk->longest_segment = fps.num * GOP_SECONDS / fps.den > 0 ? (int)(fps.num * INT64_C(1) * GOP_SECONDS / fps.den) : 1;
-    work->picture.segment = (mr_chunk_segment){.frames = chunk->frames};
     chunk->segments = &work->picture.segment;
     chunk->segment_count = 1;
     work->picture.wanted = true;
     return MR_OK;
+}
+
+static int64_t frames_of(const file_task *work, int64_t us)
+{
+    const AVRational fps = work->picture.chunk.fps;
+    return av_rescale(us, fps.num, (int64_t)fps.den * 1000000);
+}
+
+/* The part's pictures, or all of them. */
+static void plan_part(file_task *work, size_t part)
+{
+    mr_chunk *chunk = &work->picture.chunk;
+    chunk->frames = (int)work->picture.frames;
+    if (work->parts.count > 0) {
+        const mr_file_part *one = &work->parts.parts[part];
+        chunk->first_frame = frames_of(work, one->start_us);
+        chunk->frames = (int)(frames_of(work, one->end_us) - chunk->first_frame);
+        chunk->decode_from_us = chunk->first_frame > 0 ? work->origin_us + one->start_us : work->picture.start_us;
+    }
+    work->picture.segment = (mr_chunk_segment){.first_frame = chunk->first_frame, .frames = chunk->frames};
+}
+
+/* The length of the pictures and of the sound: where their tracks end, or that of all parts, for both. */
+static mr_status plan_length(file_task *work, const json_t *video, const json_t *sound)
+{
+    const int64_t video_us = video ? track_end_us(work, video) : 0;
+    const int64_t sound_us = sound ? track_end_us(work, sound) : 0;
+    const AVRational fps = work->picture.wanted ? work->picture.chunk.fps : (AVRational){1000, 1};
+    mr_status status = mr_file_parts_read(work->host, work->task, work->host->input(work->task, IN_CUTS, 0), fps,
+                                          video_us > sound_us ? video_us : sound_us, &work->parts);
+    int64_t length_us = 0;
+    for (size_t i = 0; i < work->parts.count; i++)
+        length_us += work->parts.parts[i].end_us - work->parts.parts[i].start_us;
+    work->picture.frames = frames_of(work, video_us);
+    work->sound.samples = av_rescale(work->parts.count ? length_us : sound_us, AUDIO_RATE, 1000000);
+    if (work->parts.count > 0) {
+        work->picture.frames = 0;
+        for (size_t i = 0; i < work->parts.count; i++)
+            work->picture.frames += frames_of(work, work->parts.parts[i].end_us) - frames_of(work, work->parts.parts[i].start_us);
+    }
+    if (work->picture.wanted && work->picture.frames > MAX_FRAMES) {
+        work->host->report(work->task, MR_SEVERITY_ERROR, "max_duration", "set max_duration, or make a stream with transcode.video",
+                           "the source has %lld pictures: a file of its own may have %d", (long long)work->picture.frames, MAX_FRAMES);
+        return MR_ERR_LIMIT;
+    }
+    work->picture.frames += work->picture.frames == 0;
+    plan_part(work, 0);
+    return status;
 }
 
 static mr_status plan_all(file_task *work)
@@ -214,10 +265,11 @@ static mr_status plan_all(file_task *work)
         return refuse(work, "the source has neither pictures nor sound");
     find_origin(work, video, sounds);
     mr_status status = video ? plan_picture(work, video) : MR_OK;
+    if (status == MR_OK)
+        status = plan_length(work, video, sound);
     if (status != MR_OK || !sound)
         return status;
     status = mr_audio_track_take(work->host, work->task, json_incref((json_t *)sound), &work->sound.source);
-    work->sound.samples = av_rescale(track_end_us(work, sound), AUDIO_RATE, 1000000);
     work->sound.wanted = status == MR_OK && work->sound.samples > 0;
     return status;
 }
@@ -272,19 +324,38 @@ static mr_status drain_picture(file_task *work)
     }
 }
 
+/* The pictures of the next part, from a reader of their own. */
+static mr_status open_next_part(file_task *work)
+{
+    picture_side *side = &work->picture;
+    const mr_picture_options pictures = {.filters = work->params->filters};
+    mr_pictures_close(side->pictures);
+    side->pictures = NULL;
+    side->part++;
+    side->joins = true;
+    plan_part(work, side->part);
+    return mr_pictures_open(work->host, work->task, work->host->input(work->task, IN_SOURCE, 0), &side->chunk, &pictures, &side->pictures);
+}
+
 static mr_status step_picture(file_task *work)
 {
     picture_side *side = &work->picture;
     bool repeat;
     mr_status status = mr_pictures_next(side->pictures, side->frame, &repeat);
+    if (status == MR_END && side->part + 1 < work->parts.count) {
+        status = open_next_part(work);
+        if (status == MR_OK)
+            status = mr_pictures_next(side->pictures, side->frame, &repeat);
+    }
     if (status == MR_END) {
         status = mr_encoder_send(side->encoder, NULL, 0, false);
     } else if (status == MR_OK) {
-        if (!repeat || !side->fitted->buf[0])
+        if (!repeat || side->joins || !side->fitted->buf[0])
             status = mr_fitter_run(side->fitter, side->frame, side->fitted);
         if (status == MR_OK)
-            status = mr_encoder_send(side->encoder, side->fitted, side->sent, side->sent % side->chunk.longest_segment == 0);
+            status = mr_encoder_send(side->encoder, side->fitted, side->sent, side->joins || side->sent % side->chunk.longest_segment == 0);
         side->sent++;
+        side->joins = false;
     }
     return status == MR_OK ? drain_picture(work) : status;
 }
@@ -330,6 +401,28 @@ static mr_status open_encoder(file_task *work)
     return status;
 }
 
+/* The sound of a part, or all of it. */
+static mr_status open_reader(file_task *work, size_t part)
+{
+    sound_side *side = &work->sound;
+    const bool cut = work->parts.count > 0;
+    const mr_file_part *one = cut ? &work->parts.parts[part] : NULL;
+    const int64_t start = cut ? av_rescale(one->start_us, AUDIO_RATE, 1000000) : 0;
+    const mr_audio_reader_options options = {.stream = side->source.stream,
+                                             .rate = AUDIO_RATE,
+                                             .origin_us = work->origin_us,
+                                             .track_start_us = side->source.start_us,
+                                             .start = start,
+                                             .end = cut ? av_rescale(one->end_us, AUDIO_RATE, 1000000) : side->samples,
+                                             .layout = side->source.layout};
+    mr_audio_reader_close(side->reader);
+    side->reader = NULL;
+    side->part = part;
+    side->part_samples = cut ? options.end - start : INT64_MAX;
+    side->part_done = 0;
+    return mr_audio_reader_open(work->host, work->task, work->host->input(work->task, IN_SOURCE, 0), &options, &side->reader);
+}
+
 static mr_status open_sound(file_task *work)
 {
     sound_side *side = &work->sound;
@@ -344,14 +437,7 @@ static mr_status open_sound(file_task *work)
         if (!side->planes[c])
             return MR_ERR_NOMEM;
     }
-    const mr_audio_reader_options options = {.stream = side->source.stream,
-                                             .rate = AUDIO_RATE,
-                                             .origin_us = work->origin_us,
-                                             .track_start_us = side->source.start_us,
-                                             .start = 0,
-                                             .end = side->samples,
-                                             .layout = side->source.layout};
-    return mr_audio_reader_open(work->host, work->task, work->host->input(work->task, IN_SOURCE, 0), &options, &side->reader);
+    return open_reader(work, 0);
 }
 
 /* Encoded frames cover the priming and the track; the last one ends with it. */
@@ -375,10 +461,38 @@ static mr_status drain_sound(file_task *work)
     return MR_OK;
 }
 
+/* The next samples, from one part after the other; silence behind the last. */
+static mr_status read_parts(file_task *work)
+{
+    sound_side *side = &work->sound;
+    mr_status status = MR_OK;
+    for (int done = 0; done < side->frame_size && status == MR_OK;) {
+        float *planes[MAX_CHANNELS];
+        const int64_t left = side->part_samples - side->part_done;
+        const int count = left < side->frame_size - done ? (int)left : side->frame_size - done;
+        for (int c = 0; c < side->source.layout.nb_channels; c++)
+            planes[c] = side->planes[c] + done;
+        if (count == 0 && side->part + 1 < work->parts.count) {
+            status = open_reader(work, side->part + 1);
+            continue;
+        }
+        if (count == 0) {
+            for (int c = 0; c < side->source.layout.nb_channels; c++)
+                memset(planes[c], 0, (size_t)(side->frame_size - done) * sizeof(float));
+            return MR_OK;
+        }
+        status = mr_audio_reader_read(side->reader, planes, count);
+        mr_file_part_fade(planes, side->source.layout.nb_channels, count, side->part_done, side->part_samples);
+        side->part_done += count;
+        done += count;
+    }
+    return status;
+}
+
 static mr_status step_sound(file_task *work)
 {
     sound_side *side = &work->sound;
-    mr_status status = mr_audio_reader_read(side->reader, side->planes, side->frame_size);
+    mr_status status = work->parts.count > 0 ? read_parts(work) : mr_audio_reader_read(side->reader, side->planes, side->frame_size);
     if (status == MR_OK)
         status = mr_audio_encoder_send(side->encoder, side->planes);
     side->sent++;
@@ -400,7 +514,7 @@ static mr_status encode_all(file_task *work)
         if (work->host->cancelled(work->task))
             return MR_ERR_CANCELLED;
         status = sound->ended || (!picture->ended && shown <= heard) ? step_picture(work) : step_sound(work);
-        double whole = picture->wanted ? (double)picture->chunk.frames : (double)sound->samples / (sound->frame_size ? sound->frame_size : 1);
+        double whole = picture->wanted ? (double)picture->frames : (double)sound->samples / (sound->frame_size ? sound->frame_size : 1);
         double done = picture->wanted ? (double)picture->sent / whole : (double)sound->sent / whole;
         work->host->progress(work->task, done < 1 ? done : 1);
     }
@@ -455,6 +569,7 @@ static mr_status run_one(const mr_host *host, const mr_batch_task *one)
         free(work.sound.planes[c]);
     mr_mp4_close(work.mp4);
     av_packet_free(&work.packet);
+    mr_file_parts_free(&work.parts);
     json_decref(work.info);
     return status;
 }
@@ -472,8 +587,8 @@ const mr_op mr_op_transcode_file = {
     .name = "transcode.file",
     .summary = "encodes a whole source as one MP4",
     .help = "H.264 and AAC with the index in front, to be played as it is downloaded. The picture is cut, padded or scaled to the size wanted, never "
-            "enlarged; of "
-            "several sound tracks the default one is taken, as stereo.",
+            "enlarged; of several sound tracks the default one is taken, as stereo.\n\n"
+            "With cuts, parts of the source are joined instead, in the order in which they are given.",
     .cpu = 1,
     .memory_mb = 768,
     .inputs = inputs,

@@ -18,19 +18,26 @@ static const mr_op *file;
 static const mr_op *probe;
 static const mr_op *loudness;
 
-static op_result make(const char *clip, const char *params, const op_run_options *options)
+static op_result make_of(const char *clip, const char *params, const char *cuts, const op_run_options *options)
 {
     char *path = strdup(clip_path(clip));
     const op_input source = {.port = "source", .type = MR_TYPE_MEDIA, .path = path};
     op_result info = op_run(probe, NULL, &source, 1, NULL);
     assert_int_equal(info.status, MR_OK);
-    const op_input inputs[] = {source, {.port = "info", .type = MR_TYPE_JSON, .meta = op_result_item(&info, probe, "info", 0)->meta}};
-    op_result result = op_run(file, params, inputs, 2, options);
+    const op_input inputs[] = {source,
+                               {.port = "info", .type = MR_TYPE_JSON, .meta = op_result_item(&info, probe, "info", 0)->meta},
+                               {.port = "cuts", .type = MR_TYPE_JSON, .meta = cuts}};
+    op_result result = op_run(file, params, inputs, cuts ? 3 : 2, options);
     if (result.messages[0])
         print_message("%s", result.messages);
     op_result_free(&info);
     free(path);
     return result;
+}
+
+static op_result make(const char *clip, const char *params, const op_run_options *options)
+{
+    return make_of(clip, params, NULL, options);
 }
 
 typedef struct seen {
@@ -41,6 +48,7 @@ typedef struct seen {
     int64_t audio_us;
     int corner; /* luma of the first picture, at the top left and in the middle */
     int middle;
+    int levels[64]; /* luma at the top left of the first pictures */
 } seen;
 
 static void look_at_picture(AVFormatContext *format, int stream, seen *ret)
@@ -61,6 +69,8 @@ static void look_at_picture(AVFormatContext *format, int stream, seen *ret)
         avcodec_send_packet(codec, more ? packet : NULL);
         av_packet_unref(packet);
         while (avcodec_receive_frame(codec, frame) == 0) {
+            if (ret->frames < 64)
+                ret->levels[ret->frames] = frame->data[0][0];
             if (ret->frames++ == 0) {
                 ret->corner = frame->data[0][0];
                 ret->middle = frame->data[0][(ptrdiff_t)frame->height / 2 * frame->linesize[0] + frame->width / 2];
@@ -195,6 +205,51 @@ static void length_is_cut_and_work_can_be_cancelled(void **state)
     op_result_free(&result);
 }
 
+/* Each second has its own grey, and a tone sounds in the third. */
+static void parts_are_joined_as_asked(void **state)
+{
+    (void)state;
+    assert_true(clip_make("greys.mp4", "-f lavfi -i nullsrc=s=64x64:r=25:d=4,geq=lum=40+50*floor(T):cb=128:cr=128 "
+                                       "-f lavfi -i aevalsrc=0.5*sin(2*PI*1000*t)*between(t\\,2\\,3):s=48000:d=4 "
+                                       "-c:v libx264 -preset ultrafast -g 100 -pix_fmt yuv420p -c:a aac"));
+    op_result result = make_of("greys.mp4", "{preset: ultrafast, quality: 10}",
+                               "{\"cuts\": [{\"start_us\": 2400000, \"duration_us\": 400000}, {\"start_us\": 0, \"duration_us\": 600000},"
+                               "{\"start_us\": 3600000, \"duration_us\": 9000000}, {\"start_us\": 8000000, \"duration_us\": 1000000}]}",
+                               NULL);
+    assert_int_equal(result.status, MR_OK);
+    seen got = look(&result);
+    assert_int_equal(got.frames, 10 + 15 + 10);
+    for (int i = 0; i < 35; i++)
+        assert_in_range(got.levels[i], (i < 10 ? 140 : i < 25 ? 40 : 190) - 6, (i < 10 ? 140 : i < 25 ? 40 : 190) + 6);
+    assert_in_range(got.audio_us, 1400000 - 1000, 1400000 + 1000);
+    sound made = sound_read(clip_path("made.mp4"));
+    assert_in_range(sound_find(&made, 0, 0.2f, 0), 0, 1024 + 300);
+    assert_true(sound_level(&made, 1024 + 2000, 1024 + 17000) > 0.3);
+    assert_true(sound_level(&made, 1024 + 21000, 1024 + 60000) < 0.01);
+    assert_true(fabsf(sound_at(&made, 1024 + 19200, 0)) < 0.1f); /* at the join */
+    sound_free(&made);
+    op_result_free(&result);
+}
+
+static void cuts_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"{}",
+                                      "{\"cuts\": []}",
+                                      "{\"cuts\": [{}]}",
+                                      "{\"cuts\": [{\"start_us\": -1, \"duration_us\": 1}]}",
+                                      "{\"cuts\": [{\"start_us\": 0, \"duration_us\": 0}]}",
+                                      "{\"cuts\": [{\"start_us\": 1e3, \"duration_us\": 5}]}",
+                                      "{\"cuts\": [{\"start_us\": 9000000, \"duration_us\": 5000000}]}",
+                                      "{\"cuts\": [{\"start_us\": 9223372036854775807, \"duration_us\": 9223372036854775807}]}"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        op_result result = make_of("greys.mp4", "{preset: ultrafast}", bad[i], NULL);
+        assert_int_equal(result.status, MR_ERR_INPUT);
+        assert_non_null(strstr(result.messages, "the cuts can't be used"));
+        op_result_free(&result);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +257,8 @@ int main(void)
         cmocka_unit_test(index_comes_first_and_bytes_are_the_same),
         cmocka_unit_test(sound_is_as_loud_as_asked_and_in_its_place),
         cmocka_unit_test(length_is_cut_and_work_can_be_cancelled),
+        cmocka_unit_test(parts_are_joined_as_asked),
+        cmocka_unit_test(cuts_that_make_no_sense_are_refused),
     };
     file = op_load(PLUGIN_FILE, "transcode.file");
     loudness = op_load(PLUGIN_FILE, "transcode.loudness");
