@@ -28,6 +28,7 @@
 #define MR_OPS_TEXT_MAX  (16u << 20) /* bytes of one artifact:text() */
 #define MR_OPS_META_MAX  (16u << 20) /* bytes of the metadata of one artifact */
 #define MR_OPS_WORDS_MAX 2000u       /* bytes of a message of task:log() and its kin */
+#define MR_OPS_WORDS     100u        /* messages of one task */
 
 typedef struct mr_script_limits { /* of one task */
     uint64_t memory;              /* bytes */

@@ -28,6 +28,7 @@ typedef struct mr_ops_task { /* the context of a task's state */
     const void *params;
     double fraction; /* told last */
     bool told;       /* why it failed, the engine knows */
+    uint32_t words;  /* messages so far */
     int64_t beat_us; /* when the engine last heard of it */
 } mr_ops_task;
 

@@ -327,6 +327,8 @@ static int say(lua_State *lua, mr_severity severity)
     mr_ops_task *it = check_task(lua);
     const char *text = luaL_checklstring(lua, 2, &len);
     luaL_argcheck(lua, len <= MR_OPS_WORDS_MAX, 2, "a message has at most 2000 bytes");
+    if (++it->words > MR_OPS_WORDS)
+        return luaL_error(lua, "a task says at most 100 things");
     it->host->report(it->task, severity, NULL, NULL, "%s", text);
     return 0;
 }

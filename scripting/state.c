@@ -21,6 +21,7 @@
 
 #define HOOK_EVERY  10000
 #define MESSAGE_MAX 1000 /* bytes of an error's text */
+#define LEVELS_MAX  64   /* calls that are looked at for a traceback, those of C among them */
 
 static mr_script **place_of(lua_State *lua)
 {
@@ -203,7 +204,7 @@ static mr_span take_place(const mr_script *script, const char **text)
 static void note_frame(mr_script *script, lua_Debug *debug)
 {
     const mr_bundle_file *file = file_of(script, debug->short_src, strlen(debug->short_src));
-    if (!file || script->frame_count == MR_SCRIPT_FRAMES)
+    if (!file)
         return;
     mr_script_frame *frame = &script->frames[script->frame_count++];
     frame->span = span_at(file, debug->currentline);
@@ -218,7 +219,8 @@ static int on_error(lua_State *lua)
     lua_Debug debug;
     mr_script *script = mr_script_of(lua);
     script->frame_count = 0;
-    for (int level = 1; lua_getstack(lua, level, &debug); level++) {
+    /* Each step looks from the top again, so a runaway recursion is not followed to its end. */
+    for (int level = 1; level < LEVELS_MAX && script->frame_count < MR_SCRIPT_FRAMES && lua_getstack(lua, level, &debug); level++) {
         lua_getinfo(lua, "Sln", &debug);
         if (debug.currentline > 0)
             note_frame(script, &debug);

@@ -385,8 +385,10 @@ static void load_folder(mr_plugins *plugins, const char *folder, bool named, con
     for (int i = 0; i < count; i++) {
         mr_autofree char *path = (unsigned)i < FILES_MAX ? mr_path_join(folder, names[i]->d_name) : NULL;
         bool folder_entry = path && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-        if (path && !folder_entry)
-            mr_plugins_add(plugins, path, host, diags); /* what is wrong with it is in diags */
+        if (path && !folder_entry && ends_with(path, ".lua"))
+            mr_plugins_add_found(plugins, path, diags); /* what is wrong with it is in diags */
+        else if (path && !folder_entry)
+            mr_plugins_add(plugins, path, host, diags);
         free(names[i]);
     }
     free(names);

@@ -16,4 +16,7 @@ struct mr_plugins {
 /* Checked like any other plugin, and kept with its arena. MR_ERR_CONFLICT: something of it is there already. */
 mr_status mr_plugins_keep_script(mr_plugins *plugins, const mr_plugin *entry, const mr_bundle *bundle, mr_arena *arena, mr_diags *diags);
 
+/* A script in a folder of plugins: one without ops is passed over. */
+mr_status mr_plugins_add_found(mr_plugins *plugins, const char *path, mr_diags *diags);
+
 #endif

@@ -51,13 +51,16 @@ static mr_status look_for_others(const mr_plugins *plugins, const mr_plugin *ent
     return MR_OK;
 }
 
-static mr_status add(mr_plugins *plugins, mr_arena *arena, const mr_bundle *bundle, mr_span asked, mr_diags *diags, bool *ret_kept)
+/* found: it lies in a folder of plugins, where a script without ops is the module of another. */
+static mr_status add(mr_plugins *plugins, mr_arena *arena, const mr_bundle *bundle, mr_span asked, bool found, mr_diags *diags, bool *ret_kept)
 {
     const mr_plugin *entry = NULL;
     mr_autojson json_t *description = NULL;
     *ret_kept = false;
     mr_bundle_add_texts(bundle, diags);
     mr_status status = describe(plugins, bundle, diags, &description);
+    if (status == MR_OK && found && json_array_size(json_object_get(description, "ops")) == 0)
+        return MR_OK;
     if (status == MR_OK)
         status = mr_ops_build(arena, bundle, description, &task_limits, diags, &entry);
     if (status == MR_OK)
@@ -70,24 +73,39 @@ static mr_status add(mr_plugins *plugins, mr_arena *arena, const mr_bundle *bund
     return status;
 }
 
-mr_status mr_plugins_add_bundle(mr_plugins *plugins, mr_arena *take_arena, const mr_bundle *bundle, mr_span asked, mr_diags *diags)
+static mr_status add_bundle(mr_plugins *plugins, mr_arena *take_arena, const mr_bundle *bundle, mr_span asked, bool found, mr_diags *diags)
 {
     bool kept = false;
-    mr_status status = add(plugins, take_arena, bundle, asked, diags, &kept);
+    mr_status status = add(plugins, take_arena, bundle, asked, found, diags, &kept);
     if (!kept)
         mr_arena_free(take_arena);
     return status;
 }
 
-mr_status mr_plugins_add_script(mr_plugins *plugins, const char *path, mr_span asked, mr_diags *diags)
+static mr_status add_file(mr_plugins *plugins, const char *path, mr_span asked, bool found, mr_diags *diags)
 {
     const mr_bundle *bundle = NULL;
     mr_arena *arena = mr_arena_new(0);
     mr_status status = arena ? mr_bundle_read(arena, path, asked, diags, &bundle) : MR_ERR_NOMEM;
     if (status == MR_OK)
-        return mr_plugins_add_bundle(plugins, arena, bundle, asked, diags);
+        return add_bundle(plugins, arena, bundle, asked, found, diags);
     mr_arena_free(arena);
     return status;
+}
+
+mr_status mr_plugins_add_bundle(mr_plugins *plugins, mr_arena *take_arena, const mr_bundle *bundle, mr_span asked, mr_diags *diags)
+{
+    return add_bundle(plugins, take_arena, bundle, asked, false, diags);
+}
+
+mr_status mr_plugins_add_script(mr_plugins *plugins, const char *path, mr_span asked, mr_diags *diags)
+{
+    return add_file(plugins, path, asked, false, diags);
+}
+
+mr_status mr_plugins_add_found(mr_plugins *plugins, const char *path, mr_diags *diags)
+{
+    return add_file(plugins, path, (mr_span){0}, true, diags);
 }
 
 mr_status mr_plugins_restore_script(mr_plugins *plugins, const char *text, const mr_script_limits *limits, mr_diags *diags)

@@ -4,6 +4,7 @@
 //   ```c      begins with /* NAME.c */: written, and built as a plugin, which must load. "/* NAME.c, continued */" adds to it. Without a name: statements
 //             in a function that has host, task, batch and given (its params)
 //   ```yaml   begins with # NAME: written. A pipeline is checked. "yaml in=PATH": a part of one, put into pipelines/vod.yaml there. "yaml config": settings
+//   ```lua    begins with -- NAME.lua: written, for the blocks that follow
 //   ```sh     run; it must succeed. ```sh not-run="why": it is not
 //   ```text output: the lines that the block before printed, in this order; … stands for anything
 //   ```json   is JSON; ```make, ```cmake, ```console-free words (```text, ```http, none): as they are, written where they begin with # NAME
@@ -17,7 +18,7 @@ import YAML from "yaml";
 
 const {MILLRACE_SOURCE, MILLRACE_BUILD, MILLRACE_CMAKE, MILLRACE_CC} = process.env;
 const FOLDERS = ["docs/guide", "docs/plugin-author", "docs/operations"];
-const WORDS = new Set(["", "text", "http", "make", "cmake", "json", "c", "yaml", "sh"]);
+const WORDS = new Set(["", "text", "http", "make", "cmake", "json", "c", "yaml", "lua", "sh"]);
 const root = mkdtempSync(path.join(tmpdir(), "millrace-docs-"));
 const prefix = path.join(root, "prefix");
 
@@ -45,7 +46,7 @@ export function blocks(text) {
 
 // "watermark.c" of "/* watermark.c */" or "# watermark.yaml"; continued: it is added to.
 function nameOf(block) {
-  const match = /^(?:\/\* ([A-Za-z_][\w./-]*?)(, continued)? \*\/|# ([A-Za-z_][\w./-]*?)(, continued)?)\n/.exec(block.text);
+  const match = /^(?:\/\* ([A-Za-z_][\w./-]*?)(, continued)? \*\/|(?:#|--) ([A-Za-z_][\w./-]*?)(, continued)?)\n/.exec(block.text);
   return match ? {name: match[1] ?? match[3], continued: Boolean(match[2] ?? match[4])} : null;
 }
 
@@ -165,6 +166,7 @@ class Page {
     if (block.lang === "c") this.c(block, rest);
     else if (block.lang === "yaml") this.yaml(block);
     else if (block.lang === "sh") this.sh(block);
+    else if (block.lang === "lua") assert.ok(this.write(block), `${this.at(block)}: begin with the name of the file: -- NAME.lua`);
     else if (block.lang === "json") JSON.parse(`[${block.text.replaceAll("}\n{", "},\n{")}]`); // one value after the other
     else this.words(block);
   }
