@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The watcher: a thread that looks four times a second, while a run goes on, whether someone asked for its end from another process, and keeps what
- * the run had to say (reports, retries, ends of nodes) in the store. Reading and writing is done without the engine's lock; run->watching holds the
- * run meanwhile.
+ * the run had to say (reports, retries, ends of nodes) in the store. Now and then it gives back memory. Reading and writing is done without the
+ * engine's lock; run->watching holds the run meanwhile.
  */
 #include "base/clock.h"
+#include "base/memory.h"
 #include "runtime/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define LOOK_US 250000
+#define LOOK_US    250000
+#define TIDY_LOOKS 4 /* between two times that free memory is given back: a plan of hours, as JSON, leaves megabytes */
 
 /* ---- what is kept ---- */
 
@@ -167,6 +169,11 @@ void *mr_watch(void *context)
         while (!engine->closing && (run = next_run(engine, round))) {
             run->watch_round = round;
             look_at(engine, run);
+        }
+        if (round % TIDY_LOOKS == 0 && !engine->closing) {
+            pthread_mutex_unlock(&engine->lock);
+            mr_memory_give_back();
+            pthread_mutex_lock(&engine->lock);
         }
     }
     pthread_mutex_unlock(&engine->lock);

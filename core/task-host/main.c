@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "config/params.h"
 #include "runtime/hosts/sandbox.h"
 #include "runtime/plugins.h"
@@ -144,6 +145,7 @@ static void run(mr_child *child, const mr_plugins *plugins, mr_frame *frame)
     mr_pack_i64(&child->packer, status);
     mr_pack_i64(&child->packer, mr_child_cpu_us() - child->cpu_mark_us);
     mr_child_send(child);
+    mr_memory_give_back(); /* the tables of a long source, and pictures: with many hosts, most of what they take */
 }
 
 static void serve(mr_child *child, mr_plugins *plugins)
@@ -173,6 +175,7 @@ int main(int argc, char **argv)
     /* What the engine was given by its own parent and did not know of. */
     if (close_range(MR_HOST_SOCKET + 1, ~0u, 0) != 0 || mr_wire_open(&child.wire, MR_HOST_SOCKET, true) != MR_OK)
         return 1;
+    mr_memory_large_blocks_apart();
     mr_plugins *plugins = mr_plugins_new();
     if (!bare)
         mr_plugins_load_ahead();
