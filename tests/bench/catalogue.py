@@ -2,7 +2,7 @@
 import dataclasses
 import typing
 
-from bench.benches import ladder, programs
+from bench.benches import codecs, efficiency, first_segment, ladder, memory, package, programs, rerun, sandbox, storyboard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,17 @@ class Bench:
 ALL = [
     Bench("ladder-veryfast", "1080p to four rungs, against FFmpeg", ladder.veryfast, 110, 160),
     Bench("ladder-medium", "the same, encoded more slowly", ladder.medium, 110, 370),
+    Bench("efficiency", "CPU against x264 alone on raw pictures", efficiency.efficiency, 20, 55),
+    Bench("first-segment", "until every rung can be played", first_segment.first_segment, 20, 13),
+    Bench("package", "encoded media to HLS and DASH, against a copy", package.package, 30, 20),
+    Bench("storyboard", "a picture per 10 s, against decoding everything", storyboard.storyboard, 5, 5),
+    Bench("rerun", "the same again, ten minutes of source", rerun.rerun, 90, 1),
+    Bench("add-rung", "a rung more, against encoding it alone", rerun.add_rung, 80, 40),
+    Bench("scaling", "one slot, two slots", efficiency.scaling, 0, 135),
+    Bench("short", "clips of 8 s", ladder.short, 40, 30),
+    Bench("codecs", "HEVC, AV1 and VP9, against FFmpeg", codecs.codecs, 30, 60),
+    Bench("sandbox", "what task hosts cost", sandbox.sandbox, 12, 12),
+    Bench("memory", "whether memory grows with the length of a source", memory.memory, 20, 240, main=False),
     Bench("state", "tasks and contents that a state folder takes in a second", programs.state, 26, 0, main=False),
     Bench("tasks", "what a task costs the engine", programs.tasks, 60, 0, main=False),
 ]

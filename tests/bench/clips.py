@@ -117,9 +117,26 @@ def short_clips():
     return [look(path) for path in found] or [film(8)]
 
 
+def pictures_before_keyframe(path, seconds):
+    """How many packets come before the first keyframe at this time or later."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags", "-of", "csv=p=0", path]
+    packets = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
+    for index, (time, flags) in enumerate(packet.split(",")[:2] for packet in packets):
+        if "K" in flags and float(time) >= seconds:
+            return index
+    return len(packets)
+
+
 def excerpt(clip, seconds=EXCERPT_S):
-    """Its beginning, up to the keyframe after so many seconds."""
-    return clip if clip.seconds <= seconds + 1 else copied(f"{clip.name}-first-{seconds}.mp4", clip, "-t", seconds)
+    """Its beginning, up to the first keyframe after so many seconds."""
+    if clip.seconds <= seconds + 1:
+        return clip
+    frames = pictures_before_keyframe(clip.path, seconds)
+    return copied(f"{clip.name}-first-{seconds}.mp4", clip, "-frames:v", frames, "-t", frames / clip.fps + 1 / clip.fps)
+
+
+def silent(clip):
+    return clip if not clip.channels else copied(f"{clip.name}-silent.mp4", clip, "-an")
 
 
 def looped(clip, seconds):

@@ -144,7 +144,7 @@ def end(process):
 
 
 def run(command, memory=False, until=None, cwd=None, env=None):
-    """Runs the command to its end, or until `until()` is true; then it is ended. CommandFailed says what the command said."""
+    """Runs the command to its end, or until `until(seconds since its start)` is true; then it is ended. CommandFailed says what the command said."""
     words = [str(word) for word in command]
     with tempfile.TemporaryFile() as said:
         before, began = cpu_of_children(), time.monotonic()
@@ -153,9 +153,9 @@ def run(command, memory=False, until=None, cwd=None, env=None):
         try:
             reached = False
             if until:
-                while not (reached := until()) and process.poll() is None:
+                while not (reached := until(time.monotonic() - began)) and process.poll() is None:
                     time.sleep(POLL_S)
-                reached = reached or until()
+                reached = reached or until(time.monotonic() - began)
             else:
                 process.wait()
             wall = time.monotonic() - began

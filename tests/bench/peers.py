@@ -56,7 +56,7 @@ def check_tree(out, clip):
     for playlist in playlists:
         init, segments = media_playlist(playlist.parent)
         seconds = sum(length for length, _ in segments)
-        if abs(seconds - clip.seconds) > 0.2:
+        if abs(seconds - clip.seconds) > 0.2 + clip.seconds / 1000:
             raise ValueError(f"{playlist}: {seconds:.3f} s of {clip.seconds:.3f} s")
         for path in [init, *(path for _, path in segments)]:
             if path.stat().st_size == 0:
@@ -95,7 +95,8 @@ def audio_options(channels):
 def packaging(out, channels):
     """FFmpeg's way to HLS and DASH over one set of segments."""
     sets = "id=0,streams=v id=1,streams=a" if channels else "id=0,streams=v"
-    return ["-f", "dash", "-seg_duration", SEGMENT_S, "-use_template", 1, "-use_timeline", 1, "-hls_playlist", 1, "-adaptation_sets", sets, f"{out}/manifest.mpd"]
+    return ["-f", "dash", "-seg_duration", SEGMENT_S, "-use_template", 1, "-use_timeline", 1, "-dash_segment_type", "mp4", "-hls_playlist", 1,
+            "-adaptation_sets", sets, f"{out}/manifest.mpd"]
 
 
 def ffmpeg_ladder(clip, out, rungs, encoder, audio=True):

@@ -37,26 +37,51 @@ def summary(values):
     return {"mean": round(float(numpy.mean(values)), 5), "p5": round(float(numpy.percentile(values, 5)), 5)}
 
 
-def graph(clip, count, work):
-    """Input 0 is the source; each rendition is brought to its size and compared with it."""
+SHIFTS = (0, 1, -1)  # of a rendition against its source, in pictures: where the source begins between two ticks of the output's clock
+ALIGN_S = 20
+ALIGN_SIZE = "320:180"
+NUMBERED = "settb=1/25,setpts=N"
+
+
+def skipping(pictures):
+    return f"trim=start_frame={pictures}," if pictures > 0 else ""
+
+
+def alignment(clip, path):
+    """Which picture of the rendition shows the source's first one: the shift at which they are most alike."""
+    with tempfile.TemporaryDirectory(prefix="millrace-quality-") as work:
+        count = len(SHIFTS)
+        parts = [f"[{i}:v]scale={ALIGN_SIZE}:flags=bilinear,format=yuv420p,split={count}" + "".join(f"[{side}{k}]" for k in range(count)) for i, side in enumerate("sd")]
+        outputs = []
+        for k, shift in enumerate(SHIFTS):
+            parts.append(f"[d{k}]{skipping(shift)}{NUMBERED}[e{k}];[s{k}]{skipping(-shift)}{NUMBERED}[t{k}];[e{k}][t{k}]psnr=shortest=1:stats_file={work}/{k}[p{k}]")
+            outputs += ["-map", f"[p{k}]", "-f", "null", "-"]
+        subprocess.run([FFMPEG, "-v", "error", "-nostdin", "-t", str(ALIGN_S), "-i", clip.path, "-t", str(ALIGN_S), "-i", path, "-filter_complex", ";".join(parts), *outputs], check=True)
+        means = [numpy.mean(read_psnr(pathlib.Path(work, str(k)).read_text("ascii"))) for k in range(count)]
+        return SHIFTS[int(numpy.argmax(means))]
+
+
+def graph(clip, shifts, work):
+    """Input 0 is the source; each rendition is brought to its size and compared with it. The filters, and the ends of their chains."""
     measured = 3 if has_vmaf() else 2
-    numbered = f"settb=1/25,setpts=N,scale={clip.width}:{clip.height}:flags=bicubic,format=yuv420p"
-    parts = [f"[0:v]{numbered},split={measured * count}" + "".join(f"[r{i}_{k}]" for i in range(count) for k in range(measured))]
-    for i in range(count):
-        parts.append(f"[{i + 1}:v]{numbered}[d{i}];[d{i}][r{i}_0]psnr=stats_file={work}/psnr{i}[p{i}];[p{i}][r{i}_1]ssim=stats_file={work}/ssim{i}[s{i}]")
+    parts = [f"[0:v]format=yuv420p,split={measured * len(shifts)}" + "".join(f"[s{i}_{k}]" for i in range(len(shifts)) for k in range(measured))]
+    for i, shift in enumerate(shifts):
+        parts += [f"[s{i}_{k}]{skipping(-shift)}{NUMBERED}[r{i}_{k}]" for k in range(measured)]
+        parts.append(f"[{i + 1}:v]{skipping(shift)}{NUMBERED},scale={clip.width}:{clip.height}:flags=bicubic,format=yuv420p[d{i}]")
+        parts.append(f"[d{i}][r{i}_0]psnr=shortest=1:stats_file={work}/psnr{i}[p{i}];[p{i}][r{i}_1]ssim=shortest=1:stats_file={work}/ssim{i}[e{i}_2]")
         if has_vmaf():
-            parts.append(f"[s{i}][r{i}_2]libvmaf=log_path={work}/vmaf{i}:log_fmt=json[v{i}]")
-    return ";".join(parts), [f"[{'v' if has_vmaf() else 's'}{i}]" for i in range(count)]
+            parts.append(f"[e{i}_2][r{i}_2]libvmaf=shortest=1:log_path={work}/vmaf{i}:log_fmt=json[e{i}_3]")
+    return ";".join(parts), [f"[e{i}_{measured}]" for i in range(len(shifts))]
 
 
-def per_picture(clip, renditions):
+def per_picture(clip, renditions, shifts):
     """For each file {psnr: [of each picture], ssim: …}. A rendition that has not the source's number of pictures can't be compared: ValueError."""
     for path in renditions:
         frames = clips.look(path).frames
-        if frames != clip.frames:
+        if abs(frames - clip.frames) > 1:
             raise ValueError(f"{path} has {frames} pictures, but {clip.path} has {clip.frames}")
     with tempfile.TemporaryDirectory(prefix="millrace-quality-") as work:
-        filters, ends = graph(clip, len(renditions), work)
+        filters, ends = graph(clip, shifts, work)
         command = [FFMPEG, "-v", "error", "-nostdin", "-i", clip.path]
         for path in renditions:
             command += ["-i", path]
@@ -73,6 +98,6 @@ def per_picture(clip, renditions):
         return found
 
 
-def compare(clip, renditions):
-    """For each file {psnr: {mean, p5}, ssim: …}."""
-    return [{name: summary(list_of) for name, list_of in values.items()} for values in per_picture(clip, renditions)]
+def compare(clip, renditions, shifts):
+    """For each file {psnr: {mean, p5}, ssim: …}. shifts: of each, as alignment() found them."""
+    return [{name: summary(list_of) for name, list_of in values.items()} for values in per_picture(clip, renditions, shifts)]

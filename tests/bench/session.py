@@ -42,8 +42,10 @@ class Session:
             yield pathlib.Path(work)
 
     # ---- rounds ----
-    def alternate(self, label, sides, each=None):
-        """Rounds of all sides; what they took is printed and kept, also when they are interrupted."""
+    def alternate(self, label, sides, each=None, warm=False):
+        """Rounds of all sides; what they took is printed and kept, also when they are interrupted. warm: each side once before, not counted."""
+        for side in sides.values() if warm else ():
+            side()
         rounds = measure.Rounds(label, sides)
         self.measured.append(rounds)
         began = time.monotonic()
@@ -75,28 +77,29 @@ class Session:
         print(f"  {text}", flush=True)
 
     # ---- quality ----
-    def compare(self, clip, work, ours, theirs, rungs, rows=True):
+    def compare(self, clip, work, ours, theirs, rungs, label=""):
         """Of each rung: our bits and quality, and theirs. ours and theirs: rung -> (init segment, segments)."""
+        shifts = None
         for name, _, _ in rungs:
             files = [peers.joined(*side(name), work / f"{side_name}.mp4") for side_name, side in (("ours", ours), ("theirs", theirs))]
             seconds = clip.frames / clip.fps
             bits = [8 * sum(path.stat().st_size for path in side(name)[1]) / seconds for side in (ours, theirs)]
-            values = quality.compare(clip, files)
-            self.quality.append({"clip": clip.name, "rung": name, "ours": {"bitrate": round(bits[0]), **values[0]}, "peer": {"bitrate": round(bits[1]), **values[1]}})
+            shifts = shifts or [quality.alignment(clip, path) for path in files]  # the same for all rungs
+            values = quality.compare(clip, files, shifts)
+            self.quality.append({"label": label, "clip": clip.name, "rung": name, "ours": {"bitrate": round(bits[0]), **values[0]}, "peer": {"bitrate": round(bits[1]), **values[1]}})
             print(f"  {name:>6}: " + ", ".join(f"{side} {bits[i] / 1000:.0f} kbit/s " + " ".join(f"{what} {one['mean']:.4g}/{one['p5']:.4g}" for what, one in values[i].items())
                                               for i, side in enumerate(("ours", "theirs"))), flush=True)
             for path in files:
                 path.unlink()
-        if rows:
-            self.quality_rows()
 
-    def quality_rows(self, what=""):
-        """The worst rung of each value: ours less the peer's."""
-        off = max((one["ours"]["bitrate"] / one["peer"]["bitrate"] - 1 for one in self.quality), key=abs)
+    def quality_rows(self, what="", label=None):
+        """Of what was compared (under a label): the worst rung of each value, ours less the peer's."""
+        compared = [one for one in self.quality if label in (None, one["label"])]
+        off = max((one["ours"]["bitrate"] / one["peer"]["bitrate"] - 1 for one in compared), key=abs)
         self.row(f"{what}bits of the farthest rung, off by", abs(off), unit="%", least=EQUAL_BITS)
         for measured in quality.VALUES:
             for part, words in (("mean", "mean"), ("p5", "5th percentile")):
-                found = [one["ours"][measured][part] - one["peer"][measured][part] for one in self.quality if measured in one["ours"]]
+                found = [one["ours"][measured][part] - one["peer"][measured][part] for one in compared if measured in one["ours"]]
                 if found:
                     self.row(f"{what}{measured.upper()} {words}, worst rung: more", min(found), unit="ssim" if measured == "ssim" else "dB" if measured == "psnr" else "",
                              least=0.0, higher=True)

@@ -1,0 +1,12 @@
+"""sandbox: what task hosts cost: CPU seconds of pipelines/vod.yaml with the sandbox, against the same with `sandbox: off`."""
+from bench import ladders
+
+
+def sandbox(s):
+    clip = s.short_clips()[-1]
+    with s.work() as work:
+        sides = {name: lambda setting=setting: ladders.encode(clip, work, "--param", "preset=veryfast", "--set", f"sandbox={setting}")
+                 for name, setting in (("millrace", "auto"), ("sandbox off", "off"))}
+        rounds = s.alternate(clip.name, sides, warm=True)
+    s.ratio(rounds, "sandbox off", "cpu")
+    s.ratio(rounds, "sandbox off")

@@ -1,0 +1,35 @@
+"""storyboard: one picture per 10 s, against FFmpeg decoding everything."""
+from bench import measure, peers
+
+PIPELINE = """millrace: 1
+name: storyboard
+inputs: {source: {type: media}}
+nodes:
+  probe: {op: probe.media, in: {source: inputs.source}}
+  board: {op: thumbnail.storyboard, in: {source: inputs.source, info: probe.info}, with: {interval: 10s}}
+  publish: {op: storage.publish, in: {files: [board.track]}}
+outputs: {track: publish.published}
+"""
+
+
+def storyboard(s):
+    clip = s.long_clip()
+    with s.work() as work:
+        pipeline = work / "storyboard.yaml"
+        pipeline.write_text(PIPELINE, encoding="utf-8")
+
+        def ours():
+            peers.fresh(work / "state")
+            out = peers.fresh(work / "out")
+            figures = measure.run(peers.millrace(clip.path, work, pipeline=pipeline))
+            if not list(out.glob("**/*.vtt")):
+                raise ValueError(f"{out} has no storyboard")
+            return figures
+
+        def full_decode():
+            return measure.run([peers.FFMPEG, "-v", "error", "-nostdin", "-y", "-i", clip.path, "-map", "0:v:0", "-vf", "fps=1/10,scale=320:-2,tile=5x5",
+                                "-frames:v", 1, work / "board.jpg"])
+
+        rounds = s.alternate(clip.name, {"millrace": ours, "full decode": full_decode}, warm=True)
+    s.ratio(rounds, "full decode", least=0.05, aim=0.035)
+    s.row("seconds", rounds.values("millrace"), unit="s")
