@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * millrace new: writes something to begin from. A plugin is a copy of plugins/example (share/millrace/kit/plugin), in which the word "example" stands
- * for nothing but the plugin's name: so what is written is what our own tests build and run.
+ * millrace new: writes something to begin from. A plugin is a copy of plugins/example or kit/lua (below share/millrace/kit), in which the word
+ * "example" stands for nothing but the plugin's name: so what is written is what our own tests build and run.
  */
 #include "base/file.h"
 #include "cli/cli.h"
@@ -15,16 +15,18 @@
 
 #define WORD "example"
 
-enum { NAME_MAX_LEN = 32, FILE_MAX = 1 << 20, KEY_DIR = 0x2000 };
+enum { NAME_MAX_LEN = 32, FILE_MAX = 1 << 20, KEY_DIR = 0x2000, KEY_LUA };
 
 typedef struct new_options {
     const char *what;
     const char *name;
     const char *dir;
+    bool lua;
 } new_options;
 
 static const struct argp_option options[] = {
     {"dir", KEY_DIR, "DIR", 0, "Write the folder NAME into DIR (default: the current folder)", 0},
+    {"lua", KEY_LUA, NULL, 0, "Write a plugin in Lua instead of C", 0},
     {0},
 };
 
@@ -33,6 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     new_options *to = state->input;
     switch (key) {
     case KEY_DIR: to->dir = arg; return 0;
+    case KEY_LUA: to->lua = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0 && strcmp(arg, "plugin") != 0)
             argp_error(state, "'%s' can't be made new: there is 'plugin'", arg);
@@ -134,14 +137,14 @@ static int write_plugin(const new_options *from, mr_session *session)
 {
     struct stat info;
     const char *why = refuse_name(session, from->name);
-    const char *template = mr_find_kit(session, "plugin");
+    const char *template = mr_find_kit(session, from->lua ? "lua" : "plugin");
     mr_autofree char *to = from->dir ? mr_path_join(from->dir, from->name) : strdup(from->name);
     if (why) {
         mr_complain("'%s': %s", from->name, why);
         return MR_EXIT_USAGE;
     }
     if (!template || !to) {
-        mr_complain("what to begin from is missing: share/millrace/kit/plugin beside the command's folder; install Millrace again");
+        mr_complain("what to begin from is missing: share/millrace/kit beside the command's folder; install Millrace again");
         return MR_EXIT_FAILED;
     }
     if (lstat(to, &info) == 0) {
@@ -154,10 +157,16 @@ static int write_plugin(const new_options *from, mr_session *session)
         mr_complain("'%s' could not be written whole", to);
         return MR_EXIT_FAILED;
     }
-    printf("%s: a plugin with the op %s.count. To build and test it:\n"
-           "  cd %s && cmake -B build && cmake --build build && ctest --test-dir build --output-on-failure\n"
-           "or, with make: cd %s && make test. Its README.md says what comes next.\n",
-           to, from->name, to, to);
+    if (from->lua)
+        printf("%s: a plugin with the op %s.count. To test it:\n"
+               "  cd %s && millrace test-plugin %s.lua --cases test/cases.yaml\n"
+               "Its README.md says what comes next.\n",
+               to, from->name, to, from->name);
+    else
+        printf("%s: a plugin with the op %s.count. To build and test it:\n"
+               "  cd %s && cmake -B build && cmake --build build && ctest --test-dir build --output-on-failure\n"
+               "or, with make: cd %s && make test. Its README.md says what comes next.\n",
+               to, from->name, to, to);
     return MR_EXIT_DONE;
 }
 
@@ -177,7 +186,7 @@ const mr_verb mr_verb_new = {
     .summary = "writes a plugin to begin from",
     .help = "The folder NAME holds a plugin in C that builds as it is, with CMake or with make, against the Millrace that this command belongs to: "
             "one op, "
-            "its tables, cases that it is tested with, and a README.md that says how to go on.",
+            "its tables, cases that it is tested with, and a README.md that says how to go on. With --lua it is a script, which needs no compiler.",
     .examples = "    millrace new plugin watermark\n"
                 "    cd watermark && make test",
     .args = MR_ARGS_NONE,

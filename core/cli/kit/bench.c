@@ -89,6 +89,10 @@ static mr_status make_ops(mr_bench *bench)
     if (!entries || !bench->copies)
         return MR_ERR_NOMEM;
     for (; count < own->count; count++) {
+        if (bench->is_script) { /* which knows its ops by their place in memory */
+            entries[count] = own->entries[count];
+            continue;
+        }
         const size_t size = own->entries[count].op->size < sizeof(mr_op) ? own->entries[count].op->size : sizeof(mr_op);
         memcpy(&bench->copies[count], own->entries[count].op, size);
         entries[count] = (mr_op_entry){.op = &bench->copies[count], .plugin = own->entries[count].plugin};
@@ -112,9 +116,10 @@ mr_status mr_bench_open(const mr_bench_options *options, mr_diags *diags, mr_ben
     if (status != MR_OK)
         return status;
     bench->plugin = mr_plugins_get(bench->plugins, 0)->plugin;
+    bench->is_script = mr_plugins_get(bench->plugins, 0)->bundle != NULL;
     bench->path = realpath(options->plugin, real) ? mr_arena_printf(bench->arena, "%s", real) : NULL;
     status = bench->path ? make_page(bench, diags) : fail(diags, options->plugin, errno);
-    if (status == MR_OK)
+    if (status == MR_OK && !bench->is_script)
         status = add_inspector(bench, diags);
     return status == MR_OK ? make_ops(bench) : status;
 }

@@ -48,6 +48,7 @@ typedef struct mr_bench {
     const char *state_dir;
     mr_plugins *plugins; /* the plugin, and the inspector */
     const mr_plugin *plugin;
+    bool is_script;      /* its ops are in Lua: nothing stands between them and their host */
     const char *path;    /* its real path */
     mr_op_set ops;       /* its own, which trials may alter, and those that make inputs */
     mr_op *copies;       /* of its own ops, in ops */

@@ -10,6 +10,8 @@ mr_status mr_bench_start(mr_bench *bench, mr_diags *diags);
 
 /* The op as it is to be run, undisturbed. */
 mr_trial mr_subject_trial(const mr_subject *subject);
+/* Of a script, whose host keeps this promise for it: then it is said. */
+bool mr_check_is_hosts(const mr_subject *subject, const char *check);
 /* It failed, and nobody was told why. */
 bool mr_trial_is_silent(const mr_trial_end *end);
 

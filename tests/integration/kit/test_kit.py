@@ -146,6 +146,16 @@ class New(Case):
             original = (SOURCE / "plugins/example" / name.partition("/")[2].replace("tally.c", "example.c")).read_text()
             self.assertEqual(text, original.replace("example", "tally"))
 
+    def test_a_plugin_in_lua_works_as_it_is(self):
+        self.expect(0, "new", "plugin", "tally", "--lua")
+        for name in ("README.md", "tally.lua", "test/cases.yaml"):
+            self.assertNotIn("example", (self.dir / "tally" / name).read_text())
+        done = self.expect(0, "test-plugin", "tally/tally.lua", "--cases", "tally/test/cases.yaml")
+        self.assertRegex(done.stdout, r"ok +deterministic(.|\n)*- +memory +it is in Lua(.|\n)*ok +hostile(.|\n)*ok +case +larger than the limit")
+        script = (self.dir / "tally/tally.lua").read_text()
+        (self.dir / "tally/tally.lua").write_text(script.replace("count.lines + 1", "count.lines + 2"))
+        self.assertRegex(self.expect(1, "test-plugin", "tally/tally.lua", "--cases", "tally/test/cases.yaml").stdout, r'FAILED case +bytes and lines: .*"lines":6')
+
     def test_nothing_is_written_over(self):
         (self.dir / "tally").mkdir()
         self.assertIn("exists already", self.expect(1, "new", "plugin", "tally").stderr)
