@@ -95,6 +95,8 @@ static mr_status mean(void *state, const mr_frame_window *window, const mr_pictu
 {
     int sum = 0;
     (void)state;
+    if (window->count == 0)
+        return MR_ERR_INTERNAL;
     for (uint32_t i = 0; i < window->count; i++) {
         sum += window->frames[i]->plane[0].data[0];
         assert_int_equal(window->frames[i]->number, window->frames[window->at]->number + i - window->at);
