@@ -25,6 +25,8 @@ typedef struct mr_bundle_file {
     const char *path;  /* where it was read from, for people */
     const char *text;
     size_t len;
+    const void *compiled; /* by mr_bundle_compile(); NULL: it is not */
+    size_t compiled_len;
 } mr_bundle_file;
 
 typedef struct mr_bundle {
@@ -45,6 +47,12 @@ bool mr_module_is_name(const char *name); /* words with dots between: nothing th
 /* For another process, or to be kept: {path, files: [{name, chunk, path, text}]}. New reference; NULL: a text is not UTF-8, or memory is short. */
 json_t *mr_bundle_json(const mr_bundle *bundle);
 mr_status mr_bundle_from_json(mr_arena *arena, const json_t *json, const mr_bundle **ret_bundle);
+
+/*
+ * Where many states will be made of it, in the process that makes them: has Lua read its texts once. A text that Lua can't read stays as it is;
+ * running it says why. What was compiled never leaves the process.
+ */
+mr_status mr_bundle_compile(mr_arena *arena, const mr_bundle *bundle);
 
 /* So that lines of it can be quoted. */
 void mr_bundle_add_texts(const mr_bundle *bundle, mr_diags *diags);

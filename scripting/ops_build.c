@@ -431,6 +431,8 @@ mr_status mr_ops_restore(mr_arena *arena, const char *text, const mr_script_limi
     mr_autojson json_t *json = mr_json_read(text, strlen(text), WHOLE_MAX, NULL);
     *ret_plugin = NULL;
     mr_status status = json ? mr_bundle_from_json(arena, json_object_get(json, "bundle"), &bundle) : MR_ERR_INPUT;
+    if (status == MR_OK)
+        status = mr_bundle_compile(arena, bundle);
     return status == MR_OK ? mr_ops_build(arena, bundle, json_object_get(json, "description"), limits, diags, ret_plugin) : status;
 }
 

@@ -16,6 +16,7 @@
 #include <ctype.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,6 +318,57 @@ mr_status mr_script_run(mr_script *script, int results, mr_diags *diags)
     lua_pushcfunction(script->lua, load_script);
     mr_status status = mr_script_call(script, 0, 1, diags);
     return status == MR_OK ? mr_script_call(script, 0, results, diags) : status;
+}
+
+/* ---- compiled once ---- */
+
+static int append(lua_State *lua, const void *data, size_t len, void *context)
+{
+    (void)lua;
+    return fwrite(data, 1, len, context) == len ? 0 : 1;
+}
+
+typedef struct compilation {
+    const mr_bundle_file *file;
+    FILE *out;
+} compilation;
+
+/* Protected. */
+static int compile(lua_State *lua)
+{
+    const compilation *what = lua_touserdata(lua, 1);
+    mr_script_load(lua, what->file);
+    if (lua_dump(lua, append, what->out, 0) != 0)
+        luaL_error(lua, "memory ran out");
+    return 0;
+}
+
+mr_status mr_bundle_compile(mr_arena *arena, const mr_bundle *bundle)
+{
+    const mr_script_options options = {.bundle = bundle};
+    mr_bundle_file *files = (mr_bundle_file *)bundle->files; /* the arena's */
+    mr_script *script = mr_script_new(&options);
+    mr_status status = script ? MR_OK : MR_ERR_NOMEM;
+    for (size_t i = 0; i < bundle->count && status == MR_OK; i++) {
+        char *data = NULL;
+        size_t len = 0;
+        compilation what = {.file = &files[i], .out = open_memstream(&data, &len)};
+        if (!what.out) {
+            status = MR_ERR_NOMEM;
+            break;
+        }
+        lua_pushcfunction(script->lua, compile);
+        lua_pushlightuserdata(script->lua, &what);
+        const bool good = mr_script_call(script, 1, 0, NULL) == MR_OK;
+        if (fclose(what.out) == 0 && good) {
+            files[i].compiled = mr_arena_copy(arena, data, len);
+            files[i].compiled_len = len;
+            status = files[i].compiled ? MR_OK : MR_ERR_NOMEM;
+        }
+        free(data);
+    }
+    mr_script_free(script);
+    return status;
 }
 
 /* ---- JSON ---- */

@@ -318,7 +318,9 @@ static int seeded_random(lua_State *lua)
 void mr_script_load(lua_State *lua, const mr_bundle_file *file)
 {
     const char *chunk = lua_pushfstring(lua, "@%s", file->chunk);
-    if (luaL_loadbufferx(lua, file->text, file->len, chunk, "t") != LUA_OK)
+    const int result = file->compiled ? luaL_loadbufferx(lua, file->compiled, file->compiled_len, chunk, "b")
+                                      : luaL_loadbufferx(lua, file->text, file->len, chunk, "t");
+    if (result != LUA_OK)
         lua_error(lua);
     lua_remove(lua, -2);
 }

@@ -3,7 +3,8 @@
  * The thread that asks the hooks' process, and the queue in front of it.
  *
  * Invariants
- *   - Only that thread talks to the process, and starts it again when it was lost; so it lives as long as the process.
+ *   - The thread starts the process, and starts it again when it was lost: it lives as long as the process. One at a time talks to it ('busy'): the
+ *     thread, or who asks while nothing waits, which saves two changes of thread.
  *   - Nothing that a hook answers is believed: its kinds and lengths are checked here, what it means by whoever asked.
  */
 #include "runtime/hooks.h"
@@ -17,9 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESTARTS_MAX 8u     /* of the process */
-#define GRACE_US     500000 /* Lua itself ends what takes too long, with the line; this is for what it does not reach */
-#define VETO_MAX     1000   /* bytes of a reason that are taken */
+#define RESTARTS_MAX 8u   /* of the process */
+#define VETO_MAX     1000 /* bytes of a reason that are taken */
 #define NOTIFY_MAX   16u
 
 typedef struct question {
@@ -49,6 +49,7 @@ struct mr_hooks {
     question *first;
     question **last;
     size_t queued; /* and under way */
+    bool busy;     /* someone talks to the process */
     bool opened;   /* the process has read the file, or could not */
     mr_status status;
     bool closing;
@@ -170,7 +171,7 @@ static mr_status call(mr_hooks *hooks, const question *what, mr_diags *diags, mr
     json_t *said = NULL;
     mr_status status = mr_script_host_is_whole(hooks->host) ? MR_OK : start(hooks, diags);
     if (status == MR_OK)
-        status = mr_script_host_call(hooks->host, what->hook->name, what->argument, hooks->settings.hooks_timeout + GRACE_US, diags, &said);
+        status = mr_script_host_call(hooks->host, what->hook->name, what->argument, hooks->settings.hooks_timeout, diags, &said);
     if (status == MR_OK)
         status = read_answer(what->hook, said, ret_answer, diags);
     json_decref(said);
@@ -246,16 +247,18 @@ static void *answer_all(void *context)
     pthread_cond_broadcast(&hooks->changed);
     while (!hooks->closing) {
         question *what = hooks->first;
-        if (!what) {
+        if (!what || hooks->busy) {
             pthread_cond_wait(&hooks->changed, &hooks->lock);
             continue;
         }
         hooks->first = what->next;
         if (!hooks->first)
             hooks->last = &hooks->first;
+        hooks->busy = true;
         pthread_mutex_unlock(&hooks->lock);
         answer_one(hooks, what);
         pthread_mutex_lock(&hooks->lock);
+        hooks->busy = false;
         hooks->queued--;
         what->answered = true;
         if (!what->answer)
@@ -359,11 +362,31 @@ static question *enqueue(mr_hooks *hooks, const char *name, json_t *take_argumen
     return what;
 }
 
+/* Where nothing waits, on the calling thread. False: something does, or the process is lost. */
+static bool ask_at_once(mr_hooks *hooks, question *what)
+{
+    pthread_mutex_lock(&hooks->lock);
+    const bool idle = hooks->queued == 0 && !hooks->busy && mr_script_host_is_whole(hooks->host);
+    hooks->busy = hooks->busy || idle;
+    pthread_mutex_unlock(&hooks->lock);
+    if (!idle)
+        return false;
+    answer_one(hooks, what);
+    pthread_mutex_lock(&hooks->lock);
+    hooks->busy = false;
+    pthread_cond_broadcast(&hooks->changed);
+    pthread_mutex_unlock(&hooks->lock);
+    return true;
+}
+
 mr_status mr_hooks_ask(mr_hooks *hooks, const char *name, const json_t *argument, mr_diags *diags, mr_hook_answer *ret_answer)
 {
     *ret_answer = (mr_hook_answer){0};
     if (!mr_hooks_has(hooks, name))
         return MR_OK;
+    question now = {.hook = mr_hook_find(name), .argument = (json_t *)argument, .diags = diags, .answer = ret_answer};
+    if (ask_at_once(hooks, &now))
+        return now.status;
     json_t *copy = json_deep_copy(argument); /* reference counts are not for several threads */
     question *what = copy ? enqueue(hooks, name, copy, diags, ret_answer) : NULL;
     if (!what)

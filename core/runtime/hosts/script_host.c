@@ -16,7 +16,8 @@
 #define RESULT_MAX  (8u << 20)  /* bytes of an answer */
 #define ADDRESSES   (1ll << 30) /* bytes of address space: what Lua may hold is limited besides */
 #define OPEN_FILES  32
-#define DIAGS_DEPTH 64 /* notes of one diagnostic */
+#define DIAGS_DEPTH 64     /* notes of one diagnostic */
+#define GRACE_US    500000 /* beyond a timeout: Lua itself ends what takes too long, with its line; the host is killed for what that does not reach */
 
 struct mr_script_host {
     mr_settings settings;
@@ -147,8 +148,8 @@ static mr_status lose(mr_script_host *it, mr_status status, int64_t timeout_us, 
 static mr_status ask(mr_script_host *it, int64_t timeout_us, mr_diags *diags, json_t **ret_result)
 {
     mr_frame frame = {0};
-    const int64_t until_us = mr_now_us() + timeout_us;
-    const int timeout_ms = (int)((timeout_us + 999) / 1000);
+    const int64_t until_us = mr_now_us() + timeout_us + GRACE_US;
+    const int timeout_ms = (int)((timeout_us + GRACE_US) / 1000);
     mr_status status = mr_wire_send(&it->host->wire, &it->host->packer, -1, timeout_ms);
     if (status == MR_ERR_NOMEM)
         return status;
