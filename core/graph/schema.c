@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * JSON Schema (2020-12) of pipeline files, for completion and checks in editors. A node's ports and params depend on its op, so
- * each op brings one if/then. Built from the ops' tables; equal tables give equal bytes.
+ * each op brings one if/then. Built from the ops' tables; equal tables give equal bytes. Where a pipeline names scripts, it may use ops and ports
+ * that are not among these: what is known of the others is checked all the same.
  */
 #include "graph/pipeline.h"
 #include "config/params.h"
@@ -123,22 +124,24 @@ static json_t *bound_rules(const mr_port *ports)
     return list;
 }
 
-static json_t *op_rule(const mr_op *op)
+/* The rule with what its ports may be bound to; without it, what is known of the op's params alone. */
+static json_t *op_rule(const mr_op *op, bool with_ports)
 {
-    static const mr_param no_params[] = {MR_PARAM_END};
     json_t *properties = json_object();
     bool streaming = false;
     for (const mr_port *port = op->inputs; port && port->name; port++)
         streaming |= (port->flags & MR_PORT_STREAMING) != 0;
-    properties = set(properties, "in", ports_schema(op->inputs, false));
-    properties = set(properties, "each", streaming ? json_false() : ports_schema(op->inputs, true)); /* it runs once over its stream */
-    properties = set(properties, "for", streaming ? json_false() : ports_schema(op->inputs, true));
-    properties = set(properties, "with", mr_params_schema(op->params ? op->params : no_params));
+    if (with_ports) {
+        properties = set(properties, "in", ports_schema(op->inputs, false));
+        properties = set(properties, "each", streaming ? json_false() : ports_schema(op->inputs, true)); /* it runs once over its stream */
+        properties = set(properties, "for", streaming ? json_false() : ports_schema(op->inputs, true));
+    }
+    properties = set(properties, "with", json_pack("{s:s+}", "$ref", "#/$defs/with_", op->name));
     bool needs_with = false;
     for (const mr_param *param = op->params; param && param->name; param++)
         needs_with |= (param->flags & MR_PARAM_REQUIRED) != 0;
     json_t *then = set(json_object(), "properties", properties);
-    json_t *bound = bound_rules(op->inputs);
+    json_t *bound = with_ports ? bound_rules(op->inputs) : NULL;
     if (json_array_size(bound) > 0)
         then = set(then, "allOf", bound);
     else
@@ -154,29 +157,43 @@ static json_t *op_choice(const mr_op *op)
     return described(json_pack("{s:s}", "const", op->name), op->summary);
 }
 
-static json_t *node_schema(const mr_op_set *ops)
+static json_t *op_list(const mr_op_set *ops, bool rules, bool with_ports)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < ops->count; i++) {
+        json_t *one = rules ? op_rule(ops->entries[i].op, with_ports) : op_choice(ops->entries[i].op);
+        if (json_array_append_new(list, one) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
+/* 'in', 'each', 'for'; loosely: any port, any source. */
+static json_t *edges_schema(bool loose, const char *help)
+{
+    json_t *edges = typed("object", help);
+    return loose ? set(edges, "additionalProperties", ref("sources_any")) : edges;
+}
+
+/* loose: beside these ops there are some that scripts bring. */
+static json_t *node_schema(const mr_op_set *ops, bool loose)
 {
     static const char *const on_error[] = {"fail", "skip", NULL};
     static const char *const triggers[] = {"success", "failure", "always", NULL};
-    json_t *names = json_array();
-    json_t *rules = json_array();
-    for (size_t i = 0; i < ops->count; i++) {
-        if (json_array_append_new(names, op_choice(ops->entries[i].op)) != 0 || json_array_append_new(rules, op_rule(ops->entries[i].op)) != 0) {
-            json_decref(names);
-            json_decref(rules);
-            return NULL;
-        }
-    }
     json_t *retry = set(json_object(), "attempts", json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", 1, "maximum", 10));
     retry = closed_object(set(retry, "delay", ref("duration")), "for what can pass: how often a task is tried, and the first pause between");
     json_t *properties = json_object();
     json_t *op = typed("string", "the kind of node");
-    properties = set(properties, "op", ops->count > 0 ? set(op, "oneOf", names) : op);
-    if (ops->count == 0)
-        json_decref(names);
-    properties = set(properties, "in", typed("object", "whole streams, by input port; ports that take many may have a list of sources"));
-    properties = set(properties, "each", typed("object", "streams that go in step: one task per item"));
-    properties = set(properties, "for", typed("object", "streams that cross: one task per combination, the last one fastest"));
+    if (loose)
+        op = set(op, "pattern", json_string("^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$"));
+    else if (ops->count > 0)
+        op = set(op, "oneOf", op_list(ops, false, false));
+    properties = set(properties, "op", op);
+    properties = set(properties, "in", edges_schema(loose, "whole streams, by input port; ports that take many may have a list of sources"));
+    properties = set(properties, "each", edges_schema(loose, "streams that go in step: one task per item"));
+    properties = set(properties, "for", edges_schema(loose, "streams that cross: one task per combination, the last one fastest"));
     properties = set(properties, "with", typed("object", "the op's params"));
     properties =
         set(properties, "when",
@@ -187,11 +204,7 @@ static json_t *node_schema(const mr_op_set *ops)
     properties = set(properties, "trigger", choice(triggers, "the node runs when all nodes without a trigger have ended"));
     properties = set(properties, "help", typed("string", "what the node is for"));
     json_t *node = set(closed_object(properties, "one step: an op with its inputs and params"), "required", json_pack("[s]", "op"));
-    if (ops->count == 0) {
-        json_decref(rules);
-        return node;
-    }
-    return set(node, "allOf", rules);
+    return ops->count > 0 ? set(node, "allOf", op_list(ops, true, !loose)) : node;
 }
 
 static json_t *input_schema(void)
@@ -300,7 +313,16 @@ static char *source_pattern(const mr_op_set *ops, uint32_t types)
     return NULL;
 }
 
-/* The two definitions for a port that takes these types; those that are there already stay. */
+/* The definitions one and many: a source like this pattern, and one or a list of them. */
+static json_t *with_pattern(json_t *defs, const char *one, const char *many, const char *pattern)
+{
+    json_t *source = pattern ? json_pack("{s:s, s:s, s:s}", "type", "string", "pattern", pattern, "description", "inputs.NAME or NODE.PORT") : NULL;
+    json_t *list = json_pack("{s:s, s:i, s:i, s:o}", "type", "array", "minItems", 1, "maxItems", MR_PIPELINE_SOURCES_MAX, "items", ref(one));
+    defs = set(defs, one, source);
+    return set(defs, many, json_pack("{s:[o,o]}", "oneOf", ref(one), list));
+}
+
+/* For a port that takes these types; those that are there already stay. */
 static json_t *with_sources(json_t *defs, const mr_op_set *ops, uint32_t types)
 {
     char one[DEF_NAME];
@@ -310,11 +332,23 @@ static json_t *with_sources(json_t *defs, const mr_op_set *ops, uint32_t types)
     if (!defs || json_object_get(defs, one))
         return defs;
     char *pattern = source_pattern(ops, types);
-    json_t *source = pattern ? json_pack("{s:s, s:s, s:s}", "type", "string", "pattern", pattern, "description", "inputs.NAME or NODE.PORT") : NULL;
+    defs = with_pattern(defs, one, many, pattern);
     free(pattern);
-    json_t *list = json_pack("{s:s, s:i, s:i, s:o}", "type", "array", "minItems", 1, "maxItems", MR_PIPELINE_SOURCES_MAX, "items", ref(one));
-    defs = set(defs, one, source);
-    return set(defs, many, json_pack("{s:[o,o]}", "oneOf", ref(one), list));
+    return defs;
+}
+
+/* What may stand under an op's 'with'. */
+static json_t *with_params(json_t *defs, const mr_op *op)
+{
+    static const mr_param no_params[] = {MR_PARAM_END};
+    char *name = NULL;
+    if (asprintf(&name, "with_%s", op->name) < 0) {
+        json_decref(defs);
+        return NULL;
+    }
+    defs = set(defs, name, mr_params_schema(op->params ? op->params : no_params));
+    free(name);
+    return defs;
 }
 
 static json_t *definitions(const mr_op_set *ops)
@@ -323,7 +357,9 @@ static json_t *definitions(const mr_op_set *ops)
     for (size_t i = 0; i < ops->count; i++) {
         for (const mr_port *port = ops->entries[i].op->inputs; port && port->name; port++)
             defs = with_sources(defs, ops, port->types);
+        defs = with_params(defs, ops->entries[i].op);
     }
+    defs = with_pattern(defs, "source_any", "sources_any", "^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$");
     defs = set(defs, "duration",
                json_pack("{s:[s,s], s:s}", "type", "string", "number", "description", "a duration: 500ms, 4s, 1h30m; a bare number is seconds"));
     defs = set(defs, "input", input_schema());
@@ -334,7 +370,16 @@ static json_t *definitions(const mr_op_set *ops)
         defs = NULL;
     }
     json_decref(filters);
-    return set(defs, "node", node_schema(ops));
+    defs = set(defs, "node", node_schema(ops, false));
+    return set(defs, "node_or_script", node_schema(ops, true));
+}
+
+/* What refers to ops and their ports. */
+static json_t *referring(bool loose)
+{
+    json_t *properties = set(json_object(), "nodes", named_map(loose ? "node_or_script" : "node", "the steps, in any order"));
+    properties = set(properties, "outputs", named_map(loose ? "source_any" : "source", "what a run gives back"));
+    return set(json_object(), "properties", properties);
 }
 
 char *mr_pipeline_schema(const mr_op_set *ops)
@@ -345,13 +390,19 @@ char *mr_pipeline_schema(const mr_op_set *ops)
     properties = set(properties, "description", typed("string", "one sentence on what it does"));
     properties = set(properties, "inputs", named_map("input", "what it works on"));
     properties = set(properties, "params", named_map("param", "what a run may be told"));
-    properties = set(properties, "nodes", set(named_map("node", "the steps, in any order"), "minProperties", json_integer(1)));
-    properties = set(properties, "outputs", named_map("source", "what a run gives back"));
+    properties = set(properties, "nodes", set(typed("object", "the steps, in any order"), "minProperties", json_integer(1)));
+    properties = set(properties, "outputs", typed("object", "what a run gives back"));
+    properties = set(properties, "scripts",
+                     json_pack("{s:s, s:i, s:{s:s}, s:s}", "type", "array", "maxItems", MR_PIPELINE_SCRIPTS_MAX, "items", "type", "string",
+                               "description", "files whose ops, in Lua, the nodes use; beside the pipeline"));
     json_t *schema = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", "Millrace pipeline");
     schema = set(schema, "type", json_string("object"));
     schema = set(schema, "required", json_pack("[s,s]", "millrace", "nodes"));
     schema = set(schema, "additionalProperties", json_false());
     schema = set(schema, "properties", properties);
+    schema = set(schema, "if", json_pack("{s:[s]}", "required", "scripts"));
+    schema = set(schema, "then", referring(true));
+    schema = set(schema, "else", referring(false));
     schema = set(schema, "$defs", definitions(ops));
     if (!schema)
         return NULL;

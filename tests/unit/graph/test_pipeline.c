@@ -310,7 +310,9 @@ static void test_schema(void **state)
     const json_t *rule = json_array_get(json_object_get(node, "allOf"), 11);
     const json_t *then = json_object_get(json_object_get(rule, "then"), "properties");
     assert_non_null(json_object_get(json_object_get(json_object_get(then, "in"), "properties"), "chunk"));
-    assert_non_null(json_object_get(json_object_get(json_object_get(then, "with"), "properties"), "preset"));
+    assert_string_equal(json_string_value(json_object_get(json_object_get(then, "with"), "$ref")), "#/$defs/with_transcode.video");
+    const json_t *with = json_object_get(json_object_get(schema, "$defs"), "with_transcode.video");
+    assert_non_null(json_object_get(json_object_get(with, "properties"), "preset"));
     json_decref(schema);
     free(text);
     free(again);
