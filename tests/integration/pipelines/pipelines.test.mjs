@@ -23,8 +23,9 @@ before(() => {
 });
 after(() => rmSync(dir, {recursive: true}));
 
-function run(pipeline, output, more = []) {
-  const done = spawnSync(millrace, ['run', join(source, 'pipelines', `${pipeline}.yaml`), '--input', clip, '--output', output, '--state', join(dir, 'state'), ...more],
+function run(pipeline, output, more = [], input = clip) {
+  const file = pipeline.endsWith('.lua') ? pipeline : `${pipeline}.yaml`;
+  const done = spawnSync(millrace, ['run', join(source, 'pipelines', file), '--input', input, '--output', output, '--state', join(dir, 'state'), ...more],
     {encoding: 'utf8'});
   assert.equal(done.status, 0, done.stderr);
   return done;
@@ -156,4 +157,54 @@ test('social-square', () => {
   const told = spawnSync('ffmpeg', ['-hide_banner', '-i', join(output, file), '-vn', '-af', 'ebur128=framelog=verbose', '-f', 'null', '-'], {encoding: 'utf8'}).stderr;
   const loudness = Number(told.match(/I:\s+(-?[\d.]+) LUFS(?![\s\S]*I:\s)/)[1]);
   assert.ok(Math.abs(loudness + 14) <= 1, `${loudness} LUFS`);
+});
+
+const report = (output) => JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+const node = (output, name) => report(output).nodes.find((one) => one.node === name);
+
+test('per-title.lua: what was measured decides', () => {
+  const output = join(dir, 'per-title');
+  const fast = ['--param', 'preset=veryfast', '--param', 'samples=1'];
+  run('per-title.lua', output, fast);
+  valid(output);
+  const {rungs} = report(output).outputs;
+  assert.ok(rungs.length > 0);
+  for (const rung of rungs) {
+    assert.ok(rung.quality >= 20 && rung.quality <= 36, JSON.stringify(rung));
+    assert.deepEqual(packets(join(output, `video/${rung.id}/index.m3u8`), 'v:0'), [{codec: 'h264', count: FRAMES}]);
+  }
+  assert.deepEqual(rungs.map((rung) => rung.height), rungs.map((rung) => rung.height).sort((a, b) => b - a));
+  const better = join(dir, 'per-title-better');
+  run('per-title.lua', better, [...fast, '--param', 'ssim=0.998']);
+  assert.equal(node(better, 'trial').cached, node(better, 'trial').tasks, 'the trials are the same');
+  assert.ok(report(better).outputs.rungs[0].quality < rungs[0].quality, 'a better picture takes another quality');
+});
+
+test('multi-language.lua: each track goes its own way', () => {
+  const output = join(dir, 'multi-language');
+  run('multi-language.lua', output, ['--param', 'preset=veryfast']);
+  valid(output);
+  const master = readFileSync(join(output, 'master.m3u8'), 'utf8');
+  assert.match(master, /TYPE=AUDIO.*LANGUAGE="en"/);
+  assert.match(master, /TYPE=AUDIO.*LANGUAGE="de"/);
+  assert.deepEqual(['english', 'german', 'french', 'others'].map((name) => node(output, `audio_${name}`).state), ['succeeded', 'succeeded', 'skipped', 'skipped']);
+  const rate = (language) => statSync(join(output, `audio/${language}-2ch/00000.m4s`)).size;
+  assert.ok(rate('en') > rate('de'), 'English has more bits');
+});
+
+// Two seconds stand, two move, two stand, two move more.
+test('highlights.lua: the moments in which something happens', () => {
+  const output = join(dir, 'highlights');
+  const scenes = join(dir, 'scenes.mp4');
+  execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=black:s=320x180:r=25:d=2', '-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=25:d=2', '-f', 'lavfi', '-i',
+    'color=white:s=320x180:r=25:d=2', '-f', 'lavfi', '-i', 'mandelbrot=s=320x180:r=25', '-f', 'lavfi', '-i', 'sine=440:d=8', '-filter_complex',
+    '[3]trim=duration=2[m];[0][1][2][m]concat=n=4[v]', '-map', '[v]', '-map', '4', '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', scenes]);
+  run('highlights.lua', output, ['--param', 'count=2', '--param', 'length=1s', '--param', 'preset=veryfast'], scenes);
+  assert.deepEqual(tree(output), ['highlights.mp4', 'highlights.vtt']);
+  const [{cuts}] = report(output).outputs.cuts;
+  assert.equal(cuts.length, 2);
+  for (const [i, [from, to]] of [[2, 4], [6, 8]].entries()) assert.ok(cuts[i].start_us >= from * 1e6 && cuts[i].start_us + cuts[i].duration_us <= to * 1e6, JSON.stringify(cuts));
+  assert.deepEqual(packets(join(output, 'highlights.mp4'), 'v:0'), [{codec: 'h264', count: 50}]);
+  const captions = readFileSync(join(output, 'highlights.vtt'), 'utf8');
+  assert.match(captions, /^WEBVTT\n\n00:00:00\.000 --> 00:00:01\.000\n1 of 2: from 00:0[23]\n\n00:00:01\.000 --> 00:00:02\.000\n2 of 2: from 00:0[67]\n/);
 });
