@@ -146,7 +146,7 @@ class Page {
   sh(block) {
     if (/^not-run="[^"]{8,}"$/.test(block.info)) return;
     assert.equal(block.info, "", `${this.at(block)}: what is '${block.info}'?`);
-    this.output = this.run(block, "bash", ["-euo", "pipefail", "-c", block.text]);
+    this.output = this.run(block, "bash", ["--norc", "-euo", "pipefail", "-c", block.text]);
   }
 
   words(block) {
