@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 
-from bench import catalogue, measure, peers, report, session
+from bench import catalogue, docs, measure, peers, report, session
 
 RESULTS = peers.BUILD / "bench"
 
@@ -80,6 +80,13 @@ def measure_one(bench, options, versions):
     return complete
 
 
+def plot_all():
+    """Of all results that there are, whenever they were made."""
+    results = [report.read_json(RESULTS / f"{name}.json") for name in catalogue.BY_NAME]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "bench.svg").write_text(docs.plot([row for result in results if result for row in result["rows"]]), encoding="utf-8")
+
+
 def main():
     options = parse(sys.argv[1:])
     if options.list:
@@ -102,6 +109,11 @@ def main():
     except KeyboardInterrupt:
         print("bench: interrupted; the results so far are in build/bench", file=sys.stderr)
         return 130
+    finally:
+        plot_all()
+    if options.write_docs:
+        docs.write(RESULTS)
+        print("written: docs/performance.md, .json, .svg")
     return 0 if good else 1
 
 

@@ -2,7 +2,7 @@
 import dataclasses
 import typing
 
-from bench.benches import codecs, efficiency, first_segment, ladder, memory, package, programs, rerun, sandbox, storyboard
+from bench.benches import codecs, efficiency, first_segment, fleet, ladder, memory, package, programs, rate_control, rerun, sandbox, storyboard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,10 @@ ALL = [
     Bench("codecs", "HEVC, AV1 and VP9, against FFmpeg", codecs.codecs, 30, 60),
     Bench("sandbox", "what task hosts cost", sandbox.sandbox, 12, 12),
     Bench("memory", "whether memory grows with the length of a source", memory.memory, 20, 240, main=False),
+    Bench("rate-control", "capped quality beside constant quality", rate_control.rate_control, 240, 0, main=False),
+    Bench("fleet", "the scheduler and the store for a fleet, on a virtual clock", fleet.fleet, 300, 0, main=False),
     Bench("state", "tasks and contents that a state folder takes in a second", programs.state, 26, 0, main=False),
     Bench("tasks", "what a task costs the engine", programs.tasks, 60, 0, main=False),
+    Bench("lua", "what a task and a hook cost in Lua", programs.lua, 10, 0, main=False),
 ]
 BY_NAME = {one.name: one for one in ALL}

@@ -55,7 +55,7 @@ def alignment(clip, path):
         outputs = []
         for k, shift in enumerate(SHIFTS):
             parts.append(f"[d{k}]{skipping(shift)}{NUMBERED}[e{k}];[s{k}]{skipping(-shift)}{NUMBERED}[t{k}];[e{k}][t{k}]psnr=shortest=1:stats_file={work}/{k}[p{k}]")
-            outputs += ["-map", f"[p{k}]", "-f", "null", "-"]
+            outputs += ["-map", f"[p{k}]", "-fps_mode", "passthrough", "-enc_time_base", "1/25", "-f", "null", "-"]
         subprocess.run([FFMPEG, "-v", "error", "-nostdin", "-t", str(ALIGN_S), "-i", clip.path, "-t", str(ALIGN_S), "-i", path, "-filter_complex", ";".join(parts), *outputs], check=True)
         means = [numpy.mean(read_psnr(pathlib.Path(work, str(k)).read_text("ascii"))) for k in range(count)]
         return SHIFTS[int(numpy.argmax(means))]
@@ -87,7 +87,7 @@ def per_picture(clip, renditions, shifts):
             command += ["-i", path]
         command += ["-filter_complex", filters]
         for label in ends:
-            command += ["-map", label, "-fps_mode", "passthrough", "-f", "null", "-"]
+            command += ["-map", label, "-fps_mode", "passthrough", "-enc_time_base", "1/25", "-f", "null", "-"]
         subprocess.run(command, check=True)
         found = []
         for i in range(len(renditions)):

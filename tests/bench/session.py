@@ -16,7 +16,7 @@ class Session:
 
     def __init__(self, name, options):
         self.name, self.options = name, options
-        self.rows, self.measured, self.quality, self.notes = [], [], [], []
+        self.rows, self.measured, self.quality, self.tables, self.notes = [], [], [], [], []
         self.began, self.rounds_s = time.monotonic(), 0.0
 
     # ---- what is measured on ----
@@ -72,6 +72,13 @@ class Session:
         names = {"wall": "wall", "cpu": "CPU", "memory_mb": "memory, peak"}
         self.row(label or names[what], rounds.ratios(one, other, what), against=other, **words)
 
+    def table(self, title, heads, lines):
+        """What is not one number; cells are texts."""
+        self.tables.append({"title": title, "heads": heads, "lines": lines})
+
+    def show(self, cells):
+        print("  " + "  ".join(f"{cell:>14}" for cell in cells), flush=True)
+
     def note(self, text):
         self.notes.append(text)
         print(f"  {text}", flush=True)
@@ -92,8 +99,8 @@ class Session:
             for path in files:
                 path.unlink()
 
-    def quality_rows(self, what="", label=None):
-        """Of what was compared (under a label): the worst rung of each value, ours less the peer's."""
+    def quality_rows(self, what="", label=None, least=None):
+        """Of what was compared (under a label): the worst rung of each value, ours less the peer's. least: 0 where it must not be worse."""
         compared = [one for one in self.quality if label in (None, one["label"])]
         off = max((one["ours"]["bitrate"] / one["peer"]["bitrate"] - 1 for one in compared), key=abs)
         self.row(f"{what}bits of the farthest rung, off by", abs(off), unit="%", least=EQUAL_BITS)
@@ -102,7 +109,7 @@ class Session:
                 found = [one["ours"][measured][part] - one["peer"][measured][part] for one in compared if measured in one["ours"]]
                 if found:
                     self.row(f"{what}{measured.upper()} {words}, worst rung: more", min(found), unit="ssim" if measured == "ssim" else "dB" if measured == "psnr" else "",
-                             least=0.0, higher=True)
+                             least=least, higher=True)
 
     # ---- results ----
     def result(self, versions, complete):
@@ -114,4 +121,4 @@ class Session:
         return {"format": report.FORMAT, "bench": self.name, "complete": complete, "date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": report.commit(),
                 "machine": report.machine(), "load": round(os.getloadavg()[0], 1), "versions": versions, "options": {"rounds": self.options.rounds, "limit": self.options.limit,
                 "quick": self.options.quick, "clip": self.options.clip.name if self.options.clip else ""}, "seconds": {"all": round(seconds, 1), "rounds": round(self.rounds_s, 1), "count": rounds},
-                "rows": self.rows, "sides": sides, "quality": self.quality, "notes": self.notes, "measured": [one.as_json() for one in self.measured]}
+                "rows": self.rows, "sides": sides, "quality": self.quality, "tables": self.tables, "notes": self.notes, "measured": [one.as_json() for one in self.measured]}

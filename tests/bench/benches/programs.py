@@ -1,4 +1,4 @@
-"""state, tasks: the engine's own programs that measure (bench_state.c, bench_tasks.c). What they print is what counts; the numbers become rows."""
+"""state, tasks, lua: the engine's own programs that measure (bench_state.c, bench_tasks.c, bench_lua.c). What they print becomes rows."""
 import re
 import subprocess
 
@@ -29,3 +29,11 @@ def tasks(s):
         s.row(f"{count} tasks, all cached", float(again), unit="/s")
         if each:
             s.row(f"{count} tasks, bytes of memory for each", float(each[0]), unit="")
+
+
+def lua(s):
+    """What a task in Lua costs beside the same in C, and a hook."""
+    for line in lines_of("bench_lua", *(["500"] if s.options.quick else [])):
+        found = re.match(r"(.+?)\s+([0-9.]+) us", line)
+        if found:
+            s.row(found.group(1), float(found.group(2)), unit="us")
