@@ -51,6 +51,7 @@ extern const mr_verb mr_verb_check;
 extern const mr_verb mr_verb_plan;
 extern const mr_verb mr_verb_graph;
 extern const mr_verb mr_verb_convert;
+extern const mr_verb mr_verb_repl;
 extern const mr_verb mr_verb_ops;
 extern const mr_verb mr_verb_filters;
 extern const mr_verb mr_verb_plugins;
