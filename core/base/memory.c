@@ -11,7 +11,7 @@
 
 void mr_memory_large_blocks_apart(void)
 {
-    mallopt(M_MMAP_THRESHOLD, LARGE);
+    mallopt(M_MMAP_THRESHOLD, LARGE); /* NOLINT(concurrency-mt-unsafe): before there are threads */
 }
 
 void mr_memory_give_back(void)
