@@ -75,7 +75,9 @@ def measure_one(bench, options, versions):
             traceback.print_exc()
         print(f"bench: {bench.name} failed: {error}", file=sys.stderr)
     finally:
-        report.write_json(RESULTS / (f"{bench.name}.json" if complete else f"{bench.name}.incomplete.json"), run.result(versions, complete))
+        incomplete = RESULTS / f"{bench.name}.incomplete.json"
+        incomplete.unlink(missing_ok=True)
+        report.write_json(RESULTS / f"{bench.name}.json" if complete else incomplete, run.result(versions, complete))
     print(f"  ({time.monotonic() - run.began:.0f} s)", flush=True)
     return complete
 
@@ -101,7 +103,8 @@ def main():
         for name, text in versions.items():
             print(f"{name}: {text}")
         load = os.getloadavg()[0]
-        print(f"machine: {report.machine()['cpus']} x {report.machine()['model']}, load {load:.1f}{': not at rest, the numbers will be worth little' if load > 0.5 else ''}")
+        rest = "" if load <= 0.5 else ": not at rest, the numbers will be worth little"
+        print(f"machine: {report.machine()['cpus']} x {report.machine()['model']}, load {load:.1f}{rest}")
         print(f"{len(benches)} benches take about {sum(estimate(one, options) for one in benches) / 60:.0f} min, more where the numbers vary", flush=True)
     try:
         for bench in benches:

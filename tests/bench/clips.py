@@ -56,7 +56,8 @@ def made(name, write):
 def texture(generator, height, width):
     """Noise whose amplitude falls with the frequency, as in pictures of the world."""
     rows, columns = numpy.fft.fftfreq(height)[:, None], numpy.fft.rfftfreq(width)[None, :]
-    spectrum = numpy.fft.rfft2(generator.standard_normal((height, width), dtype=numpy.float32)) / numpy.maximum(numpy.hypot(rows, columns), 1 / width) ** 1.1
+    noise = numpy.fft.rfft2(generator.standard_normal((height, width), dtype=numpy.float32))
+    spectrum = noise / numpy.maximum(numpy.hypot(rows, columns), 1 / width) ** 1.5
     values = numpy.fft.irfft2(spectrum, (height, width))
     return (numpy.clip((values - values.mean()) / values.std() / 5 + 0.45, 0, 1) * 219 + 16).astype(numpy.uint8)
 
@@ -71,9 +72,9 @@ def film_pictures(seconds):
         if at == 0:
             back = texture(generator, HEIGHT + 256, WIDTH + 512)
             front = texture(generator, HEIGHT, WIDTH)
-            colours = [texture(generator, (HEIGHT + 256) // 2, (WIDTH + 512) // 2) // 2 + 64 for _ in range(2)]
+            colours = [texture(generator, (HEIGHT + 256) // 2, (WIDTH + 512) // 2) // 4 + 96 for _ in range(2)]
             pan = generator.integers(-2, 3, 2) * 2
-        left, top = 256 + int(pan[0] * at), 128 + int(pan[1] * at // 4)
+        left, top = 256 + int(pan[0] * at // 2), 128 + int(pan[1] * at // 4)  # at most 200 and 100 from the middle
         luma = back[top:top + HEIGHT, left:left + WIDTH].copy()
         body = (x - 300 - 12 * at) ** 2 / 90000 + (y - 560 - 40 * (scene % 5)) ** 2 / 160000 < 1
         luma[body] = front[body]

@@ -27,6 +27,8 @@ def condensed(folder, earlier):
 
 
 def table(heads, lines):
+    if not lines:
+        return "Not measured yet."
     return "\n".join(["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads), *("| " + " | ".join(map(str, line)) + " |" for line in lines)])
 
 
@@ -54,7 +56,8 @@ def others(results):
 
 
 def sides(results):
-    lines = [(f"`{name}`", side["label"], side["side"], f"{side['wall_s']:.2f}", f"{side['cpu_s']:.2f}", f"{side['utilisation']:.0%}", f"{side['memory_mb']:.0f}" if side["memory_mb"] else "")
+    lines = [(f"`{name}`", side["label"], side["side"], f"{side['wall_s']:.2f}", f"{side['cpu_s']:.2f}", f"{side['utilisation']:.0%}",
+              f"{side['memory_mb']:.0f}" if side["memory_mb"] else "")
              for name, result in results["benches"].items() for side in result["sides"]]
     return table(("bench", "on", "who", "wall s", "CPU s", "utilisation", "peak MB"), lines)
 
@@ -64,14 +67,14 @@ def quality(results):
         return " ".join(f"{one['ours'][measured][part]:.{digits}f} : {one['peer'][measured][part]:.{digits}f}" + (" /" if part == "mean" else "")
                         for part in ("mean", "p5")) if measured in one["ours"] else ""
 
-    lines = [(f"`{name}`", f"{one['label']} {one['clip']}".strip(), one["rung"], f"{one['ours']['bitrate'] / 1000:.0f} : {one['peer']['bitrate'] / 1000:.0f}", both(one, "psnr", 2),
-              both(one, "ssim", 4), both(one, "vmaf", 1)) for name, result in results["benches"].items() for one in result["quality"]]
+    lines = [(f"`{name}`", f"{one['label']} {one['clip']}".strip(), one["rung"], f"{one['ours']['bitrate'] / 1000:.0f} : {one['peer']['bitrate'] / 1000:.0f}",
+              both(one, "psnr", 2), both(one, "ssim", 4), both(one, "vmaf", 1)) for name, result in results["benches"].items() for one in result["quality"]]
     return table(("bench", "clip", "rung", "kbit/s", "PSNR mean / 5th percentile", "SSIM", "VMAF"), lines)
 
 
 def fleet(results):
     tables = results["benches"].get("fleet", {}).get("tables", [])
-    return "\n\n".join(f"{one['title']}\n\n{table(one['heads'], one['lines'])}" for one in tables) or "Not measured yet: `./dev bench fleet`."
+    return "\n\n".join(f"{one['title']}\n\n{table(one['heads'], one['lines'])}" for one in tables) or table((), ())
 
 
 def machines(results):
@@ -83,7 +86,7 @@ def machines(results):
                 f"{result['date']}, commit {result['commit']}")
         groups.setdefault(text, []).append((name, result["load"]))
     lines = [(text, ", ".join(f"`{name}` ({load})" for name, load in names)) for text, names in groups.items()]
-    return table(("measured on", "benches (load when they ended)"), lines)
+    return table(("measured on", "benches (load when they began)"), lines)
 
 
 BLOCKS = {"targets": targets, "sides": sides, "quality": quality, "others": others, "fleet": fleet, "machines": machines}
@@ -113,7 +116,8 @@ def plot(rows):
         parts.append(f'<rect x="{BAR_LEFT}" y="{y}" width="{width:.1f}" height="18" fill="{COLOURS[row["verdict"]]}"/>')
         parts.append(f'<text x="{BAR_LEFT + width + 6:.1f}" y="{y + 14}">{report.value_text(row)}</text>')
     x = BAR_LEFT + BAR_WIDTH
-    parts.append(f'<line x1="{x}" y1="{BAR_TOP - 8}" x2="{x}" y2="{height - 4}" stroke-dasharray="4"/><text x="{x}" y="18" text-anchor="middle">what it must be</text></svg>')
+    parts.append(f'<line x1="{x}" y1="{BAR_TOP - 8}" x2="{x}" y2="{height - 4}" stroke-dasharray="4"/>')
+    parts.append(f'<text x="{x}" y="18" text-anchor="middle">what it must be</text></svg>')
     return "\n".join(parts) + "\n"
 
 

@@ -56,7 +56,8 @@ def alignment(clip, path):
         for k, shift in enumerate(SHIFTS):
             parts.append(f"[d{k}]{skipping(shift)}{NUMBERED}[e{k}];[s{k}]{skipping(-shift)}{NUMBERED}[t{k}];[e{k}][t{k}]psnr=shortest=1:stats_file={work}/{k}[p{k}]")
             outputs += ["-map", f"[p{k}]", "-fps_mode", "passthrough", "-enc_time_base", "1/25", "-f", "null", "-"]
-        subprocess.run([FFMPEG, "-v", "error", "-nostdin", "-t", str(ALIGN_S), "-i", clip.path, "-t", str(ALIGN_S), "-i", path, "-filter_complex", ";".join(parts), *outputs], check=True)
+        inputs = ["-t", str(ALIGN_S), "-i", clip.path, "-t", str(ALIGN_S), "-i", path]
+        subprocess.run([FFMPEG, "-v", "error", "-nostdin", *inputs, "-filter_complex", ";".join(parts), *outputs], check=True)
         means = [numpy.mean(read_psnr(pathlib.Path(work, str(k)).read_text("ascii"))) for k in range(count)]
         return SHIFTS[int(numpy.argmax(means))]
 

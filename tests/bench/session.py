@@ -17,7 +17,7 @@ class Session:
     def __init__(self, name, options):
         self.name, self.options = name, options
         self.rows, self.measured, self.quality, self.tables, self.notes = [], [], [], [], []
-        self.began, self.rounds_s = time.monotonic(), 0.0
+        self.began, self.rounds_s, self.load = time.monotonic(), 0.0, os.getloadavg()[0]
 
     # ---- what is measured on ----
     def long_clip(self):
@@ -93,9 +93,11 @@ class Session:
             bits = [8 * sum(path.stat().st_size for path in side(name)[1]) / seconds for side in (ours, theirs)]
             shifts = shifts or [quality.alignment(clip, path) for path in files]  # the same for all rungs
             values = quality.compare(clip, files, shifts)
-            self.quality.append({"label": label, "clip": clip.name, "rung": name, "ours": {"bitrate": round(bits[0]), **values[0]}, "peer": {"bitrate": round(bits[1]), **values[1]}})
-            print(f"  {name:>6}: " + ", ".join(f"{side} {bits[i] / 1000:.0f} kbit/s " + " ".join(f"{what} {one['mean']:.4g}/{one['p5']:.4g}" for what, one in values[i].items())
-                                              for i, side in enumerate(("ours", "theirs"))), flush=True)
+            found = {side: {"bitrate": round(bits[i]), **values[i]} for i, side in enumerate(("ours", "peer"))}
+            self.quality.append({"label": label, "clip": clip.name, "rung": name, **found})
+            texts = [" ".join([f"{side} {one['bitrate'] / 1000:.0f} kbit/s", *(f"{what} {one[what]['mean']:.4g}/{one[what]['p5']:.4g}" for what in quality.VALUES if what in one)])
+                     for side, one in found.items()]
+            print(f"  {name:>6}: {', '.join(texts)}", flush=True)
             for path in files:
                 path.unlink()
 
@@ -113,12 +115,15 @@ class Session:
 
     # ---- results ----
     def result(self, versions, complete):
-        sides = [{"label": rounds.label, "side": name, "wall_s": statistics.median(rounds.values(name)), "cpu_s": statistics.median(rounds.values(name, "cpu")),
-                  "memory_mb": statistics.median(rounds.values(name, "memory_mb")), "utilisation": statistics.median(rounds.values(name, "utilisation"))}
+        """All of it, as build/bench/NAME.json keeps it."""
+        medians = {"wall_s": "wall", "cpu_s": "cpu", "memory_mb": "memory_mb", "utilisation": "utilisation"}
+        sides = [{"label": rounds.label, "side": name, **{key: statistics.median(rounds.values(name, what)) for key, what in medians.items()}}
                  for rounds in self.measured for name, values in rounds.sides.items() if values]
-        seconds = time.monotonic() - self.began
-        rounds = max((len(one) for one in self.measured), default=0)
+        count = max((len(one) for one in self.measured), default=0)
+        clip = self.options.clip.name if self.options.clip else ""
         return {"format": report.FORMAT, "bench": self.name, "complete": complete, "date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": report.commit(),
-                "machine": report.machine(), "load": round(os.getloadavg()[0], 1), "versions": versions, "options": {"rounds": self.options.rounds, "limit": self.options.limit,
-                "quick": self.options.quick, "clip": self.options.clip.name if self.options.clip else ""}, "seconds": {"all": round(seconds, 1), "rounds": round(self.rounds_s, 1), "count": rounds},
-                "rows": self.rows, "sides": sides, "quality": self.quality, "tables": self.tables, "notes": self.notes, "measured": [one.as_json() for one in self.measured]}
+                "machine": report.machine(), "load": round(self.load, 1), "versions": versions,
+                "options": {"rounds": self.options.rounds, "limit": self.options.limit, "quick": self.options.quick, "clip": clip},
+                "seconds": {"all": round(time.monotonic() - self.began, 1), "rounds": round(self.rounds_s, 1), "count": count},
+                "rows": self.rows, "sides": sides, "quality": self.quality, "tables": self.tables, "notes": self.notes,
+                "measured": [one.as_json() for one in self.measured]}

@@ -34,7 +34,8 @@ def package(s):
             out.mkdir()
             return measure.run([peers.FFMPEG, "-v", "error", "-nostdin", "-y", "-i", source, "-map", "0", "-c", "copy", *peers.packaging(out, clip.channels)])
 
-        sides = {"millrace": ours("true"), "cp": copy, "ffmpeg -c copy": ffmpeg, "Shaka Packager": lambda: measure.run(peers.shaka(source, work / "shaka", clip.channels)),
+        sides = {"millrace": ours("true"), "cp": copy, "ffmpeg -c copy": ffmpeg,
+                 "Shaka Packager": lambda: measure.run(peers.shaka(source, work / "shaka", clip.channels)),
                  "millrace, copies": ours("false")}
         rounds = s.alternate("in memory", sides, warm=True)
         s.ratio(rounds, "cp", least=2.0, aim=1.5)

@@ -92,7 +92,8 @@ def rate_control(s):
         spends, psnr, ssim, end = found[-1]
         lines.append([clip.name, f"{spends:.2f}", f"{psnr:+.1%}", f"{ssim:+.1%}", f"{end:+.2f} dB"])
         s.show(lines[-1])
-    s.table(f"Capped quality beside constant quality, {HEIGHT} lines, `{PRESET}`.", ["clip", "spends", "bits for the same PSNR", "for the same SSIM", "ends of chunks"], lines)
+    s.table(f"Capped quality beside constant quality, {HEIGHT} lines, `{PRESET}`.",
+            ["clip", "spends", "bits for the same PSNR", "for the same SSIM", "ends of chunks"], lines)
     spends, psnr, ssim, ends = zip(*found)
     s.row("bits spent, mean of the clips", statistics.geometric_mean(spends), against="constant quality")
     for name, values in (("PSNR", psnr), ("SSIM", ssim)):
