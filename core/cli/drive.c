@@ -160,7 +160,7 @@ static int start(running *of, mr_drive *drive)
     of->progress = mr_progress_new(from->job.bound.pipeline, how_to_show(from), from->verbose && !from->json && !from->quiet);
     if (!of->report || !of->progress)
         return MR_EXIT_FAILED;
-    mr_autojson json_t *record = from->resume ? NULL : mr_job_record(&from->job);
+    mr_autojson json_t *record = from->resume ? NULL : mr_job_record(&from->job, session);
     const mr_run_options how = {
         .inputs = from->job.inputs,
         .input_count = from->job.input_count,

@@ -179,6 +179,8 @@ int mr_job_load(mr_job *job, mr_session *session)
     if (code != MR_EXIT_DONE)
         return code;
     job->file = mr_find_pipeline(session, job->pipeline);
+    if (job->scripts)
+        session->scripts = json_deep_copy(job->scripts);
     mr_status status = read_pipeline(job, session, &pipeline);
     if (status == MR_OK)
         status = mr_pipeline_bind(session->arena, pipeline, job->params, job->param_count, session->diags, &job->bound);
@@ -202,7 +204,7 @@ static json_t *absolute(const char *path)
     return path[0] == '/' ? json_string(path) : whole ? json_string(whole) : NULL;
 }
 
-json_t *mr_job_record(const mr_job *job)
+json_t *mr_job_record(const mr_job *job, const mr_session *session)
 {
     json_t *inputs = json_array();
     json_t *params = json_array();
@@ -214,8 +216,8 @@ json_t *mr_job_record(const mr_job *job)
         bad = json_array_append_new(params, json_pack("{s:s, s:s}", "name", job->params[i].name, "text", job->params[i].text));
     for (size_t i = 0; i < job->configure.set_count && !bad; i++)
         bad = json_array_append_new(set, json_pack("{s:s, s:s}", "name", job->configure.set[i].name, "text", job->configure.set[i].text));
-    json_t *record = json_pack("{s:o, s:s%, s:o, s:o, s:o, s:o, s:o*, s:i}", "file", absolute(job->file), "text", job->text, job->text_len, "inputs",
-                               inputs, "params", params, "set", set, "output", absolute(job->output), "config",
+    json_t *record = json_pack("{s:o, s:s%, s:O*, s:o, s:o, s:o, s:o, s:o*, s:i}", "file", absolute(job->file), "text", job->text, job->text_len,
+                               "scripts", session->scripts, "inputs", inputs, "params", params, "set", set, "output", absolute(job->output), "config",
                                job->settings.file ? absolute(job->settings.file) : NULL, "jobs", (int)job->jobs);
     if (!bad)
         return record;
@@ -253,6 +255,7 @@ bool mr_job_restore(mr_job *job, const json_t *record, mr_arena *arena)
     job->pipeline = text_in(record, "file", arena);
     job->text = text_in(record, "text", arena);
     job->output = text_in(record, "output", arena);
+    job->scripts = json_object_get(record, "scripts");
     if (!job->pipeline || !job->text || !job->output)
         return false;
     job->text_len = strlen(job->text);

@@ -22,6 +22,7 @@ typedef struct mr_job {
 
     const char *text; /* of the pipeline (mr_pipeline_text); NULL: to be read from its file */
     size_t text_len;
+    const json_t *scripts; /* that it names, as mr_session.scripts has them; NULL: they are read. Borrowed */
 
     /* After mr_job_load(): */
     const char *file;
@@ -47,12 +48,12 @@ error_t mr_job_parse(mr_job *job, int key, char *arg, struct argp_state *state);
 /* Reads the settings, loads and checks the pipeline, binds the params, matches the inputs. Prints what is wrong; an exit code. */
 int mr_job_load(mr_job *job, mr_session *session);
 /*
- * What it takes to go on with the job from any folder: {file, text, inputs: [{name, path}], params: [{name, text}], set: [{name, text}], config,
- * output, jobs}, paths absolute. Params may be secret: it is for the state folder, whose files are their owner's alone. NULL: some path or value is
- * not UTF-8, or memory is short. New reference.
+ * What it takes to go on with the job from any folder: {file, text, scripts: {name: bundle}, inputs: [{name, path}], params: [{name, text}], set:
+ * [{name, text}], config, output, jobs}, paths absolute. Params may be secret: it is for the state folder, whose files are their owner's alone. NULL:
+ * some path or value is not UTF-8, or memory is short. New reference.
  */
-json_t *mr_job_record(const mr_job *job);
-/* The job of such a record, to be loaded. Its texts live in the arena. False: there is something missing in it. */
+json_t *mr_job_record(const mr_job *job, const mr_session *session);
+/* The job of such a record, to be loaded; it needs the record until then. Its texts live in the arena. False: there is something missing in it. */
 bool mr_job_restore(mr_job *job, const json_t *record, mr_arena *arena);
 /* The state folder; NULL (and said so) when there is none. */
 const char *mr_job_state_dir(const mr_job *job, mr_session *session);

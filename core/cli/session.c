@@ -42,6 +42,7 @@ bool mr_session_open(mr_session *session)
 void mr_session_close(mr_session *session)
 {
     mr_plugins_free(session->plugins);
+    json_decref(session->scripts);
     mr_diags_free(session->diags);
     mr_arena_free(session->arena);
     *session = (mr_session){0};
@@ -73,16 +74,41 @@ const char *mr_program_dir(mr_arena *arena)
     return slash && slash != path ? mr_arena_copy(arena, path, (size_t)(slash - path)) : NULL;
 }
 
+/* The script as a resumed run had it, or as it lies there now. */
+static mr_status read_script(mr_session *session, const char *file, const mr_value *script, mr_arena *arena, const mr_bundle **ret_bundle)
+{
+    const json_t *kept = json_object_get(session->scripts, script->text);
+    const char *slash = strrchr(file, '/');
+    if (kept)
+        return mr_bundle_from_json(arena, kept, ret_bundle);
+    const char *path = mr_arena_printf(arena, "%.*s%s", slash ? (int)(slash - file + 1) : 0, file, script->text);
+    mr_status status = path ? mr_bundle_read(arena, path, script->span, session->diags, ret_bundle) : MR_ERR_NOMEM;
+    if (status == MR_OK && json_object_set_new(session->scripts, script->text, mr_bundle_json(*ret_bundle)) != 0)
+        status = MR_ERR_NOMEM;
+    return status;
+}
+
+static mr_status load_script(mr_session *session, const char *file, const mr_value *script)
+{
+    const mr_bundle *bundle = NULL;
+    mr_arena *arena = mr_arena_new(0);
+    if (!session->scripts)
+        session->scripts = json_object();
+    mr_status status = arena && session->scripts ? read_script(session, file, script, arena, &bundle) : MR_ERR_NOMEM;
+    if (status == MR_OK)
+        return mr_plugins_add_bundle(session->plugins, arena, bundle, script->span, session->diags);
+    mr_arena_free(arena);
+    return status;
+}
+
 /* A path is taken from the folder of the pipeline. Mistakes are in the session's diags; the pipeline is checked all the same, to find the others. */
 static mr_status load_scripts(mr_session *session, const char *file, const mr_value *root)
 {
     const mr_value *scripts[MR_PIPELINE_SCRIPTS_MAX];
     const size_t count = mr_pipeline_scripts(root, scripts);
-    const char *slash = strrchr(file, '/');
     mr_status status = MR_OK;
     for (size_t i = 0; i < count; i++) {
-        const char *path = mr_arena_printf(session->arena, "%.*s%s", slash ? (int)(slash - file + 1) : 0, file, scripts[i]->text);
-        mr_status one = path ? mr_plugins_add_script(session->plugins, path, scripts[i]->span, session->diags) : MR_ERR_NOMEM;
+        mr_status one = load_script(session, file, scripts[i]);
         status = status == MR_OK ? one : status;
     }
     mr_plugins_end_reading(session->plugins);
@@ -115,6 +141,8 @@ mr_status mr_session_pipeline(mr_session *session, const char *file, const char 
 
 void mr_session_forget_scripts(mr_session *session)
 {
+    json_decref(session->scripts);
+    session->scripts = NULL;
     mr_plugins_forget(session->plugins, session->plugin_count);
 }
 

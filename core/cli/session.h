@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/json.h"
 #include "graph/pipeline.h"
 #include "runtime/plugins.h"
 
@@ -13,6 +14,7 @@ typedef struct mr_session {
     mr_diags *diags;
     mr_plugins *plugins;
     size_t plugin_count; /* without the scripts that pipelines name */
+    json_t *scripts;     /* those, as they were read: {name as in the pipeline: mr_bundle_json()}. What is in it is not read again */
 } mr_session;
 
 /* Loads the plugins; what is wrong with some of them goes to stderr. False (and said so) when memory is short. */

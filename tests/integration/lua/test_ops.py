@@ -28,6 +28,15 @@ class Ops(LuaCase):
         self.write("words.yaml", (self.dir / "words.yaml").read_text().replace("ops/words.lua", "elsewhere/words.lua"))
         self.assertIn("1 cached", self.run_words().stderr)
 
+    def test_a_resumed_run_has_the_scripts_that_it_began_with(self):
+        self.body("if task.params.least == 2 then task:fail('two') end task:emit('words', {v = 1})")
+        self.run_words(3, "-p", "least=2")
+        run = json.loads(self.expect(0, "runs", "--state", "st", "--json").stdout)[0]["run"]
+        self.body("task:emit('words', {v = 2})")
+        self.assertIn("error: two", self.expect(3, "resume", run, "--state", "st").stderr)
+        os.remove(self.dir / "ops" / "words.lua")
+        self.assertIn("error: two", self.expect(3, "resume", run, "--state", "st").stderr)
+
     def test_the_tables_are_tables(self):
         env = {"MILLRACE_PLUGIN_PATH": str(self.dir / "ops")}
         page = self.expect(0, "ops", "words.count", **env).stdout
@@ -177,7 +186,7 @@ class Mistakes(LuaCase):
 
     def test_in_the_script(self):
         self.says("local x =\n", "ops/words.lua:2:1: error: unexpected symbol near <eof>")
-        self.says("\nmillrace.opp{}", "ops/words.lua:2:1: error: millrace has no 'opp'; did you mean 'op'?")
+        self.says("\nmillrace.opp{}", "ops/words.lua:2:10: error: millrace has no 'opp'; did you mean 'op'?")
         self.says("local t = {}\nreturn t.a.b", "ops/words.lua:2:1: error: attempt to index a nil value (field 'a')", "2 | return t.a.b")
         self.says("-- nothing\n", "the script offers no op")
         self.says("local function f()\n  error('no')\nend\nf()", "ops/words.lua:2:3: error: no", "ops/words.lua:4:1", "'f' was called here")
