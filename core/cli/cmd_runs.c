@@ -133,6 +133,7 @@ static void print_run(const json_t *run)
     print_field("run", text_of(run, "run"));
     print_field("state", text_of(run, "state"));
     print_field("why", text_of(run, "reason"));
+    print_field("help", text_of(run, "hint"));
     print_field("pipeline", text_of(run, "pipeline"));
     print_field("file", text_of(given, "file"));
     json_array_foreach(json_object_get(given, "inputs"), i, one)
@@ -229,7 +230,7 @@ const mr_verb mr_verb_runs = {
     .help =
         "A run is running, succeeded, failed, cancelled, or interrupted: then the process that ran it is gone without a word (it was killed, or the "
         "machine went down), and 'millrace resume' goes on from there. Why a run failed stands in its last column, also when an input was set "
-        "aside because it cost its task hosts too often.\n\n"
+        "aside because it cost its task hosts too often; with ID, also what was advised, or what the last of these hosts had to say.\n\n"
         "ID may be cut short, as long as only one run begins like it; the part behind the date is enough.",
     .examples = "    millrace runs\n"
                 "    millrace runs 20260131T100000-1f3a\n"

@@ -228,16 +228,34 @@ static uint32_t select_tasks(mr_engine *engine, mr_batch_run *batch, mr_expr_vm 
     return count;
 }
 
-/* Which input of the pipeline to name when what is made of it kills its hosts. */
+static bool is_given(const mr_task *task, const mr_artifact *artifact)
+{
+    const mr_port *ports = task->node->node->op->inputs;
+    for (uint32_t port = 0; ports && ports[port].name; port++) {
+        const mr_artifact *given;
+        for (size_t i = 0; (given = mr_host_table.input(task, port, i)); i++) {
+            if (given == artifact)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Which input of the pipeline to name when a task kills its hosts: one that it reads itself, else the first. */
 static const char *source_name(const mr_task *task)
 {
+    const char *first = NULL;
     const mr_pipeline *pipeline = task->run->bound->pipeline;
     for (size_t i = 0; i < pipeline->input_count; i++) {
         const mr_stream *stream = &task->run->inputs[i];
-        if (stream->count > 0 && stream->slots[0]->item && stream->slots[0]->item->pub.name[0])
-            return stream->slots[0]->item->pub.name;
+        const mr_item *item = stream->count > 0 ? stream->slots[0]->item : NULL;
+        if (!item || !item->pub.name[0])
+            continue;
+        if (is_given(task, &item->pub))
+            return item->pub.name;
+        first = first ? first : item->pub.name;
     }
-    return NULL;
+    return first;
 }
 
 /* A task went alone, and its host was lost: a strike. After the last one the input is set aside. */
@@ -255,8 +273,8 @@ static mr_status count_strike(mr_task *task, const mr_host_outcome *outcome)
         return MR_ERR_UNAVAILABLE;
     }
     mr_host_table.report(task, MR_SEVERITY_ERROR, NULL, outcome->words[0] ? hint : NULL,
-                         "input '%s' is set aside: it cost %u task hosts in node '%s'%s%s; the last one %s", source ? source : "?", task->strikes,
-                         task->node->node->name, item[0] ? ", item " : "", item, outcome->why);
+                         "input '%s' is set aside: it cost %u task host%s in node '%s'%s%s; the last one %s", source ? source : "?", task->strikes,
+                         task->strikes == 1 ? "" : "s", task->node->node->name, item[0] ? ", item " : "", item, outcome->why);
     return MR_ERR_INPUT;
 }
 

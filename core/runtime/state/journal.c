@@ -203,6 +203,7 @@ static mr_status no_such_run(mr_diags *diags, const char *run)
 mr_status mr_journal_run(mr_journal *journal, const char *run, mr_diags *diags, json_t **ret_run)
 {
     mr_autojson json_t *rows = NULL;
+    mr_autojson json_t *failure = NULL;
     json_t *nodes = NULL;
     *ret_run = NULL;
     pthread_mutex_lock(&journal->lock);
@@ -212,6 +213,11 @@ mr_status mr_journal_run(mr_journal *journal, const char *run, mr_diags *diags, 
                        "SELECT node, count(*) AS tasks, sum(state = 'cached') AS cached, sum(state = 'failed') AS failed, sum(cpu_us) AS cpu_us"
                        " FROM run_tasks WHERE run = ?1 GROUP BY node ORDER BY min(started_us), node",
                        (const value[]){{.text = run}}, 1, diags, &nodes);
+    if (status == MR_OK)
+        status = query(journal,
+                       "SELECT detail FROM events WHERE run = ?1 AND event = 'run.failure' AND reason = (SELECT reason FROM runs WHERE run = ?1)"
+                       " ORDER BY seq DESC LIMIT 1",
+                       (const value[]){{.text = run}}, 1, diags, &failure);
     json_t *found = json_array_get(rows, 0);
     if (status == MR_OK && found)
         settle_state(journal, found);
@@ -220,6 +226,7 @@ mr_status mr_journal_run(mr_journal *journal, const char *run, mr_diags *diags, 
         status = no_such_run(diags, run);
     if (status == MR_OK) {
         json_object_set(found, "nodes", nodes);
+        json_object_set(found, "hint", json_object_get(json_array_get(failure, 0), "hint"));
         *ret_run = json_incref(found);
     }
     json_decref(nodes);

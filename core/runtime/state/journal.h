@@ -32,7 +32,8 @@ mr_status mr_journal_find(mr_journal *journal, const char *text, mr_diags *diags
  * all. New reference.
  */
 mr_status mr_journal_runs(mr_journal *journal, uint32_t most, mr_diags *diags, json_t **ret_runs);
-/* The same of one run, with nodes: [{node, tasks, cached, failed, cpu_us}] and given, as mr_store_run_begin() got it. */
+/* The same of one run, with nodes: [{node, tasks, cached, failed, cpu_us}], hint where its failure came with one (a lost host's last words), and
+ * given, as mr_store_run_begin() got it. */
 mr_status mr_journal_run(mr_journal *journal, const char *run, mr_diags *diags, json_t **ret_run);
 /*
  * Events after number *after of the run, at most a thousand, of one node when it is not NULL: [{seq, time_us, event, node, item, state, reason,

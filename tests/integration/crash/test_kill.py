@@ -73,13 +73,12 @@ class Kill(Case):
         with self.assertRaisesRegex(AssertionError, "done twice"):
             self.check_resumed(durable_tasks(self.dir / "state"), "--no-cache")
 
-    def test_hosts_only(self):
-        """Each kill of a task host costs an attempt; the run ends well, with the same bytes. (A third of the same task would set the input aside.)"""
-        chance = random.Random(SEED)
+    def kill_hosts_of_a_run(self, chance, jobs, most):
+        """A run whose task hosts are killed at random instants, so often at the most; how often. None of its tasks may be set aside for that here."""
         killed = []
 
         def strike(engine):
-            while engine.poll() is None and len(killed) < 2:
+            while engine.poll() is None and len(killed) < most:
                 hosts = hosts_of(engine.pid)
                 if hosts:
                     victim = chance.choice(hosts)
@@ -88,17 +87,26 @@ class Kill(Case):
                         killed.append(victim)
                     except ProcessLookupError:
                         pass
-                time.sleep(0.05 + chance.random() * self.seconds / 6)  # a fault has no cause that could be waited for
+                time.sleep(chance.random() ** 2 * self.seconds / 3)  # a fault has no cause that could be waited for
 
-        code, told, words, pid = run(self.words(self.clip) + ["--json"], self.dir, meanwhile=strike)
+        words = self.words(self.clip) + ["--json", "--jobs", str(jobs), "--set", "host.strikes=100"]
+        code, told, words, pid = run(words, self.dir, meanwhile=strike)
         self.assertEqual(code, 0, f"seed {SEED}: {words}")
-        self.assertGreater(len(killed), 0)
         self.check_events(told)
-        self.assertFalse(tasks(events_of(told), "failed"))
-        self.assertEqual(wait_until_gone(pid), [])
-        self.assertEqual(digests(self.dir / "out"), self.tree, f"seed {SEED}")
-        self.expect_no_leftovers()
-        self.assertEqual(problems(self.dir / "state"), [])
+        self.assertFalse(tasks(events_of(told), "failed"), f"seed {SEED}")
+        self.assertEqual(wait_until_gone(pid), [], f"seed {SEED}")
+        return len(killed)
+
+    def test_hosts_only(self):
+        """Each kill of a task host costs its task an attempt and nothing else; what they made is the same, and is there for the next run."""
+        chance = random.Random(SEED)
+        kills = 0
+        while kills < KILLS:
+            kills += self.kill_hosts_of_a_run(chance, 1 + chance.randrange(2), chance.randrange(1, 9))
+            self.assertEqual(digests(self.dir / "out"), self.tree, f"seed {SEED}")
+            self.expect_no_leftovers()
+            self.check_resumed(durable_tasks(self.dir / "state"))
+            self.forget()
 
     def test_hosts_of_one_task(self):
         """Whatever kills its hosts whenever it is tried: the run fails, says so in one sentence, and its state serves the next run."""
@@ -119,6 +127,9 @@ class Kill(Case):
         self.assertEqual(tasks(events_of(told), "failed"), {("video", "0,0")})
         self.assertEqual(problems(self.dir / "state"), [])
         self.expect_nothing_half_made()
+        for asked in ((), (events_of(told)[0]["run"],)):
+            answer = self.run_words([words[0], "runs", "--state", str(self.dir / "state"), *asked])
+            self.assertIn(errors[0].removeprefix("error: "), answer.stdout)
         done = durable_tasks(self.dir / "state")
         code, told, said, _ = run(words + ["--json"], self.dir)
         self.assertEqual(code, 0, said)

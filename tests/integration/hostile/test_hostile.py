@@ -186,6 +186,48 @@ class Hostile(unittest.TestCase):
         done = self.run_one("crash", 0)
         self.expect_one_error(done, KILLED, "input 'source' is set aside: it cost 3 task hosts in node 'act'")
 
+    def asked(self, *words):
+        done = subprocess.run([MILLRACE, words[0], "--state", str(self.dir / "state"), *words[1:]], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=TIMEOUT, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    @unittest.skipIf(SILENT, "no handler names the call under this sanitizer")
+    def test_a_poison_pill(self):
+        """It fails its run, which says so ever after: signal, node, input, the host's last words, and how each of the three ended. Others go on."""
+        why = "input 'source' is set aside: it cost 3 task hosts in node 'act'; the last one was killed by SIGSYS"
+        words = "sandbox: a forbidden system call was made: socket"
+        done = self.run_one("tcp", 0)
+        self.expect_one_error(done, KILLED, why)
+        self.assertIn(f"= help: its last words: {words}\n", done.stderr)
+        self.expect_nothing_happened()
+        [run] = json.loads(self.asked("runs", "--json"))
+        self.assertEqual((run["state"], run["tasks"]), ("failed", 1))
+        self.assertIn(why, run["reason"])
+        self.assertIn(why, self.asked("runs"))
+        one = self.asked("runs", run["run"])
+        self.assertRegex(one, f"(?m)^why +{why}")
+        self.assertRegex(one, f"(?m)^help +its last words: {words}$")
+        logged = [json.loads(line) for line in self.asked("logs", "--json", run["run"]).splitlines()]
+        retries = [event["reason"] for event in logged if event["event"] == "task.retry"]
+        self.assertEqual(len(retries), 2, logged)
+        self.assertTrue(all("the task host was killed by SIGSYS" in reason for reason in retries), retries)
+        self.assertEqual([event["hint"] for event in logged if event["event"] == "run.failure"], [f"its last words: {words}"])
+        self.assertEqual(self.run_one("emits", 1).returncode, 0)
+        self.assertEqual([one["state"] for one in json.loads(self.asked("runs", "--json"))], ["succeeded", "failed"])
+
+    def test_the_other_input_of_a_run(self):
+        """A node that may be skipped is, when its input is set aside; what is made of the run's other input is made."""
+        (self.dir / "other").write_text("other")
+        done = subprocess.run([MILLRACE, "run", str(HERE / "two.yaml"), "--input", f"bad={self.source}", "--input", f"good={self.dir / 'other'}", "--output",
+                               str(self.dir / "out"), "--state", str(self.dir / "state"), "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=TIMEOUT, check=False, cwd=self.dir)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        ended = {event["node"]: event for event in map(json.loads, done.stdout.splitlines()) if event["event"] == "task.done"}
+        self.assertEqual((ended["bad"]["state"], ended["good"]["state"]), ("skipped", "succeeded"))
+        self.assertIn("input 'source' is set aside: it cost 3 task hosts in node 'bad'", ended["bad"]["reason"])
+        self.expect_nothing_left()
+
     def test_a_kernel_that_lacks_a_part(self):
         """auto says it and goes on with the rest, require refuses."""
         cases = (("landlock_create_ruleset", "Landlock", "tcp", "read-passwd"), ("seccomp", "seccomp", "read-passwd", "tcp"))

@@ -23,6 +23,14 @@ class Again(Case):
         self.expect(0, self.clip, "out1", "state1", "--no-cache")
         self.assertEqual(digests(self.dir / "out1"), trees[0])
 
+    def test_the_sandbox_changes_nothing(self):
+        """In task hosts, or in the engine's own process: the same bytes."""
+        tree = self.undisturbed(self.clip)
+        self.expect(0, self.clip, "out", "state", "--set", "sandbox=off", "--jobs", "1")
+        self.assertEqual(digests(self.dir / "out"), tree)
+        self.expect(0, self.clip, "out2", "state2", "--set", "host.tasks=1")
+        self.assertEqual(digests(self.dir / "out2"), tree)
+
     def test_second_run(self):
         first = self.expect_events(0, self.clip)
         tree = digests(self.dir / "out")
