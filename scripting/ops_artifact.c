@@ -166,10 +166,12 @@ static int push_type(lua_State *lua, uint32_t type)
     return 0;
 }
 
+const char *const mr_ops_artifact_fields[] = {"meta", "type", "index", "size", "digest", "name", "read", "text", "lines", NULL};
+
 static int artifact_index(lua_State *lua)
 {
-    static const char *const fields[] = {"meta", "type", "index", "size", "digest", "name", "read", "text", "lines"};
-    const size_t count = sizeof(fields) / sizeof(fields[0]);
+    const char *const *fields = mr_ops_artifact_fields;
+    const size_t count = sizeof(mr_ops_artifact_fields) / sizeof(fields[0]) - 1;
     const mr_artifact *artifact = check(lua);
     const char *field = luaL_checkstring(lua, 2);
     size_t which = 0;

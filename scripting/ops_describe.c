@@ -10,9 +10,9 @@
 
 #define DESCRIPTION_MAX (4u << 20) /* bytes */
 
-static const char *const op_fields[] = {"name", "help", "version", "inputs", "outputs", "params", "cpu", "memory", "run", NULL};
-static const char *const port_fields[] = {"name", "type", "help", "many", "optional", "streaming", NULL};
-static const char *const param_fields[] = {"name",   "type",  "default", "min",    "max",  "choices", "required",
+const char *const mr_ops_fields[] = {"name", "help", "version", "inputs", "outputs", "params", "cpu", "memory", "run", NULL};
+const char *const mr_ops_port_fields[] = {"name", "type", "help", "many", "optional", "streaming", NULL};
+const char *const mr_ops_param_fields[] = {"name",   "type",  "default", "min",    "max",  "choices", "required",
                                            "secret", "items", "fields",  "silent", "help", NULL};
 
 /* The entries of the table at the top are tables with these fields; of params, their 'fields' too. */
@@ -29,7 +29,7 @@ static void check_entries(lua_State *lua, const char *what, const char *kind, co
         if (!lua_istable(lua, value))
             luaL_error(lua, "%s takes a table, as in {type = ..., help = ...}, not a %s", whole, luaL_typename(lua, value));
         mr_script_check_fields(lua, value, whole, names);
-        if (names == param_fields && depth < 8 && lua_getfield(lua, value, "fields") == LUA_TTABLE)
+        if (names == mr_ops_param_fields && depth < 8 && lua_getfield(lua, value, "fields") == LUA_TTABLE)
             check_entries(lua, whole, "field", names, depth + 1);
         lua_settop(lua, value - 1);
     }
@@ -52,10 +52,10 @@ static void check_op(lua_State *lua)
     if (lua_getfield(lua, 1, "name") != LUA_TSTRING)
         luaL_error(lua, "an op needs a name, as in name = \"captions.shift\"");
     const char *what = lua_pushfstring(lua, "op '%s'", lua_tostring(lua, -1));
-    mr_script_check_fields(lua, 1, what, op_fields);
-    check_part(lua, what, "inputs", "input", port_fields);
-    check_part(lua, what, "outputs", "output", port_fields);
-    check_part(lua, what, "params", "param", param_fields);
+    mr_script_check_fields(lua, 1, what, mr_ops_fields);
+    check_part(lua, what, "inputs", "input", mr_ops_port_fields);
+    check_part(lua, what, "outputs", "output", mr_ops_port_fields);
+    check_part(lua, what, "params", "param", mr_ops_param_fields);
     if (lua_getfield(lua, 1, "run") != LUA_TFUNCTION)
         luaL_error(lua, "%s needs a run function: run = function(task) ... end", what);
     lua_settop(lua, 1);
@@ -66,11 +66,11 @@ int mr_ops_lua_describe(lua_State *lua)
     const mr_span here = mr_script_here(lua, 1);
     check_op(lua);
     lua_newtable(lua); /* all of it but run */
-    for (size_t i = 0; op_fields[i]; i++) {
-        if (strcmp(op_fields[i], "run") == 0)
+    for (size_t i = 0; mr_ops_fields[i]; i++) {
+        if (strcmp(mr_ops_fields[i], "run") == 0)
             continue;
-        lua_getfield(lua, 1, op_fields[i]);
-        lua_setfield(lua, -2, op_fields[i]);
+        lua_getfield(lua, 1, mr_ops_fields[i]);
+        lua_setfield(lua, -2, mr_ops_fields[i]);
     }
     lua_pushstring(lua, here.file);
     lua_setfield(lua, -2, "file");

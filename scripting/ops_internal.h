@@ -5,6 +5,8 @@
 
 #include "scripting/ops.h"
 
+#include <lauxlib.h>
+
 typedef struct mr_script_op {
     mr_op pub; /* first: an op of a script is this */
     const mr_bundle *bundle;
@@ -17,6 +19,13 @@ typedef struct mr_script_op {
 #define MR_OPS_KEPT "mr.ops" /* in the registry: the list of descriptions, or {[name] = run} */
 int mr_ops_lua_describe(lua_State *lua);
 int mr_ops_lua_define(lua_State *lua);
+
+/* What scripts can use, for what has to know all of it (editor annotations); each list ends with NULL. */
+extern const char *const mr_ops_fields[];
+extern const char *const mr_ops_port_fields[];
+extern const char *const mr_ops_param_fields[];
+extern const char *const mr_ops_artifact_fields[];
+extern const luaL_Reg mr_ops_task_functions[];
 
 /* ops_task.c, ops_artifact.c */
 mr_status mr_ops_run(const mr_host *host, const mr_batch *batch);

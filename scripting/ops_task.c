@@ -374,7 +374,7 @@ static int task_fail(lua_State *lua)
 
 /* ---- the object ---- */
 
-static const luaL_Reg task_functions[] = {{"emit", task_emit},           {"content", task_content}, {"progress", task_progress},
+const luaL_Reg mr_ops_task_functions[] = {{"emit", task_emit},           {"content", task_content}, {"progress", task_progress},
                                           {"cancelled", task_cancelled}, {"log", task_log},         {"warn", task_warn},
                                           {"fail", task_fail},           {"next", task_next},       {NULL, NULL}};
 
@@ -407,7 +407,7 @@ static int task_index(lua_State *lua)
         return push_value(lua, VALUE_INPUTS);
     if (strcmp(name, "params") == 0)
         return push_value(lua, VALUE_PARAMS);
-    for (const luaL_Reg *function = task_functions; function->name; function++) {
+    for (const luaL_Reg *function = mr_ops_task_functions; function->name; function++) {
         names[count++] = function->name;
         if (strcmp(function->name, name) == 0) {
             lua_pushcfunction(lua, function->func);

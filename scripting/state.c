@@ -153,8 +153,7 @@ static const mr_bundle_file *file_of(const mr_script *script, const char *src, s
     return NULL;
 }
 
-/* What of the line to underline: all of it but its indent. */
-static mr_span span_at(const mr_bundle_file *file, int line)
+static const char *line_of(const mr_bundle_file *file, int line)
 {
     const char *at = file->text;
     for (int i = 1; i < line; i++) {
@@ -163,6 +162,13 @@ static mr_span span_at(const mr_bundle_file *file, int line)
             break;
         at += len + 1;
     }
+    return at;
+}
+
+/* What of the line to underline: all of it but its indent. */
+static mr_span span_at(const mr_bundle_file *file, int line)
+{
+    const char *at = line_of(file, line);
     const size_t indent = strspn(at, " \t");
     const size_t len = strcspn(at + indent, "\r\n");
     return (mr_span){.file = file->path, .line = (uint32_t)line, .col = (uint32_t)indent + 1, .len = len > 0 ? (uint32_t)len : 1};
@@ -229,6 +235,37 @@ static int on_error(lua_State *lua)
     return 1;
 }
 
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Of a line, the word that the message quotes: "there is no variable 'sorce'". The whole line, where it does not stand there. */
+static mr_span narrow(const mr_script *script, mr_span span, const char *text)
+{
+    const mr_bundle *bundle = script->options.bundle;
+    const char *quote = strchr(text, '\'');
+    size_t len = 0;
+    while (quote && is_word(quote[1 + len]))
+        len++;
+    if (!quote || len == 0 || quote[1 + len] != '\'')
+        return span;
+    for (size_t i = 0; i < bundle->count; i++) {
+        if (bundle->files[i].path != span.file)
+            continue;
+        const char *line = line_of(&bundle->files[i], (int)span.line);
+        const size_t line_len = strcspn(line, "\r\n");
+        for (size_t at = 0; at + len <= line_len; at++) {
+            if (memcmp(line + at, quote + 1, len) != 0 || (at > 0 && is_word(line[at - 1])) || is_word(line[at + len]))
+                continue;
+            span.col = (uint32_t)at + 1;
+            span.len = (uint32_t)len;
+            return span;
+        }
+    }
+    return span;
+}
+
 static void tell_error(mr_script *script, mr_status status, const char *text, mr_diags *diags)
 {
     mr_span span = take_place(script, &text);
@@ -238,7 +275,7 @@ static void tell_error(mr_script *script, mr_status status, const char *text, mr
     /* The calls that led to that line; it may not be the innermost, as error() can name a caller's. */
     while (first < script->frame_count && (script->frames[first].span.line != span.line || script->frames[first].span.file != span.file))
         first++;
-    mr_error(diags, status == MR_ERR_LIMIT ? "script-limit" : "script", span, "%.*s", MESSAGE_MAX, text);
+    mr_error(diags, status == MR_ERR_LIMIT ? "script-limit" : "script", narrow(script, span, text), "%.*s", MESSAGE_MAX, text);
     for (size_t i = first + 1; i < script->frame_count; i++) {
         if (script->frames[i - 1].name[0])
             mr_note(diags, script->frames[i].span, "'%s' was called here", script->frames[i - 1].name);

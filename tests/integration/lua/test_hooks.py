@@ -132,7 +132,7 @@ class Hooks(LuaCase):
     def test_a_file_that_is_none(self):
         self.assertIn("can't read", self.run_hooked(2).stderr)
         self.write("hooks.lua", "millrace.hooks{on_run_strat = function() end}")
-        self.assertIn("hooks.lua:1:1: error: millrace.hooks has no field 'on_run_strat'; did you mean 'on_run_start'?", self.run_hooked(2).stderr)
+        self.assertIn("hooks.lua:1:16: error: millrace.hooks has no field 'on_run_strat'; did you mean 'on_run_start'?", self.run_hooked(2).stderr)
         self.write("hooks.lua", "millrace.hooks{on_run_start = 5}")
         self.assertIn("'on_run_start' takes a function, not a number", self.run_hooked(2).stderr)
         self.write("hooks.lua", "local x = = 3")

@@ -1,0 +1,2 @@
+local t = {} t.t = t
+millrace.pipeline{}:param("x", {default = t})

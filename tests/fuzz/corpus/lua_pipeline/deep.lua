@@ -1,0 +1,1 @@
+coroutine.wrap(function() local p = millrace.pipeline{} p:node("a", "b.c", {with = {string.rep("x", 2000000)}}) end)()
