@@ -24,8 +24,10 @@ static double block_ssim(const uint8_t *a, ptrdiff_t a_stride, const uint8_t *b,
             const int q = b[y * b_stride + x];
             sum_a += p;
             sum_b += q;
-            aa_bb += p * p + q * q;
-            ab += p * q;
+            const int squared = p * p + q * q;
+            const int product = p * q;
+            aa_bb += squared;
+            ab += product;
         }
     }
     *squares += (uint64_t)(aa_bb - 2 * ab);

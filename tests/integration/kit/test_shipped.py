@@ -44,6 +44,8 @@ class Shipped(Case):
         inputs = {
             "manifest.package": {**plan, "ladder": made["ladder.rungs"], "images": made["storyboard.images"],
                                  "segments": made["video.segments"] + made["audio.segments"] + made["subtitles.segments"]},
+            "measure.scenes": {**source, **info},
+            "measure.trial": {**source, **info, "rung": made["ladder.rungs"]},
             "probe.media": source,
             "segment.mpegts": {**plan, "video": made["video.segments"], "audio": made["audio.segments"], "rung": made["ladder.rungs"]},
             "segment.plan": {**source, **info},
