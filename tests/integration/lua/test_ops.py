@@ -187,7 +187,7 @@ class Mistakes(LuaCase):
     def test_in_the_script(self):
         self.says("local x =\n", "ops/words.lua:2:1: error: unexpected symbol near <eof>")
         self.says("\nmillrace.opp{}", "ops/words.lua:2:10: error: millrace has no 'opp'; did you mean 'op'?")
-        self.says("local t = {}\nreturn t.a.b", "ops/words.lua:2:1: error: attempt to index a nil value (field 'a')", "2 | return t.a.b")
+        self.says("local t = {}\nreturn t.a.b", "ops/words.lua:2:10: error: attempt to index a nil value (field 'a')", "2 | return t.a.b")
         self.says("-- nothing\n", "the script offers no op")
         self.says("local function f()\n  error('no')\nend\nf()", "ops/words.lua:2:3: error: no", "ops/words.lua:4:1", "'f' was called here")
         self.says("\x1bLua", "it is bytecode; only text is taken")

@@ -17,7 +17,7 @@ from kit import STREAMING, Case, digests, events_of, make_clip, tasks
 F_SETPIPE_SZ = 1031
 
 # Slow enough that there is a middle.
-SLOW = {"preset": "slow", "ladder": "[{height: 360, max_bitrate: 1500k}, {height: 180, max_bitrate: 600k}]"}
+SLOW = {"preset": "slower", "ladder": "[{height: 360, max_bitrate: 1500k}, {height: 180, max_bitrate: 600k}]"}
 
 
 def in_the_middle():
@@ -29,7 +29,7 @@ def in_the_middle():
             return False
         if event["event"] == "task.done":
             done.add(event["item"])
-        return bool(done) and event["event"] == "task.progress" and event["item"] not in done and event["fraction"] < 0.7
+        return bool(done) and event["event"] == "task.progress" and event["item"] not in done and event["fraction"] < 0.5
     return is_it
 
 
