@@ -6,7 +6,7 @@ check_stream() returns a list of sentences, one for each thing that is wrong; an
 What is measured, for every rendition: the number of frames that decode through its playlist; timestamps that only grow; the
 length, within one frame; the picture's size; an IDR at each segment's start; segments at the same places in all rungs,
 each of them decoding alone, so that a player may switch from any to any; the sound's place against the picture's, within 20 ms; the end of each
-track; the mean bitrate against the ceiling; and, where the source's pixels can be compared, PSNR and SSIM, at seams as elsewhere.
+track; the mean bitrate against the ceiling; and PSNR and SSIM of each frame against the source's picture of its time, at seams as elsewhere.
 """
 import math
 import subprocess
@@ -14,15 +14,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pictures
 import playlists
 import probes
 
 SYNC_SECONDS = 0.020
 CUT_SECONDS = 0.015    # sound this far ahead of the picture is cut rather than the first frame held
-SEAM_DROP_DB = 3.0     # the frames at an edge of a segment may be this much worse than those inside it (the worst of the clips, of any codec: 2.3)
-SEAM_DROP_SSIM = 0.03  # (0.014)
+SEAM_DROP_DB = 3.0     # the frames at a seam may be this much worse than those around it
+SEAM_DROP_SSIM = 0.03
+EDGE, AROUND = 2, 6    # frames at a seam, and next to them, on either side
 CEILING_TOLERANCE = 1.03  # the mean bitrate of a rendition may exceed its max_bitrate by this
-FLOOR_DB, FLOOR_SSIM = 24.0, 0.85  # the means of a rendition are not worse than this
+FLOORS = (24.0, 0.85), (20.0, 0.75)      # dB and SSIM: the means of a rendition are not worse than the first, none of its frames than the second
+HDR_FLOORS = (20.0, 0.75), (18.0, 0.70)  # tone mapping changes colours, too, and with them the luma
 
 
 @dataclass
@@ -33,15 +36,11 @@ class Expect:
     video: bool | None = None
     audio: int | None = None          # tracks
     text: int | None = None
-    compare: bool = True              # the pixels can be compared (progressive, SDR, constant rate)
+    steady: bool = True               # every frame is as hard to encode as the next: at a seam, either measure may tell; else both must
+    rungs: int | None = None          # how many rungs to compare with the source's pixels, from the lowest; None: all
     exact_frames: bool = True         # constant rate: as many frames as the source
     ceilings: dict | None = None      # max_bitrate of renditions, by name
     damaged: bool = False             # the source does not decode whole: its own numbers are not to be trusted
-
-
-def _video_frames(source):
-    times = probes.frame_times(source)
-    return sorted(times)
 
 
 def _check_timestamps(name, times, problems):
@@ -84,29 +83,33 @@ def _mean(values):
     return sum(values) / max(1, len(values))
 
 
-def check_seams(source, media, size, fps, problems, name):
-    """PSNR and SSIM frame by frame: frames beside a seam must not stand out, and each segment must fit its own place best."""
-    measured = probes.quality(source, media.path, *size)
-    if len(measured) < 8:
-        return
-    values = [psnr for psnr, _ in measured]
-    similar = [ssim for _, ssim in measured]
-    if _mean(values) < FLOOR_DB or _mean(similar) < FLOOR_SSIM:
-        problems.append(f"{name}: mean PSNR {_mean(values):.1f} dB and SSIM {_mean(similar):.3f}; at least {FLOOR_DB} and {FLOOR_SSIM} are wanted")
-    earlier = [psnr for psnr, _ in probes.quality(source, media.path, *size, shift=-1)]
-    later = [psnr for psnr, _ in probes.quality(source, media.path, *size, shift=1)]
+def _drops(row, edge, around):
+    return _mean([row[i] for i in around]) - _mean([row[i] for i in edge])
+
+
+def check_floors(row, floors, problems, name):
+    (mean_db, mean_ssim), (worst_db, worst_ssim) = floors
+    if _mean(row.psnr) < mean_db or _mean(row.ssim) < mean_ssim:
+        problems.append(f"{name}: mean PSNR {_mean(row.psnr):.1f} dB and SSIM {_mean(row.ssim):.3f}; at least {mean_db} and {mean_ssim} are wanted")
+    for values, floor, what in ((row.psnr, worst_db, "PSNR"), (row.ssim, worst_ssim, "SSIM")):
+        if min(values) < floor:
+            problems.append(f"{name}: frame {values.index(min(values))} has a {what} of {min(values):.3f}; at least {floor} is wanted")
+
+
+def check_seams(row, media, fps, steady, problems, name):
+    """Frames beside a seam must not stand out, and each segment must fit its own place best."""
+    count = len(row.psnr)
     position = 0.0
     for path, length in media.segments:
-        first, last = round(position * fps), round((position + length) * fps)
+        first, last = round(position * fps), min(count, round((position + length) * fps))
         position += length
-        for row, drop, what in ((values, SEAM_DROP_DB, "PSNR"), (similar, SEAM_DROP_SSIM, "SSIM")):
-            inner = row[first + 2: last - 2]
-            for edge in (row[first: first + 2] if first else [], row[last - 2: last] if last < len(row) else []):
-                if edge and inner and _mean(edge) < _mean(inner) - drop:
-                    problems.append(f"{name}: {what} at an edge of {path.name} is {_mean(edge):.2f}, inside it {_mean(inner):.2f}")
-        for other, word in ((earlier, "earlier"), (later, "later")):
-            there = other[first: last - 1]
-            if there and _mean(there) > _mean(values[first:last]) + 1:
+        around = [i for i in range(first - EDGE - AROUND, first + EDGE + AROUND) if 0 <= i < count and not first - EDGE <= i < first + EDGE]
+        for edge, word in ((range(first - EDGE, first), "before"), (range(first, min(first + EDGE, count)), "after")) if first and around else ():
+            decibel, similar = _drops(row.psnr, edge, around), _drops(row.ssim, edge, around)
+            if (decibel > SEAM_DROP_DB) + (similar > SEAM_DROP_SSIM) >= (1 if steady else 2):
+                problems.append(f"{name}: frames {word} the seam at {path.name} are worse than those around it by {decibel:.2f} dB, and {similar:.3f} of SSIM")
+        for other, word in ((row.earlier, "earlier"), (row.later, "later")):
+            if last - first > 2 and _mean(other[first + 1: last - 1]) > _mean(row.psnr[first + 1: last - 1]) + 1:
                 problems.append(f"{name}: {path.name} fits better one frame {word}")
 
 
@@ -131,7 +134,33 @@ def _expected_frames(source_times, fps, sound_start):
     return _held_frames(source_times[0], sound_start, fps) + round((source_times[-1] - source_times[0]) * fps) + 1
 
 
-def _check_video(source, master, expect, sound_start, source_times, problems):
+def _source_pictures(source, master):
+    """At the size of the lowest rung, in order, and when each is shown. Where packets have no presentation times (AVI), a decoder's delay is not part of
+    them: the first picture stands where the first packet does."""
+    stream = probes.picture_stream(source)
+    size = min((tuple(map(int, values["RESOLUTION"].split("x"))) for values, _ in master.variants if "RESOLUTION" in values), default=(16, 16), key=lambda size: size[0] * size[1])
+    found = pictures.decode(source, stream, size)
+    pts, dts = probes.first_packet(source, stream["index"])
+    if pts is None and dts is not None and found.times:
+        found.times = [time - found.times[0] + dts for time in found.times]
+    return found
+
+
+def _check_pixels(source, lowest, media, size, fps, sound_start, expect, problems, name):
+    stream = probes.picture_stream(source)
+    theirs = lowest if lowest.luma.shape[1:] == (size[1], size[0]) else pictures.decode(source, stream, size)
+    made = pictures.decode(media.path, probes.first_stream(media.path, "video"), size)
+    if not len(theirs.luma) or not len(made.luma):
+        problems.append(f"{name}: nothing decodes")
+        return
+    hdr = stream.get("color_transfer") in pictures.HDR
+    row = pictures.compare(theirs, made, _held_frames(lowest.times[0], sound_start, fps), fps, hdr)
+    check_floors(row, HDR_FLOORS if hdr else FLOORS, problems, name)
+    check_seams(row, media, fps, expect.steady, problems, name)
+
+
+def _check_video(source, master, expect, sound_start, lowest, problems):
+    source_times = lowest.times if lowest else []
     renditions = []
     starts_of = {}
     for values, path in sorted(master.variants, key=lambda v: int(v[0]["RESOLUTION"].split("x")[1])):
@@ -163,8 +192,8 @@ def _check_video(source, master, expect, sound_start, source_times, problems):
             problems.append(f"{name}: starts at {starts[0]:.3f} s, not at 0")
         if not media.ended:
             problems.append(f"{name}: its playlist has no ENDLIST")
-        if expect.compare and expect.exact_frames and not expect.damaged and len(times) == len(source_times):
-            check_seams(source, media, size, fps, problems, name)
+        if lowest and lowest.times and (expect.rungs is None or len(renditions) <= expect.rungs):
+            _check_pixels(source, lowest, media, size, fps, sound_start, expect, problems, name)
     if renditions:
         _check_switches(starts_of, problems)
         width, height = expect.width, expect.height
@@ -250,7 +279,8 @@ def check_stream(source, tree, expect=None):
     master = playlists.read_multivariant(tree / "master.m3u8")
     video = probes.first_stream(source, "video")
     has_video = expect.video if expect.video is not None else video is not None
-    source_times = _video_frames(source) if has_video and not expect.damaged else []
+    lowest = _source_pictures(source, master) if has_video and video and not expect.damaged else None
+    source_times = lowest.times if lowest else []
     sound_start = None if expect.damaged else _sound_start(source)
     origin = sound_start or 0.0
     if source_times:
@@ -262,7 +292,7 @@ def check_stream(source, tree, expect=None):
         if not any("RESOLUTION" in values for values, _ in master.variants):
             problems.append("no picture is published")
         else:
-            _check_video(source, master, expect, sound_start, source_times, problems)
+            _check_video(source, master, expect, sound_start, lowest, problems)
     _check_audio(source, master, expect, origin, problems)
     if expect.text is not None:
         found = len({path for values, path in master.renditions if values["TYPE"] == "SUBTITLES"})

@@ -2,7 +2,6 @@
 """What ffmpeg and ffprobe say of a file or a playlist: an independent reader's numbers, nothing of Millrace's."""
 import json
 import subprocess
-import tempfile
 
 import numpy
 
@@ -34,6 +33,18 @@ def first_stream(path, kind):
         if stream["codec_type"] == kind and not stream.get("disposition", {}).get("attached_pic"):
             return stream
     return None
+
+
+def picture_stream(path):
+    """Of several streams of pictures, the largest."""
+    found = [s for s in streams(path) if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
+    return max(found, key=lambda s: s["width"] * s["height"])
+
+
+def first_packet(path, index):
+    """(pts, dts) in seconds; None where the container has none."""
+    found = ffprobe(path, "-select_streams", str(index), "-show_entries", "packet=pts_time,dts_time", "-read_intervals", "%+#1")["packets"]
+    return tuple(float(found[0][name]) if found and name in found[0] else None for name in ("pts_time", "dts_time"))
 
 
 def frame_times(path, selector="v:0"):
@@ -90,22 +101,3 @@ def lag_seconds(reference, other, rate, most=2.0):
     window = int(most * rate)
     candidates = numpy.concatenate([product[-window:], product[: window + 1]])
     return float(numpy.argmax(candidates) - window) / rate
-
-
-def quality(reference, stream, width, height, shift=0):
-    """(PSNR in dB of the luma, SSIM) of each frame of a stream against the reference brought to its size. shift: of the reference, in frames: 1
-    compares with the next one."""
-    cut_reference = f"trim=start_frame={shift}," if shift > 0 else ""
-    cut_stream = f"trim=start_frame={-shift}," if shift < 0 else ""
-    with tempfile.NamedTemporaryFile("r") as psnr, tempfile.NamedTemporaryFile("r") as ssim:
-        run(["ffmpeg", "-v", "error", "-i", str(reference), "-i", str(stream), "-lavfi",
-             f"[0:v:0]{cut_reference}scale={width}:{height}:flags=bicubic,format=yuv420p,setpts=N/25/TB,split[a][b];"
-             f"[1:v:0]{cut_stream}format=yuv420p,setpts=N/25/TB,split[c][d];"
-             f"[c][a]psnr=stats_file={psnr.name}:shortest=1[e];[d][b]ssim=stats_file={ssim.name}:shortest=1[f]", "-map", "[e]", "-f", "null", "-", "-map", "[f]",
-             "-f", "null", "-"])
-        return list(zip(_field(psnr, "psnr_y", 100.0), _field(ssim, "Y", 1.0)))
-
-
-def _field(lines, name, infinite):
-    fields = [dict(part.split(":", 1) for part in line.split() if ":" in part) for line in lines]
-    return [infinite if found[name] == "inf" else float(found[name]) for found in fields if name in found]
