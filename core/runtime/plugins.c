@@ -409,7 +409,7 @@ static void load_named_folders(mr_plugins *plugins, const char *list, const mr_h
 }
 
 /* "…/bin/millrace" -> "…/lib/millrace/plugins": depth 2. NULL: not to be known. */
-static char *own_folder(int depth)
+static char *own_folder(int depth, const char *name)
 {
     char path[PATH_MAX];
     char *folder = NULL;
@@ -423,7 +423,7 @@ static char *own_folder(int depth)
             return NULL;
         *slash = '\0';
     }
-    return asprintf(&folder, "%s/lib/millrace/plugins", path) < 0 ? NULL : folder;
+    return asprintf(&folder, "%s/lib/millrace/%s", path, name) < 0 ? NULL : folder;
 }
 
 mr_plugins *mr_plugins_new(void)
@@ -434,7 +434,7 @@ mr_plugins *mr_plugins_new(void)
 void mr_plugins_load_ahead(void)
 {
     struct dirent **names = NULL;
-    mr_autofree char *folder = own_folder(3); /* "…/libexec/millrace/millrace-task-host" */
+    mr_autofree char *folder = own_folder(3, "plugins"); /* "…/libexec/millrace/millrace-task-host" */
     int count = folder ? scandir(folder, &names, is_object_file, compare_names) : 0;
     for (int i = 0; i < count; i++) {
         mr_autofree char *path = (unsigned)i < FILES_MAX ? mr_path_join(folder, names[i]->d_name) : NULL;
@@ -452,11 +452,18 @@ mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags)
     if (!plugins)
         return NULL;
     load_named_folders(plugins, secure_getenv("MILLRACE_PLUGIN_PATH"), host, diags);
-    mr_autofree char *own = own_folder(2);
+    mr_autofree char *own = own_folder(2, "plugins");
     if (own)
         load_folder(plugins, own, false, host, diags);
     mr_plugins_end_reading(plugins);
     return plugins;
+}
+
+void mr_plugins_load_servers(mr_plugins *plugins, const mr_host *host, mr_diags *diags)
+{
+    mr_autofree char *own = own_folder(2, "servers");
+    if (own)
+        load_folder(plugins, own, false, host, diags);
 }
 
 void mr_plugins_free(mr_plugins *plugins)
@@ -493,7 +500,11 @@ const mr_loaded_plugin *mr_plugins_get(const mr_plugins *plugins, size_t index)
 static bool serves(const mr_service *service, const char *service_class, const char *selector, size_t len)
 {
     const mr_storage_driver *driver = mr_service_storage(service);
-    for (size_t i = 0; driver && strcmp(service->service_class, service_class) == 0 && driver->schemes[i]; i++) {
+    if (strcmp(service->service_class, service_class) != 0)
+        return false;
+    if (!driver)
+        return true; /* of a class where there is one */
+    for (size_t i = 0; driver->schemes[i]; i++) {
         if (strncasecmp(driver->schemes[i], selector, len) == 0 && driver->schemes[i][len] == '\0')
             return true;
     }

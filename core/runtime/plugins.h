@@ -27,6 +27,8 @@ typedef struct mr_plugins mr_plugins;
 
 /* Loads everything that is found. host is handed to load(). Never NULL but when memory is short; problems are diagnostics. */
 mr_plugins *mr_plugins_load(const mr_host *host, mr_diags *diags);
+/* Those of ../lib/millrace/servers besides, which bring much that a run and its task hosts have no use for. */
+void mr_plugins_load_servers(mr_plugins *plugins, const mr_host *host, mr_diags *diags);
 mr_plugins *mr_plugins_new(void); /* none yet; NULL: memory is short */
 /* One file only, added to the others: for task hosts, tests and `millrace plugins FILE`. */
 mr_status mr_plugins_add(mr_plugins *plugins, const char *path, const mr_host *host, mr_diags *diags);
@@ -53,7 +55,7 @@ const mr_loaded_plugin *mr_plugins_get(const mr_plugins *plugins, size_t index);
 const mr_frame_filter *const *mr_plugin_filters(const mr_plugin *plugin);
 const mr_service *const *mr_plugin_services(const mr_plugin *plugin);
 const mr_storage_driver *mr_service_storage(const mr_service *service); /* NULL: it is of another class */
-/* The service of that class that selector, a URL, chooses by its scheme. NULL: none does. */
+/* The service of that class that selector, a URL, chooses by its scheme; of "server", the first. NULL: none does. */
 const mr_service *mr_plugins_service(const mr_plugins *plugins, const char *service_class, const char *selector);
 
 #endif

@@ -14,6 +14,7 @@ static const mr_span nowhere;
 #define SERVICE_SIZE_1_2           ((uint32_t)(offsetof(mr_service, table) + sizeof(((mr_service *)0)->table)))
 #define STORAGE_SIZE_1_2           ((uint32_t)(offsetof(mr_storage_driver, public_url) + sizeof(((mr_storage_driver *)0)->public_url)))
 #define STORAGE_FLAGS              ((uint32_t)(MR_STORAGE_DURABLE | MR_STORAGE_CONDITIONS | MR_STORAGE_HEADERS))
+#define SERVER_SIZE_1_3            ((uint32_t)(offsetof(mr_server_driver, administer) + sizeof(((mr_server_driver *)0)->administer)))
 #define FILTER_PIXELS_MAX          16u
 #define FILTER_SETTINGS_MAX        64u
 #define SCHEMES_MAX                16u
@@ -135,6 +136,11 @@ static void check_filters(const mr_plugin *plugin, mr_diags *diags)
 
 /* ---- services ---- */
 
+typedef struct service_class {
+    const char *name;
+    void (*check)(const mr_service *service, mr_diags *diags);
+} service_class;
+
 /* RFC 3986, section 3.1; lower case. */
 static bool is_scheme(const char *text)
 {
@@ -169,6 +175,37 @@ static void check_storage(const mr_service *service, mr_diags *diags)
     }
 }
 
+static void check_server(const mr_service *service, mr_diags *diags)
+{
+    const mr_server_driver *driver = service->table;
+    if (driver->size < SERVER_SIZE_1_3) {
+        mr_error(diags, "plugin-service", nowhere, "service '%s': its table says that it is %u bytes long; it takes %u", service->name,
+                 (unsigned)driver->size, SERVER_SIZE_1_3);
+        return;
+    }
+    if (driver->flags != 0)
+        mr_error(diags, "plugin-service", nowhere, "service '%s' has unknown flags 0x%x", service->name, (unsigned)driver->flags);
+    if (!driver->open || !driver->address || !driver->event || !driver->drain || !driver->close || !driver->administer)
+        mr_error(diags, "plugin-service", nowhere, "service '%s' lacks one of open, address, event, drain, close and administer", service->name);
+    if (driver->settings)
+        mr_params_check_table(driver->settings, driver->settings_size, service->name, diags); /* what it finds is in diags */
+    else
+        mr_error(diags, "plugin-service", nowhere, "service '%s' has no table of settings", service->name);
+}
+
+static const service_class classes[] = {
+    {MR_SERVICE_STORAGE, check_storage},
+    {MR_SERVICE_SERVER, check_server},
+};
+
+static const service_class *find_class(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof(classes) / sizeof(*classes); i++)
+        if (strcmp(classes[i].name, name) == 0)
+            return &classes[i];
+    return NULL;
+}
+
 static void check_services(const mr_plugin *plugin, mr_diags *diags)
 {
     const mr_service *const *services = mr_plugin_services(plugin);
@@ -186,13 +223,14 @@ static void check_services(const mr_plugin *plugin, mr_diags *diags)
         }
         if (!service->summary || !service->summary[0])
             mr_error(diags, "plugin-help", nowhere, "service '%s' has no summary", service->name);
-        if (!service->service_class || strcmp(service->service_class, MR_SERVICE_STORAGE) != 0)
-            mr_error(diags, "plugin-service", nowhere, "service '%s' is of the class '%s', which is not known: there is '%s'", service->name,
-                     service->service_class ? service->service_class : "", MR_SERVICE_STORAGE);
+        const service_class *known = find_class(service->service_class);
+        if (!known)
+            mr_error(diags, "plugin-service", nowhere, "service '%s' is of the class '%s', which is not known: there are '%s' and '%s'",
+                     service->name, service->service_class ? service->service_class : "", MR_SERVICE_STORAGE, MR_SERVICE_SERVER);
         else if (!service->table)
             mr_error(diags, "plugin-service", nowhere, "service '%s' has no table", service->name);
         else
-            check_storage(service, diags);
+            known->check(service, diags);
     }
 }
 

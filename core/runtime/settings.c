@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "config/yaml.h"
+#include <millrace/server.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #define FILE_MAX (256u << 10)
 
 static const mr_span nowhere = {0};
+static const char server_prefix[] = MR_SERVICE_SERVER ".";
 
 static const char *const sandbox_modes[] = {"auto", "require", "off", NULL};
 static const char *const hook_errors[] = {"ignore", "fatal", NULL};
@@ -185,7 +187,9 @@ static void take_map(reader *in, const mr_value *map)
 {
     for (size_t i = 0; i < map->map.count; i++) {
         const mr_entry *entry = &map->map.entries[i];
-        if (!find_group(entry->key)) {
+        if (strcmp(entry->key, MR_SERVICE_SERVER) == 0 && (entry->value->type == MR_VALUE_MAP || entry->value->type == MR_VALUE_NULL)) {
+            in->loaded->server = entry->value->type == MR_VALUE_MAP ? entry->value : NULL;
+        } else if (!find_group(entry->key) && strcmp(entry->key, MR_SERVICE_SERVER) != 0) {
             take_entry(in, entry->key, entry);
         } else if (entry->value->type == MR_VALUE_MAP) {
             take_group(in, entry);
@@ -227,6 +231,8 @@ static void read_file(reader *in, const char *file)
 static void take_set(reader *in, const mr_set *set)
 {
     size_t row = 0;
+    if (strncmp(set->name, server_prefix, sizeof(server_prefix) - 1) == 0)
+        return; /* is the server's to read */
     if (!find_setting(set->name, &row)) {
         report_unknown(in, set->name, nowhere);
         return;
@@ -256,7 +262,7 @@ static mr_status bind_all(reader *in, mr_settings *settings)
 mr_status mr_settings_load(mr_arena *arena, const char *file, const mr_set *set, size_t set_count, mr_diags *diags, mr_loaded_settings *ret_loaded)
 {
     reader in = {.arena = arena, .diags = diags, .loaded = ret_loaded, .status = MR_OK};
-    *ret_loaded = (mr_loaded_settings){0};
+    *ret_loaded = (mr_loaded_settings){.set = set, .set_count = set_count};
     if (file)
         read_file(&in, file);
     for (size_t i = 0; i < set_count; i++)

@@ -57,6 +57,9 @@ typedef struct mr_loaded_settings {
     mr_settings values;
     const char *file;                       /* the file that was read; NULL: none */
     const mr_value *given[MR_SETTINGS_MAX]; /* by row of the table: what was given; NULL: the default. span.line 0: with --set, not in the file */
+    const mr_value *server;                 /* the file's group "server", which belongs to the server; NULL: none */
+    const mr_set *set;                      /* as given; among them those of the server ("server.listen"). Borrowed */
+    size_t set_count;
 } mr_loaded_settings;
 
 /*
@@ -64,6 +67,11 @@ typedef struct mr_loaded_settings {
  * file can't be read: MR_ERR_INPUT. What was loaded points into arena.
  */
 mr_status mr_settings_load(mr_arena *arena, const char *file, const mr_set *set, size_t set_count, mr_diags *diags, mr_loaded_settings *ret_loaded);
+/*
+ * The settings of a server, by its own table: the file's group "server", over it MILLRACE_SERVER_NAME in the environment, over that what was set. *ret
+ * has size bytes in arena. MR_ERR_PARAM: all mistakes are reported.
+ */
+mr_status mr_settings_bind_server(mr_arena *arena, const mr_loaded_settings *loaded, const mr_param *table, size_t size, mr_diags *diags, void **ret);
 /* $XDG_CONFIG_HOME/millrace/config.yaml or ~/.config/millrace/config.yaml where there is one, else /etc/millrace/config.yaml, else NULL. In arena. */
 const char *mr_settings_find(mr_arena *arena);
 /* The defaults; valid for the life of the process. NULL: memory was short when it was first asked for. */

@@ -11,7 +11,7 @@
 #define VALUE(name, number)    _Static_assert((name) == (number), #name " has another value")
 
 VALUE(MR_ABI_MAJOR, 1);
-VALUE(MR_ABI_MINOR, 2);
+VALUE(MR_ABI_MINOR, 3);
 
 #if __SIZEOF_POINTER__ == 8
 SIZE(mr_artifact, 56);
@@ -214,6 +214,39 @@ AT(mr_service, name, 16);
 AT(mr_service, summary, 24);
 AT(mr_service, help, 32);
 AT(mr_service, table, 40);
+
+SIZE(mr_server_error, 1032);
+AT(mr_server_error, message, 8);
+AT(mr_server_error, hint, 520);
+
+SIZE(mr_platform_host, 136);
+AT(mr_platform_host, platform, 8);
+AT(mr_platform_host, version, 16);
+AT(mr_platform_host, data_dir, 24);
+AT(mr_platform_host, share_dir, 32);
+AT(mr_platform_host, log, 40);
+AT(mr_platform_host, text_free, 48);
+AT(mr_platform_host, pipelines, 56);
+AT(mr_platform_host, pipeline, 64);
+AT(mr_platform_host, pipeline_check, 72);
+AT(mr_platform_host, ops, 80);
+AT(mr_platform_host, run_start, 88);
+AT(mr_platform_host, run_cancel, 96);
+AT(mr_platform_host, runs, 104);
+AT(mr_platform_host, run, 112);
+AT(mr_platform_host, run_log, 120);
+AT(mr_platform_host, run_graph, 128);
+
+SIZE(mr_server_driver, 72);
+AT(mr_server_driver, flags, 4);
+AT(mr_server_driver, settings, 8);
+AT(mr_server_driver, settings_size, 16);
+AT(mr_server_driver, open, 24);
+AT(mr_server_driver, address, 32);
+AT(mr_server_driver, event, 40);
+AT(mr_server_driver, drain, 48);
+AT(mr_server_driver, close, 56);
+AT(mr_server_driver, administer, 64);
 
 SIZE(mr_storage_error, 520);
 AT(mr_storage_error, message, 8);

@@ -16,6 +16,7 @@
 
 #include "filter.h"
 #include "op.h"
+#include "server.h"
 #include "service.h"
 #include "storage.h"
 
@@ -24,7 +25,7 @@ extern "C" {
 #endif
 
 #define MR_ABI_MAJOR 1
-#define MR_ABI_MINOR 2 /* 1: mr_host.limits. 2: frame filters, services, mr_host.content_copy_at */
+#define MR_ABI_MINOR 3 /* 1: mr_host.limits. 2: frame filters, services, mr_host.content_copy_at. 3: services of the class "server" */
 
 /* In C++ a const is local to its file unless it is said to be extern; in C an initialised extern is a warning. */
 #ifdef __cplusplus

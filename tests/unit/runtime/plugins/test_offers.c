@@ -237,7 +237,7 @@ static const struct mistake {
     {"services without end", services_endless, "or the table has no end"},
     {"service's name", service_name, "service number 1 has the name 'store'"},
     {"service without summary", service_no_summary, "service 'test.store' has no summary"},
-    {"service's class", service_class, "is of the class 'storag', which is not known: there is 'storage'"},
+    {"service's class", service_class, "is of the class 'storag', which is not known: there are 'storage' and 'server'"},
     {"service without class", service_no_class, "is of the class '', which is not known"},
     {"service without table", service_no_table, "service 'test.store' has no table"},
     {"driver's size", driver_size, "its table says that it is 64 bytes long"},

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Servers: services of the class "server". `millrace serve` loads one (named "api-server"), gives it a platform, which is what the engine can do for
+ * it, and runs it until it is told to stop.
+ *
+ * Texts
+ *   Structured values cross as JSON texts: UTF-8, as in docs/reference. A text that the platform hands out ends with NUL, is the receiver's, and goes
+ *   back by text_free().
+ *
+ * Threads
+ *   The platform's functions may be called from any thread, at a time, between open() and close(). They may block for as long as a disk does, so not
+ * on a loop that answers others. driver->event() comes on a thread of the run's own, one at a time for each run, and must not wait for that run.
+ */
+#ifndef MILLRACE_SERVER_H
+#define MILLRACE_SERVER_H
+
+#include "param.h"
+#include "service.h"
+#include "status.h"
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MR_SERVICE_SERVER "server"
+
+enum { MR_SERVER_WORDS = 512 };
+
+typedef struct mr_platform mr_platform; /* the engine's */
+typedef struct mr_server mr_server;     /* the driver's */
+
+/* What is wrong, in words: lower case, naming the thing and its value. */
+typedef struct mr_server_error {
+    uint32_t size; /* sizeof(mr_server_error) of the caller */
+    uint32_t reserved;
+    char message[MR_SERVER_WORDS];
+    char hint[MR_SERVER_WORDS]; /* what to do; "": nothing to say */
+} mr_server_error;
+
+typedef enum mr_server_log { MR_SERVER_LOG_DEBUG, MR_SERVER_LOG_INFO, MR_SERVER_LOG_WARNING, MR_SERVER_LOG_ERROR } mr_server_log;
+
+typedef struct mr_platform_host {
+    uint32_t size; /* sizeof(mr_platform_host) of the engine */
+    uint32_t reserved;
+    mr_platform *platform;
+    const char *version;   /* of Millrace, "0.1.0" */
+    const char *data_dir;  /* absolute; there, and nobody else's */
+    const char *share_dir; /* where what belongs to the install lies (share/millrace, or its like in a build tree); NULL: not found */
+
+    /* event: kebab case. fields: a JSON object, or NULL. One line of the log. */
+    void (*log)(mr_platform *platform, mr_server_log level, const char *event, const char *fields, const char *message);
+    void (*text_free)(mr_platform *platform, char *take_text); /* NULL is fine */
+
+    /* ---- pipelines ---- */
+
+    /* [{name, description, inputs: [{name, type, required, many, help}], params: [{name, type, required, help, default}]}] of all that are found by
+     * name. NULL: no memory. */
+    char *(*pipelines)(mr_platform *platform);
+    /* {name, language: "yaml"|"lua", text}. NULL: there is none of that name, or no memory. */
+    char *(*pipeline)(mr_platform *platform, const char *name);
+    /* {ok, diagnostics: [{severity, code, message, hint, file, line, col, len, notes}]}, as `millrace check`. language: "yaml" or "lua". */
+    char *(*pipeline_check)(mr_platform *platform, const char *language, const char *text, size_t len);
+    char *(*ops)(mr_platform *platform); /* as `millrace ops --json`. NULL: no memory */
+
+    /* ---- runs ---- */
+
+    /*
+     * request: {pipeline, inputs: {NAME: PATH}, params: {NAME: VALUE}, output: DIR}, or {resume: RUN}, which goes on with one that ended before it
+     * was done. *ret_answer: {run: ID}, or, with an error, {diagnostics: […]}. Events of the run may come before it returns.
+     */
+    mr_status (*run_start)(mr_platform *platform, const char *request, char **ret_answer);
+    mr_status (*run_cancel)(mr_platform *platform, const char *run); /* asks it to; MR_ERR_NOT_FOUND: it is not running here */
+    /* [{run, pipeline, state, reason, started_us, ended_us, tasks, cached, failed}], the latest first. NULL: no memory. */
+    char *(*runs)(mr_platform *platform, uint32_t most);
+    /* The same of one run, with nodes: [{node, op, tasks, cached, failed, cpu_us}] and edges: [[from, to]], names of nodes. NULL: there is none. */
+    char *(*run)(mr_platform *platform, const char *run);
+    /* Events that are kept of a run, after number after, at most a thousand, of one node when it is not NULL: {events: […], after}. NULL: no run. */
+    char *(*run_log)(mr_platform *platform, const char *run, const char *node, int64_t after);
+    /* The graph of a running or past run's pipeline as SVG. NULL: there is none. */
+    char *(*run_graph)(mr_platform *platform, const char *run);
+} mr_platform_host;
+
+typedef struct mr_server_driver {
+    uint32_t size;  /* sizeof(mr_server_driver) */
+    uint32_t flags; /* 0 */
+    /* What an operator may set: read from the group "server" of the settings, MILLRACE_SERVER_NAME in the environment, and the command's --set. */
+    const mr_param *settings; /* ends with MR_PARAM_END */
+    uint32_t settings_size;   /* of the struct they fill */
+    uint32_t reserved;
+
+    /* settings: that struct, valid until close(). After MR_OK it answers; port and address are told by address(). */
+    mr_status (*open)(const mr_platform_host *host, const void *settings, mr_server **ret_server, mr_server_error *error);
+    const char *(*address)(const mr_server *server); /* "http://localhost:8080" */
+    /* One event of a run, as `millrace run --json` prints it. */
+    void (*event)(mr_server *server, const char *run, const char *event);
+    /* Takes nothing new, lets what is under way end, and returns. The platform ends the runs afterwards; they are resumed by the next open(). */
+    void (*drain)(mr_server *server);
+    void (*close)(mr_server *server); /* NULL is fine */
+
+    /*
+     * Administration beside a server that runs or does not: request is {"do": "user.add", …}; *ret_answer: for people, one line or more. It frees
+     * with the C library's free(). The password and the like come in password.
+     */
+    mr_status (*administer)(const mr_platform_host *host, const void *settings, const char *request, const char *password, char **ret_answer,
+                            mr_server_error *error);
+} mr_server_driver;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
