@@ -2,6 +2,7 @@
 # need to build against it (find_package(Millrace), pkg-config millrace). All of it may be moved: paths are relative to each other.
 include(GNUInstallDirs)
 get_property(plugins GLOBAL PROPERTY MR_PLUGINS)
+get_property(servers GLOBAL PROPERTY MR_SERVERS)
 
 # Man pages and shell completion come from the tables in the code, so they are made by the command itself.
 set(pages ${PROJECT_BINARY_DIR}/man)
@@ -20,13 +21,14 @@ add_custom_command(
   DEPENDS millrace ${plugins} VERBATIM
   COMMENT "Man pages and shell completion")
 # Everything that a person uses, without the tests.
-add_custom_target(product DEPENDS millrace ${plugins} ${PROJECT_BINARY_DIR}/pages.stamp)
+add_custom_target(product DEPENDS millrace ${plugins} ${servers} ${PROJECT_BINARY_DIR}/pages.stamp)
 
 install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS millrace-task-host RUNTIME DESTINATION libexec/millrace) # where the command looks: ../libexec/millrace
 install(TARGETS millrace-inspector LIBRARY DESTINATION libexec/millrace)
 install(DIRECTORY core/include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ${plugins} LIBRARY DESTINATION lib/millrace/plugins)
+install(TARGETS ${servers} LIBRARY DESTINATION lib/millrace/servers)
 install(DIRECTORY pipelines/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/pipelines)
 install(DIRECTORY scripting/types/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/types)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/millrace/kit DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace)

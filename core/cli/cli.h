@@ -47,6 +47,7 @@ extern const mr_verb mr_verb_cancel;
 extern const mr_verb mr_verb_runs;
 extern const mr_verb mr_verb_logs;
 extern const mr_verb mr_verb_gc;
+extern const mr_verb mr_verb_serve;
 extern const mr_verb mr_verb_check;
 extern const mr_verb mr_verb_plan;
 extern const mr_verb mr_verb_graph;

@@ -104,11 +104,17 @@ static json_t *describe_op(const mr_op_entry *entry, mr_arena *arena)
     return one;
 }
 
+json_t *mr_describe_ops(const mr_op_set *ops, mr_arena *arena)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < ops->count; i++)
+        json_array_append_new(list, describe_op(&ops->entries[i], arena));
+    return list;
+}
+
 static int print_json(const mr_op_set *ops, const mr_op_entry *only, mr_arena *arena)
 {
-    mr_autojson json_t *value = only ? describe_op(only, arena) : json_array();
-    for (size_t i = 0; !only && i < ops->count; i++)
-        json_array_append_new(value, describe_op(&ops->entries[i], arena));
+    mr_autojson json_t *value = only ? describe_op(only, arena) : mr_describe_ops(ops, arena);
     char *text = mr_json_text(value);
     if (text)
         puts(text);

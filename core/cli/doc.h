@@ -33,6 +33,8 @@ void mr_doc_filter(const mr_doc *doc, const mr_filter_entry *entry, mr_arena *ar
 void mr_doc_settings(const mr_doc *doc, mr_arena *arena); /* millrace-config(5) */
 /* A table as JSON, for scripts. New reference; params may be NULL. */
 json_t *mr_describe_params(const mr_param *params, mr_arena *arena);
+/* All of them, as `millrace ops --json` prints them. New reference; NULL: no memory. */
+json_t *mr_describe_ops(const mr_op_set *ops, mr_arena *arena);
 /* An item for each row of a table, its name behind prefix. depth: 0, but for the fields of a list's items. */
 void mr_doc_params(const mr_doc *doc, const mr_param *params, const char *prefix, unsigned depth, mr_arena *arena);
 

@@ -172,12 +172,9 @@ static mr_status read_pipeline(mr_job *job, mr_session *session, const mr_pipeli
     return mr_session_pipeline(session, job->file, job->text, job->text_len, ret_pipeline);
 }
 
-int mr_job_load(mr_job *job, mr_session *session)
+bool mr_job_prepare(mr_job *job, mr_session *session)
 {
     const mr_pipeline *pipeline = NULL;
-    int code = mr_configure_load(&job->configure, session, &job->settings);
-    if (code != MR_EXIT_DONE)
-        return code;
     job->file = mr_find_pipeline(session, job->pipeline);
     if (job->scripts)
         session->scripts = json_deep_copy(job->scripts);
@@ -187,6 +184,15 @@ int mr_job_load(mr_job *job, mr_session *session)
     bool good = status == MR_OK;
     if (pipeline)
         good = match_inputs(job, pipeline, session->diags) && good;
+    return good;
+}
+
+int mr_job_load(mr_job *job, mr_session *session)
+{
+    int code = mr_configure_load(&job->configure, session, &job->settings);
+    if (code != MR_EXIT_DONE)
+        return code;
+    bool good = mr_job_prepare(job, session);
     mr_session_flush(session);
     if (job->text)
         mr_pipeline_quote(session, job->file, job->text, job->text_len);

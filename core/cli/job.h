@@ -47,6 +47,8 @@ enum { MR_KEY_NO_CACHE = 0x1000, MR_KEY_STATE };
 error_t mr_job_parse(mr_job *job, int key, char *arg, struct argp_state *state);
 /* Reads the settings, loads and checks the pipeline, binds the params, matches the inputs. Prints what is wrong; an exit code. */
 int mr_job_load(mr_job *job, mr_session *session);
+/* The same without reading settings, and without printing: what is wrong is in the session's diags. */
+bool mr_job_prepare(mr_job *job, mr_session *session);
 /*
  * What it takes to go on with the job from any folder: {file, text, scripts: {name: bundle}, inputs: [{name, path}], params: [{name, text}], set:
  * [{name, text}], config, output, jobs}, paths absolute. Params may be secret: it is for the state folder, whose files are their owner's alone. NULL:

@@ -39,9 +39,20 @@ bool mr_session_open(mr_session *session)
     return true;
 }
 
+bool mr_session_open_with(mr_session *session, mr_plugins *plugins)
+{
+    if (!mr_session_open_bare(session))
+        return false;
+    session->plugins = plugins;
+    session->plugin_count = mr_plugins_count(plugins);
+    session->borrowed = true;
+    return true;
+}
+
 void mr_session_close(mr_session *session)
 {
-    mr_plugins_free(session->plugins);
+    if (!session->borrowed)
+        mr_plugins_free(session->plugins);
     json_decref(session->scripts);
     mr_diags_free(session->diags);
     mr_arena_free(session->arena);

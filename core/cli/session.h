@@ -13,6 +13,7 @@ typedef struct mr_session {
     mr_arena *arena;
     mr_diags *diags;
     mr_plugins *plugins;
+    bool borrowed;       /* they are somebody else's */
     size_t plugin_count; /* without the scripts that pipelines name */
     json_t *scripts;     /* those, as they were read: {name as in the pipeline: mr_bundle_json()}. What is in it is not read again */
 } mr_session;
@@ -20,6 +21,8 @@ typedef struct mr_session {
 /* Loads the plugins; what is wrong with some of them goes to stderr. False (and said so) when memory is short. */
 bool mr_session_open(mr_session *session);
 bool mr_session_open_bare(mr_session *session); /* without plugins */
+/* With plugins that are loaded already, and stay so after it is closed. Two such sessions must not read pipelines at a time: these name scripts. */
+bool mr_session_open_with(mr_session *session, mr_plugins *plugins);
 void mr_session_close(mr_session *session);
 const mr_op_set *mr_session_ops(const mr_session *session);
 

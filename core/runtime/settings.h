@@ -72,6 +72,8 @@ mr_status mr_settings_load(mr_arena *arena, const char *file, const mr_set *set,
  * has size bytes in arena. MR_ERR_PARAM: all mistakes are reported.
  */
 mr_status mr_settings_bind_server(mr_arena *arena, const mr_loaded_settings *loaded, const mr_param *table, size_t size, mr_diags *diags, void **ret);
+/* What was given for one of them; NULL: the default holds, or memory is short. */
+const mr_value *mr_settings_server_given(mr_arena *arena, const mr_loaded_settings *loaded, const char *name);
 /* $XDG_CONFIG_HOME/millrace/config.yaml or ~/.config/millrace/config.yaml where there is one, else /etc/millrace/config.yaml, else NULL. In arena. */
 const char *mr_settings_find(mr_arena *arena);
 /* The defaults; valid for the life of the process. NULL: memory was short when it was first asked for. */

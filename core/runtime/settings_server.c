@@ -11,6 +11,7 @@
 enum { ENTRIES_MAX = 256, NAME_MAX_BYTES = 128 };
 
 static const mr_span nowhere = {0};
+static const char prefix[] = MR_SERVICE_SERVER ".";
 
 typedef struct gathered {
     mr_entry entries[ENTRIES_MAX];
@@ -50,7 +51,6 @@ static const char *in_environment(const char *name)
 
 mr_status mr_settings_bind_server(mr_arena *arena, const mr_loaded_settings *loaded, const mr_param *table, size_t size, mr_diags *diags, void **ret)
 {
-    static const char prefix[] = MR_SERVICE_SERVER ".";
     gathered *all = mr_arena_take(arena, sizeof(*all));
     void *values = mr_arena_take(arena, size);
     bool fits = all && values;
@@ -74,4 +74,18 @@ mr_status mr_settings_bind_server(mr_arena *arena, const mr_loaded_settings *loa
     if (status == MR_OK)
         *ret = values;
     return status;
+}
+
+const mr_value *mr_settings_server_given(mr_arena *arena, const mr_loaded_settings *loaded, const char *name)
+{
+    const char *text = in_environment(name);
+    const mr_value *found = NULL;
+    for (size_t i = 0; i < loaded->set_count; i++) {
+        if (strncmp(loaded->set[i].name, prefix, sizeof(prefix) - 1) == 0 && strcmp(loaded->set[i].name + sizeof(prefix) - 1, name) == 0)
+            text = loaded->set[i].text;
+    }
+    for (size_t i = 0; !text && loaded->server && i < loaded->server->map.count; i++)
+        if (strcmp(loaded->server->map.entries[i].key, name) == 0)
+            found = loaded->server->map.entries[i].value;
+    return text ? mr_value_scalar(arena, text, nowhere) : found;
 }

@@ -144,7 +144,7 @@ static const struct broken {
     const char *says[4];
 } broken[] = {
     {"wrong_major", {"ABI 8.3", "has 1.3"}},
-    {"newer_minor", {"ABI 1.11", "has 1.3"}},
+    {"newer_minor", {"ABI 1.12", "has 1.3"}},
     {"short_table", {"8 bytes", "1.2"}},
     {"tiny_entry", {"not a constant of type mr_plugin"}},
     {"function_entry", {"not a constant of type mr_plugin"}},

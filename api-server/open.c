@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The plugin: one service, and the order in which the parts of the server begin and end. */
+#include "api-server/server.h"
+
+#include "api-server/routes/router.h"
+
+#include <millrace/plugin.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void mr_server_fail(mr_server_error *error, const char *hint, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(error->message, sizeof(error->message), fmt, args);
+    va_end(args);
+    snprintf(error->hint, sizeof(error->hint), "%s", hint ? hint : "");
+}
+
+static mr_status listen_for(mr_server *server, mr_server_error *error)
+{
+    char why[MR_SERVER_WORDS];
+    const mr_http_options options = {.listen = server->settings->listen, .handler = mr_router_handler(server)};
+    mr_status status = mr_http_open(&options, why, sizeof(why), &server->http);
+    if (status != MR_OK) {
+        mr_server_fail(error, status == MR_ERR_CONFLICT ? "say --listen with another port" : NULL, "%s", why);
+        return status;
+    }
+    const char *listen = server->settings->listen;
+    const char *colon = strrchr(listen, ':');
+    const int len = colon ? (int)(colon - listen) : 0;
+    const bool any = len == 0 || (len == 1 && listen[0] == '*');
+    snprintf(server->address, sizeof(server->address), "http://%.*s:%u", any ? 9 : len, any ? "localhost" : listen, mr_http_port(server->http));
+    return MR_OK;
+}
+
+static void close_server(mr_server *server)
+{
+    if (!server)
+        return;
+    mr_http_close(server->http, 0);
+    free(server);
+}
+
+static mr_status open_server(const mr_platform_host *host, const void *settings, mr_server **ret_server, mr_server_error *error)
+{
+    *ret_server = NULL;
+    mr_server *server = calloc(1, sizeof(*server));
+    if (!server) {
+        mr_server_fail(error, NULL, "out of memory");
+        return MR_ERR_NOMEM;
+    }
+    server->host = host;
+    server->settings = settings;
+    mr_status status = listen_for(server, error);
+    if (status == MR_OK)
+        *ret_server = server;
+    else
+        close_server(server);
+    return status;
+}
+
+static const char *address(const mr_server *server)
+{
+    return server->address;
+}
+
+static void on_event(mr_server *server, const char *run, const char *event)
+{
+    (void)server;
+    (void)run;
+    (void)event;
+}
+
+static void drain(mr_server *server)
+{
+    mr_http_close(server->http, server->settings->drain / 1000);
+    server->http = NULL;
+}
+
+static mr_status administer(const mr_platform_host *host, const void *settings, const char *request, const char *password, char **ret_answer,
+                            mr_server_error *error)
+{
+    (void)host;
+    (void)settings;
+    (void)password;
+    *ret_answer = NULL;
+    mr_server_fail(error, NULL, "there is nothing like '%s'", request);
+    return MR_ERR_UNSUPPORTED;
+}
+
+static const mr_server_driver driver = {
+    .size = sizeof(driver),
+    .settings = mr_server_setting_table,
+    .settings_size = sizeof(mr_server_settings),
+    .open = open_server,
+    .address = address,
+    .event = on_event,
+    .drain = drain,
+    .close = close_server,
+    .administer = administer,
+};
+
+static const mr_service service = {
+    .size = sizeof(service),
+    .service_class = MR_SERVICE_SERVER,
+    .name = "api_server.http",
+    .summary = "uploads, videos, playback and the page over HTTP",
+    .table = &driver,
+};
+
+static const mr_service *const services[] = {&service, NULL};
+
+MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry = {
+    .size = sizeof(mr_plugin),
+    .abi_major = MR_ABI_MAJOR,
+    .abi_minor = MR_ABI_MINOR,
+    .name = "api_server",
+    .version = "1.0.0",
+    .summary = "a video platform: the HTTP API and the page",
+    .licence = "MIT",
+    .services = services,
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What a call keeps while it lives, beside what its route sees. */
+#ifndef MR_ROUTES_CALL_H
+#define MR_ROUTES_CALL_H
+
+#include "api-server/routes/match.h"
+#include "api-server/routes/router.h"
+
+typedef struct mr_call_parts {
+    mr_call call;
+    mr_match match;
+    char *body;
+    size_t body_len, body_size;
+    char *texts; /* a list of blocks: the pointer to the next, then the text */
+} mr_call_parts;
+
+/* A copy that lives as long as the call. NULL: no memory. */
+const char *mr_call_keep(mr_call *call, const char *text, size_t len);
+void mr_call_parts_free(mr_call_parts *parts);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The handlers that the table names, by the file that they are in. */
+#ifndef MR_ROUTES_ROUTES_H
+#define MR_ROUTES_ROUTES_H
+
+#include "api-server/routes/router.h"
+
+/* about.c */
+void mr_route_healthz(mr_call *call);
+void mr_route_readyz(mr_call *call);
+void mr_route_server(mr_call *call);
+
+/* pipelines.c */
+void mr_route_pipelines(mr_call *call);
+void mr_route_pipeline(mr_call *call);
+void mr_route_pipelines_check(mr_call *call);
+void mr_route_ops(mr_call *call);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server as a whole: what its parts share. Each part is a folder, opened in open.c in the order of this struct, and closed in the reverse.
+ * The struct is written before the first request, and read by all threads after.
+ */
+#ifndef MR_API_SERVER_H
+#define MR_API_SERVER_H
+
+#include "api-server/http/http.h"
+#include "api-server/settings.h"
+#include <millrace/server.h>
+
+struct mr_server {
+    const mr_platform_host *host;
+    const mr_server_settings *settings;
+    mr_http_server *http;
+    char address[320];
+};
+
+/* Fills error: "…: …". */
+void mr_server_fail(mr_server_error *error, const char *hint, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The settings of the server: the group "server" of the file of settings. */
+#include "api-server/settings.h"
+
+static const char *const registrations[] = {"closed", "open", NULL};
+
+const mr_param mr_server_setting_table[] = {
+    MR_TEXT(mr_server_settings, listen, .standard = "localhost:8080", .max = "256",
+            .help = "where the server answers, as ADDR:PORT; *:8080 is every address of the machine"),
+    MR_URL(mr_server_settings, public_url,
+           .help = "how browsers see the server when a proxy stands before it, as https://videos.example.org; absent: by what they ask for"),
+    MR_TEXT(mr_server_settings, name, .standard = "Millrace", .max = "128", .help = "of the site, on its pages"),
+    MR_CHOICE(mr_server_settings, registration, .choices = registrations, .standard = "closed",
+              .help = "who may make an account: closed: an administrator makes them; open: anyone"),
+    MR_TEXT(mr_server_settings, pipeline, .standard = "vod", .max = "64", .help = "that uploads go through where nobody names another"),
+    MR_SIZE(mr_server_settings, upload_max, .standard = "64GiB", .min = "1MiB", .max = "16TiB", .help = "bytes of one upload"),
+    MR_DURATION(mr_server_settings, drain, .standard = "10s", .min = "0s", .max = "10m",
+                .help = "how long answers that are under way may take when the server is told to stop"),
+    MR_PARAM_END,
+};

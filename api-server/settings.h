@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What an operator may set of the server: the struct that the table in settings.c fills. Durations in microseconds, sizes in bytes. */
+#ifndef MR_SERVER_SETTINGS_H
+#define MR_SERVER_SETTINGS_H
+
+#include <millrace/param.h>
+
+typedef enum mr_registration { MR_REGISTRATION_CLOSED, MR_REGISTRATION_OPEN } mr_registration;
+
+typedef struct mr_server_settings {
+    const char *listen;
+    const char *public_url; /* as browsers see the server; NULL: by what they ask for */
+    const char *name;       /* of the site */
+    int32_t registration;   /* mr_registration */
+    int32_t reserved;
+    const char *pipeline; /* that uploads go through */
+    int64_t upload_max;   /* bytes of one upload */
+    int64_t drain;        /* that answers under way may take when the server stops */
+} mr_server_settings;
+
+extern const mr_param mr_server_setting_table[]; /* ends with MR_PARAM_END */
+
+#endif

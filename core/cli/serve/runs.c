@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs that a server has started: each is a job with a session of its own and a thread that waits for its end.
+ *
+ * Order: platform->lock may be held when the engine's is taken (mr_run_cancel), never the other way round: events come without a lock.
+ */
+#include "cli/drive.h"
+#include "cli/hooked.h"
+#include "cli/report.h"
+#include "cli/serve/platform.h"
+#include "cli/tally.h"
+
+#include "base/file.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const mr_span nowhere;
+
+struct mr_served {
+    mr_platform *platform;
+    mr_session session;
+    mr_job job;
+    json_t *record; /* of the run that is resumed; the job borrows of it */
+    mr_report *report;
+    mr_tally tally;
+    mr_hooked *hooked;
+    mr_run *run;
+    char id[MR_RUN_ID];
+    mr_served *next;
+};
+
+static void free_served(mr_served *served)
+{
+    if (!served)
+        return;
+    mr_run_free(served->run);
+    mr_hooked_free(served->hooked);
+    mr_report_free(served->report);
+    mr_tally_clear(&served->tally);
+    mr_job_clear(&served->job);
+    mr_session_close(&served->session);
+    json_decref(served->record);
+    free(served);
+}
+
+static void on_event(void *context, const mr_event *event)
+{
+    mr_served *served = context;
+    mr_platform *platform = served->platform;
+    mr_report_event(served->report, event);
+    mr_tally_add(&served->tally, event);
+    mr_hooked_event(served->hooked, event);
+    mr_autojson json_t *json = mr_event_json(event);
+    mr_autofree char *text = json ? mr_json_text(json) : NULL;
+    if (text)
+        platform->driver->event(platform->server, event->run, text);
+}
+
+/* ---- what is to be run ---- */
+
+static bool add_inputs(mr_job *job, const json_t *inputs, mr_arena *arena)
+{
+    const char *name;
+    json_t *path;
+    job->input_texts = calloc(json_object_size(inputs) + 1, sizeof(*job->input_texts));
+    if (!job->input_texts)
+        return false;
+    json_object_foreach((json_t *)inputs, name, path)
+    {
+        if (json_is_string(path))
+            job->input_texts[job->input_count++] = mr_arena_printf(arena, "%s=%s", name, json_string_value(path));
+    }
+    return true;
+}
+
+static bool add_params(mr_job *job, const json_t *params)
+{
+    const char *name;
+    json_t *value;
+    bool good = true;
+    job->params = calloc(json_object_size(params) + 1, sizeof(*job->params));
+    if (!job->params)
+        return false;
+    json_object_foreach((json_t *)params, name, value)
+    {
+        char *text = json_is_string(value) ? strdup(json_string_value(value)) : mr_json_text(value);
+        char *copy = strdup(name);
+        job->params[job->param_count++] = (mr_given){.name = copy, .text = text, .from = "param"};
+        good = good && text && copy;
+    }
+    return good;
+}
+
+static mr_status describe_new(mr_served *served, const json_t *request)
+{
+    mr_session *session = &served->session;
+    mr_job *job = &served->job;
+    const char *name = json_string_value(json_object_get(request, "pipeline"));
+    const char *output = json_string_value(json_object_get(request, "output"));
+    const char *file = name && !strchr(name, '/') ? mr_find_pipeline(session, name) : name;
+    if (!name || !output || file == name) {
+        mr_error(session->diags, "unknown-pipeline", nowhere, "there is no pipeline '%s'", name ? name : "");
+        mr_hint(session->diags, "the list of pipelines has their names");
+        return MR_ERR_NOT_FOUND;
+    }
+    job->pipeline = file;
+    job->output = mr_arena_copy(session->arena, output, strlen(output));
+    const bool good =
+        job->output && add_inputs(job, json_object_get(request, "inputs"), session->arena) && add_params(job, json_object_get(request, "params"));
+    return good ? MR_OK : MR_ERR_NOMEM;
+}
+
+static mr_status describe_resumed(mr_served *served, const char *run)
+{
+    mr_session *session = &served->session;
+    mr_status status = mr_journal_run(served->platform->journal, run, session->diags, &served->record);
+    if (status != MR_OK)
+        return status;
+    if (mr_job_restore(&served->job, json_object_get(served->record, "given"), session->arena))
+        return MR_OK;
+    mr_error(session->diags, "not-recorded", nowhere, "run %s can't be resumed: what it was given was not recorded", run);
+    return MR_ERR_INPUT;
+}
+
+static mr_status prepare(mr_served *served, const json_t *request)
+{
+    mr_platform *platform = served->platform;
+    const char *resume = json_string_value(json_object_get(request, "resume"));
+    pthread_mutex_lock(&platform->reading);
+    mr_status status = resume ? describe_resumed(served, resume) : describe_new(served, request);
+    if (status == MR_OK && !mr_job_prepare(&served->job, &served->session))
+        status = MR_ERR_PARAM;
+    if (status == MR_OK) {
+        served->job.settings = *platform->settings;
+        if (mr_hooked_begin(&served->job, resume != NULL, &served->session, &served->hooked) != MR_EXIT_DONE) {
+            mr_error(served->session.diags, "hook", nowhere, "a hook is against it; the log of the server says why");
+            status = MR_ERR_PARAM;
+        }
+    }
+    pthread_mutex_unlock(&platform->reading);
+    served->report = mr_report_new();
+    if (status == MR_OK && (!served->report || !mr_tally_init(&served->tally, served->job.bound.pipeline)))
+        status = MR_ERR_NOMEM;
+    return status;
+}
+
+/* ---- its life ---- */
+
+static void leave_list(mr_served *served)
+{
+    mr_platform *platform = served->platform;
+    pthread_mutex_lock(&platform->lock);
+    mr_served **at = &platform->runs;
+    while (*at != served)
+        at = &(*at)->next;
+    *at = served->next;
+    platform->run_count--;
+    pthread_cond_broadcast(&platform->fewer);
+    pthread_mutex_unlock(&platform->lock);
+}
+
+/* False: the server is closing. */
+static bool join_list(mr_served *served)
+{
+    mr_platform *platform = served->platform;
+    pthread_mutex_lock(&platform->lock);
+    const bool open = !platform->closing;
+    if (open) {
+        served->next = platform->runs;
+        platform->runs = served;
+        platform->run_count++;
+    }
+    pthread_mutex_unlock(&platform->lock);
+    return open;
+}
+
+static void *wait_for_end(void *context)
+{
+    mr_served *served = context;
+    mr_session *session = &served->session;
+    mr_status status = mr_run_wait(served->run, session->diags);
+    mr_hooked_end(served->hooked, served->run, session);
+    mr_report_write(served->report, &served->job, session, &served->tally, served->run, session->diags);
+    if (status != MR_OK) {
+        mr_autofree char *said = mr_diags_json(session->diags);
+        mr_log_event(served->platform->log, MR_LOG_WARNING, "run-ended", NULL, "run %s: %s %s", served->id, served->tally.state, said ? said : "");
+    }
+    pthread_mutex_lock(&served->platform->lock);
+    mr_run *run = served->run; /* from here on nobody cancels it */
+    served->run = NULL;
+    pthread_mutex_unlock(&served->platform->lock);
+    mr_run_free(run); /* its last event has been said */
+    leave_list(served);
+    free_served(served);
+    return NULL;
+}
+
+static mr_status start(mr_served *served, const json_t *request)
+{
+    mr_platform *platform = served->platform;
+    const char *resume = json_string_value(json_object_get(request, "resume"));
+    mr_autojson json_t *record = resume ? NULL : mr_job_record(&served->job, &served->session);
+    const mr_run_options how = {
+        .inputs = served->job.inputs,
+        .input_count = served->job.input_count,
+        .output_dir = served->job.output,
+        .resume = resume,
+        .record = record,
+        .reader = on_event,
+        .reader_context = served,
+    };
+    mr_run *run = NULL;
+    mr_status status = mr_run_start(platform->engine, &served->job.bound, &how, served->session.diags, &run);
+    if (status != MR_OK)
+        return status;
+    mr_hooked_run(served->hooked, run);
+    snprintf(served->id, sizeof(served->id), "%s", mr_run_id(run));
+    pthread_mutex_lock(&platform->lock);
+    served->run = run;
+    if (platform->closing)
+        mr_run_cancel(run);
+    pthread_mutex_unlock(&platform->lock);
+    return MR_OK;
+}
+
+/* Takes served. The list keeps the platform open until the thread is through. */
+static mr_status watch(mr_served *served)
+{
+    pthread_t thread;
+    pthread_attr_t detached;
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    const int error = pthread_create(&thread, &detached, wait_for_end, served);
+    pthread_attr_destroy(&detached);
+    if (error == 0)
+        return MR_OK;
+    mr_run_cancel(served->run);
+    wait_for_end(served);
+    return MR_ERR_NOMEM;
+}
+
+static char *diagnostics_text(const mr_served *served)
+{
+    mr_autofree char *found = served ? mr_diags_json(served->session.diags) : NULL;
+    mr_autojson json_t *list = found ? json_loads(found, 0, NULL) : json_array();
+    mr_autojson json_t *answer = list ? json_pack("{s:O}", "diagnostics", list) : NULL;
+    return answer ? mr_json_text(answer) : NULL;
+}
+
+mr_status mr_platform_run_start(mr_platform *platform, const char *request, char **ret_answer)
+{
+    *ret_answer = NULL;
+    mr_autojson json_t *json = json_loads(request, JSON_REJECT_DUPLICATES, NULL);
+    mr_served *served = json ? calloc(1, sizeof(*served)) : NULL;
+    if (!served)
+        return json ? MR_ERR_NOMEM : MR_ERR_PARAM;
+    served->platform = platform;
+    mr_status status = mr_session_open_with(&served->session, platform->session->plugins) ? prepare(served, json) : MR_ERR_NOMEM;
+    const bool listed = status == MR_OK && join_list(served);
+    if (status == MR_OK)
+        status = listed ? start(served, json) : MR_ERR_UNAVAILABLE;
+    if (status != MR_OK) {
+        *ret_answer = diagnostics_text(served);
+        if (listed)
+            leave_list(served);
+        free_served(served);
+        return status;
+    }
+    mr_autojson json_t *answer = json_pack("{s:s}", "run", served->id);
+    *ret_answer = answer ? mr_json_text(answer) : NULL;
+    return watch(served);
+}
+
+bool mr_platform_cancel_locked(mr_platform *platform, const char *run)
+{
+    bool found = false;
+    for (mr_served *served = platform->runs; served; served = served->next) {
+        if (served->run && (!run || strcmp(mr_run_id(served->run), run) == 0)) {
+            mr_run_cancel(served->run);
+            found = true;
+        }
+    }
+    return found;
+}
+
+mr_status mr_platform_run_cancel(mr_platform *platform, const char *run)
+{
+    pthread_mutex_lock(&platform->lock);
+    const bool found = mr_platform_cancel_locked(platform, run);
+    pthread_mutex_unlock(&platform->lock);
+    return found ? MR_OK : MR_ERR_NOT_FOUND;
+}
