@@ -2,6 +2,8 @@
 /* The plugin: one service, and the order in which the parts of the server begin and end. */
 #include "api-server/server.h"
 
+#include "api-server/metrics/metrics.h"
+#include "api-server/page/page.h"
 #include "api-server/routes/router.h"
 
 #include <millrace/plugin.h>
@@ -36,11 +38,23 @@ static mr_status listen_for(mr_server *server, mr_server_error *error)
     return MR_OK;
 }
 
+static mr_status open_parts(mr_server *server, mr_server_error *error)
+{
+    mr_status status = mr_metrics_new(&server->metrics);
+    if (status == MR_OK)
+        status = mr_page_open(server->host->share_dir, &server->page);
+    if (status == MR_ERR_NOMEM)
+        mr_server_fail(error, NULL, "out of memory");
+    return status;
+}
+
 static void close_server(mr_server *server)
 {
     if (!server)
         return;
     mr_http_close(server->http, 0);
+    mr_page_close(server->page);
+    mr_metrics_free(server->metrics);
     free(server);
 }
 
@@ -54,7 +68,9 @@ static mr_status open_server(const mr_platform_host *host, const void *settings,
     }
     server->host = host;
     server->settings = settings;
-    mr_status status = listen_for(server, error);
+    mr_status status = open_parts(server, error);
+    if (status == MR_OK)
+        status = listen_for(server, error);
     if (status == MR_OK)
         *ret_server = server;
     else

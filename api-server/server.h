@@ -13,6 +13,8 @@
 struct mr_server {
     const mr_platform_host *host;
     const mr_server_settings *settings;
+    struct mr_metrics *metrics;
+    struct mr_page *page;
     mr_http_server *http;
     char address[320];
 };

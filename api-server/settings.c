@@ -14,6 +14,7 @@ const mr_param mr_server_setting_table[] = {
               .help = "who may make an account: closed: an administrator makes them; open: anyone"),
     MR_TEXT(mr_server_settings, pipeline, .standard = "vod", .max = "64", .help = "that uploads go through where nobody names another"),
     MR_SIZE(mr_server_settings, upload_max, .standard = "64GiB", .min = "1MiB", .max = "16TiB", .help = "bytes of one upload"),
+    MR_BOOL(mr_server_settings, access_log, .standard = "true", .help = "a line in the log for each request"),
     MR_DURATION(mr_server_settings, drain, .standard = "10s", .min = "0s", .max = "10m",
                 .help = "how long answers that are under way may take when the server is told to stop"),
     MR_PARAM_END,

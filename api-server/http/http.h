@@ -95,6 +95,8 @@ void mr_http_reply(mr_exchange *exchange, int status, const void *content, size_
 void mr_http_reply_file(mr_exchange *exchange, int status, int take_fd, uint64_t offset, uint64_t len); /* by sendfile */
 void mr_http_reply_problem(mr_exchange *exchange, int status, const char *code, const char *detail);    /* RFC 9457; code: "not-found" */
 const char *mr_http_reason(int status);
+/* The status of the answer; 0: there is none. *ret_len: bytes of its content; -1: a stream. */
+int mr_http_answered(const mr_exchange *exchange, int64_t *ret_len);
 
 /* Puts the answer off: answer is called again after mr_http_later_resume, or after timeout_ms at most. The caller owns one reference. NULL: no
  * memory. */

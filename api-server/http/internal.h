@@ -72,7 +72,9 @@ struct mr_exchange {
     bool begun; /* the handler knows it */
     bool whole; /* the body has come */
     bool replied;
-    bool spoilt; /* a field of the answer can't be sent */
+    int status;         /* of the answer, once there is one */
+    int64_t answer_len; /* of its content; -1: a stream */
+    bool spoilt;        /* a field of the answer can't be sent */
     bool head_only;
     bool chunked_answer;
     int body_status; /* of what is wrong with the body; 0: nothing */

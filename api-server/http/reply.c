@@ -109,6 +109,14 @@ static void make_head(mr_exchange *exchange, int status, int64_t length)
     exchange->out_at = 0;
     exchange->out_len = (size_t)len;
     exchange->replied = true;
+    exchange->status = status;
+    exchange->answer_len = length;
+}
+
+int mr_http_answered(const mr_exchange *exchange, int64_t *ret_len)
+{
+    *ret_len = exchange->replied ? exchange->answer_len : 0;
+    return exchange->replied ? exchange->status : 0;
 }
 
 /* True: the answer can be made as it was asked for. Otherwise it is a 500, and made already. */

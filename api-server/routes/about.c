@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The server about itself. */
+#include "api-server/metrics/metrics.h"
 #include "api-server/routes/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 void mr_route_healthz(mr_call *call)
 {
@@ -18,4 +22,25 @@ void mr_route_server(mr_call *call)
     mr_call_json(call, 200,
                  json_pack("{s:s, s:s, s:b, s:I}", "name", server->settings->name, "version", server->host->version, "registration",
                            server->settings->registration == MR_REGISTRATION_OPEN, "max_upload_bytes", (json_int_t)server->settings->upload_max));
+}
+
+static const char *method_of(size_t row)
+{
+    return mr_route_table[row].method;
+}
+
+static const char *path_of(size_t row)
+{
+    return mr_route_table[row].path;
+}
+
+void mr_route_metrics(mr_call *call)
+{
+    const mr_server *server = call->server;
+    char *text = mr_metrics_text(server->metrics, method_of, path_of, mr_http_connections(server->http));
+    if (text)
+        mr_call_text(call, 200, "text/plain; version=0.0.4; charset=utf-8", text, strlen(text));
+    else
+        mr_call_status(call, MR_ERR_NOMEM, "text");
+    free(text);
 }

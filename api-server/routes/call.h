@@ -9,6 +9,7 @@
 typedef struct mr_call_parts {
     mr_call call;
     mr_match match;
+    int64_t began_us;
     char *body;
     size_t body_len, body_size;
     char *texts; /* a list of blocks: the pointer to the next, then the text */

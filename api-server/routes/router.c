@@ -6,6 +6,7 @@
  */
 #include "api-server/routes/router.h"
 
+#include "api-server/metrics/metrics.h"
 #include "api-server/routes/call.h"
 #include "api-server/routes/match.h"
 
@@ -43,6 +44,8 @@ static const mr_route *find_route(mr_call *call, const char *method, const char 
             continue;
         if (is_method(route, method))
             return route;
+        if (strcmp(route->path, "/{path*}") == 0)
+            break; /* the page has an answer to everything, but that is no reason to speak of methods */
         int added = snprintf(allow + len, sizeof(allow) - len, "%s%s", len ? ", " : "", route->method);
         len = added > 0 && len + (size_t)added < sizeof(allow) ? len + (size_t)added : len;
     }
@@ -91,6 +94,7 @@ static void on_begin(void *context, mr_exchange *exchange, mr_lane *ret_lane, ui
         return;
     }
     mr_call *call = &parts->call;
+    parts->began_us = mr_metrics_now_us();
     *call = (mr_call){.server = context, .exchange = exchange, .parts = parts};
     mr_http_set_state(exchange, call);
     make_request_id(call);
@@ -162,12 +166,32 @@ static void on_answer(void *context, mr_exchange *exchange)
     call->route->answer(call);
 }
 
+/* One line for each request; what strangers wrote is made safe by the log. */
+static void log_access(const mr_call *call, int status, int64_t len, int64_t took_us)
+{
+    const mr_platform_host *host = call->server->host;
+    json_t *fields = json_pack("{s:s, s:s, s:i, s:I, s:f, s:s, s:s, s:s*}", "method", mr_http_method(call->exchange), "path",
+                               mr_http_path(call->exchange), "status", status, "bytes", (json_int_t)len, "ms", (double)took_us / 1000, "peer",
+                               mr_http_peer(call->exchange), "id", call->request_id, "user", call->who.user[0] ? call->who.user : NULL);
+    char *text = fields ? json_dumps(fields, JSON_COMPACT) : NULL;
+    if (text)
+        host->log(host->platform, MR_SERVER_LOG_INFO, "request", text, "");
+    free(text);
+    json_decref(fields);
+}
+
 static void on_ended(void *context, mr_exchange *exchange)
 {
-    (void)context;
+    const mr_server *server = context;
     mr_call *call = mr_http_state(exchange);
     if (!call)
         return;
+    int64_t len = 0;
+    const int status = mr_http_answered(exchange, &len);
+    const int64_t took_us = mr_metrics_now_us() - call->parts->began_us;
+    mr_metrics_request(server->metrics, call->route ? call->route - mr_route_table : -1, status, took_us);
+    if (server->settings->access_log && !(call->route && call->route->quiet))
+        log_access(call, status, len, took_us);
     if (call->route && call->route->ended)
         call->route->ended(call);
     mr_call_parts_free(call->parts);

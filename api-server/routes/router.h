@@ -54,6 +54,7 @@ struct mr_route {
     void (*begin)(mr_call *call, uint64_t *ret_body_max); /* NULL: nothing to do. May answer */
     mr_status (*body)(mr_call *call, const void *data, size_t len);
     void (*ended)(mr_call *call);
+    bool quiet; /* not in the access log: asked every few seconds by machines */
 };
 
 extern const mr_route mr_route_table[]; /* ends with {0} */

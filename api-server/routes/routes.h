@@ -9,11 +9,15 @@
 void mr_route_healthz(mr_call *call);
 void mr_route_readyz(mr_call *call);
 void mr_route_server(mr_call *call);
+void mr_route_metrics(mr_call *call);
 
 /* pipelines.c */
 void mr_route_pipelines(mr_call *call);
 void mr_route_pipeline(mr_call *call);
 void mr_route_pipelines_check(mr_call *call);
 void mr_route_ops(mr_call *call);
+
+/* page.c */
+void mr_route_page(mr_call *call);
 
 #endif

@@ -112,6 +112,8 @@ static int open_and_serve(serve_options *from)
         code = mr_serving_print(&from->serving);
     else if (code == MR_EXIT_DONE)
         code = mr_serving_make_data(&from->serving);
+    if (code == MR_EXIT_DONE && !from->print)
+        code = mr_serving_lock(&from->serving);
     if (code == MR_EXIT_DONE && !from->print) {
         const mr_serving *serving = &from->serving;
         code = MR_EXIT_FAILED;

@@ -7,9 +7,10 @@
 #include "runtime/engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 error_t mr_serving_parse(mr_serving *serving, int key, char *arg, struct argp_state *state)
@@ -98,6 +99,19 @@ int mr_serving_make_data(mr_serving *serving)
     return status == MR_OK ? MR_EXIT_DONE : MR_EXIT_FAILED;
 }
 
+int mr_serving_lock(mr_serving *serving)
+{
+    const char *path = mr_arena_printf(serving->session.arena, "%s/lock", serving->data_dir);
+    serving->lock = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    if (serving->lock >= 0 && flock(serving->lock, LOCK_EX | LOCK_NB) == 0)
+        return MR_EXIT_DONE;
+    if (serving->lock >= 0 && errno == EWOULDBLOCK)
+        mr_complain("'%s' is served by another process already", serving->data_dir);
+    else
+        mr_complain("'%s' can't be locked: %s", serving->data_dir, strerror(errno));
+    return MR_EXIT_FAILED;
+}
+
 /* ---- --print-config ---- */
 
 /* A scalar as it was written, anything else as JSON, which YAML takes too. */
@@ -151,4 +165,6 @@ void mr_serving_close(mr_serving *serving)
 {
     mr_configure_clear(&serving->configure);
     mr_session_close(&serving->session);
+    if (serving->lock > 0)
+        close(serving->lock);
 }

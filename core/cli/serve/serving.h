@@ -17,6 +17,7 @@ typedef struct mr_serving {
     const mr_server_driver *driver;
     void *values;         /* of the driver's settings */
     const char *data_dir; /* absolute */
+    int lock;             /* on it, while it is served; 0: none */
 } mr_serving;
 
 enum { MR_KEY_DATA = 0x1400 };
@@ -33,6 +34,7 @@ void mr_serving_set(mr_serving *serving, const char *name, const char *value);
 /* Loads the plugins and the settings. An exit code; what is wrong is said. */
 int mr_serving_open(mr_serving *serving);
 int mr_serving_make_data(mr_serving *serving); /* makes the folder where it is missing. An exit code */
+int mr_serving_lock(mr_serving *serving);      /* until mr_serving_close(): two servers of one folder would undo each other's work. An exit code */
 int mr_serving_print(mr_serving *serving);     /* the settings that hold. An exit code */
 void mr_serving_complain(const mr_server_error *error);
 void mr_serving_close(mr_serving *serving);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files of the web page, in memory: they are few and small, and read once. Immutable after mr_page_open(), so any thread may ask.
+ */
+#ifndef MR_PAGE_PAGE_H
+#define MR_PAGE_PAGE_H
+
+#include <millrace/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct mr_page mr_page;
+
+typedef struct mr_page_file {
+    const char *type; /* "text/css; charset=utf-8" */
+    const void *data;
+    size_t len;
+    char etag[24];  /* with its quotes */
+    bool immutable; /* its name changes with what is in it */
+} mr_page_file;
+
+/* share_dir/web; NULL, or nothing there: a page without files. MR_ERR_NOMEM */
+mr_status mr_page_open(const char *share_dir, mr_page **ret_page);
+void mr_page_close(mr_page *page); /* NULL is fine */
+/* path: "assets/index-4f3a.js"; "": the page itself. NULL: there is none. */
+const mr_page_file *mr_page_find(const mr_page *page, const char *path);
+
+#endif
