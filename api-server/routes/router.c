@@ -145,7 +145,7 @@ static mr_status on_body(void *context, mr_exchange *exchange, const void *data,
 
 static bool read_json(mr_call *call)
 {
-    json_error_t error;
+    json_error_t error = {0};
     const mr_call_parts *parts = call->parts;
     call->json = parts->body_len > 0 ? json_loadb(parts->body, parts->body_len, JSON_REJECT_DUPLICATES, &error) : json_object();
     if (!call->json)
