@@ -23,7 +23,7 @@ enum { PAIRS_MAX = 64, TEXT_MAX = 65536 };
 void mr_sigv4_hex(const unsigned char sum[32], char ret_text[MR_SIGV4_HASH])
 {
     static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < 32; i++) {
+    for (size_t i = 0; i < 32; i++) {
         ret_text[2 * i] = digits[sum[i] >> 4];
         ret_text[2 * i + 1] = digits[sum[i] & 15];
     }
@@ -142,7 +142,7 @@ static bool read_query(const char *from, query *q)
 {
     const char *end = from + strlen(from);
     q->count = 0;
-    q->text = end - from < TEXT_MAX ? malloc((size_t)(end - from) * 3 + 2 * PAIRS_MAX + 2) : NULL;
+    q->text = end - from < TEXT_MAX ? malloc((size_t)(end - from) * 3 + 2ul * PAIRS_MAX + 2) : NULL;
     char *out = q->text;
     if (!out)
         return false;
