@@ -3,10 +3,10 @@
 #ifndef MR_AUTH_IDENTITY_H
 #define MR_AUTH_IDENTITY_H
 
+#include "api-server/base/id.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { MR_ID_SIZE = 32 }; /* bytes for an id: "v_" and 22 characters */
 
 typedef enum mr_role { MR_ROLE_NOBODY, MR_ROLE_VIEWER, MR_ROLE_CREATOR, MR_ROLE_ADMIN } mr_role;
 
@@ -21,7 +21,8 @@ enum {
 };
 
 typedef struct mr_identity {
-    char user[MR_ID_SIZE]; /* "": nobody is signed in */
+    char user[MR_ID_SIZE];  /* "": nobody is signed in */
+    char proof[MR_ID_SIZE]; /* the sign-in (family), or the API key, that says so */
     mr_role role;
     uint32_t scopes;
     bool is_key; /* an API key, not a session */
