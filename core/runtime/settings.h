@@ -68,8 +68,8 @@ typedef struct mr_loaded_settings {
  */
 mr_status mr_settings_load(mr_arena *arena, const char *file, const mr_set *set, size_t set_count, mr_diags *diags, mr_loaded_settings *ret_loaded);
 /*
- * The settings of a server, by its own table: the file's group "server", over it MILLRACE_SERVER_NAME in the environment, over that what was set. *ret
- * has size bytes in arena. MR_ERR_PARAM: all mistakes are reported.
+ * The settings of a server, by its own table: the file's group "server", over it MILLRACE_SERVER_NAME in the environment, over that what was set.
+ * *ret has size bytes in arena. MR_ERR_PARAM: all mistakes are reported.
  */
 mr_status mr_settings_bind_server(mr_arena *arena, const mr_loaded_settings *loaded, const mr_param *table, size_t size, mr_diags *diags, void **ret);
 /* What was given for one of them; NULL: the default holds, or memory is short. */
