@@ -17,6 +17,14 @@ void mr_route_pipeline(mr_call *call);
 void mr_route_pipelines_check(mr_call *call);
 void mr_route_ops(mr_call *call);
 
+/* runs.c */
+void mr_route_runs(mr_call *call);
+void mr_route_run(mr_call *call);
+void mr_route_run_cancel(mr_call *call);
+void mr_route_run_retry(mr_call *call);
+void mr_route_run_logs(mr_call *call);
+void mr_route_run_graph(mr_call *call);
+
 /* page.c */
 void mr_route_page(mr_call *call);
 

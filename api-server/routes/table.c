@@ -13,6 +13,12 @@ const mr_route mr_route_table[] = {
     {"GET", "/api/v1/pipelines/{name}",      MR_RULE_CREATOR, MR_SCOPE_RUNS_READ, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_pipeline},
     {"POST", "/api/v1/pipelines/check",      MR_RULE_CREATOR, MR_SCOPE_RUNS_READ, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_pipelines_check},
     {"GET", "/api/v1/ops",                   MR_RULE_CREATOR, MR_SCOPE_RUNS_READ, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_ops},
+    {"GET", "/api/v1/runs",                  MR_RULE_ADMIN, MR_SCOPE_RUNS_READ,  MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_runs},
+    {"GET", "/api/v1/runs/{id}",             MR_RULE_ADMIN, MR_SCOPE_RUNS_READ,  MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_run},
+    {"GET", "/api/v1/runs/{id}/logs",        MR_RULE_ADMIN, MR_SCOPE_RUNS_READ,  MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_run_logs},
+    {"GET", "/api/v1/runs/{id}/graph",       MR_RULE_ADMIN, MR_SCOPE_RUNS_READ,  MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_run_graph},
+    {"POST", "/api/v1/runs/{id}/cancel",     MR_RULE_ADMIN, MR_SCOPE_RUNS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_run_cancel},
+    {"POST", "/api/v1/runs/{id}/retry",      MR_RULE_ADMIN, MR_SCOPE_RUNS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_run_retry},
 
     /* The page: what no row above has taken. */
     {"GET", "/",                             MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_page},

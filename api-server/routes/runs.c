@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs: what the task store remembers, in the API's words (times as RFC 3339, seconds as numbers). */
+#include "api-server/base/clock.h"
+#include "api-server/routes/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUNS_MAX = 1000, PAGE_MAX = 100, PAGE = 24 };
+
+/* ---- shapes ---- */
+
+static json_t *time_of(const json_t *from, const char *name)
+{
+    char text[MR_TIME_SIZE];
+    const json_t *us = json_object_get(from, name);
+    return us ? json_string(mr_time_text(json_integer_value(us), text)) : NULL;
+}
+
+static const char *state_of_node(const json_t *node, const char *run_state)
+{
+    const json_int_t tasks = json_integer_value(json_object_get(node, "tasks"));
+    if (json_integer_value(json_object_get(node, "failed")) > 0)
+        return "failed";
+    if (strcmp(run_state, "succeeded") == 0)
+        return tasks > 0 ? "succeeded" : "skipped";
+    if (strcmp(run_state, "running") == 0)
+        return tasks > 0 ? "running" : "pending";
+    return tasks > 0 ? "stopped" : "pending";
+}
+
+static json_t *describe_node(const json_t *node, const char *run_state)
+{
+    const json_int_t tasks = json_integer_value(json_object_get(node, "tasks"));
+    return json_pack("{s:O, s:O*, s:s, s:I, s:O, s:O, s:f}", "node", json_object_get(node, "node"), "op", json_object_get(node, "op"), "state",
+                     state_of_node(node, run_state), "done", tasks, "cached", json_object_get(node, "cached"), "failed",
+                     json_object_get(node, "failed"), "cpu_seconds", (double)json_integer_value(json_object_get(node, "cpu_us")) / 1e6);
+}
+
+static json_t *describe_nodes(const json_t *run, const char *state)
+{
+    size_t i;
+    const json_t *node;
+    const json_t *nodes = json_object_get(run, "nodes");
+    json_t *list = nodes ? json_array() : NULL;
+    json_array_foreach(nodes, i, node) json_array_append_new(list, describe_node(node, state));
+    return list;
+}
+
+static json_t *describe(const json_t *run)
+{
+    const char *state = json_string_value(json_object_get(run, "state"));
+    return json_pack("{s:O, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"), "pipeline",
+                     json_object_get(run, "pipeline"), "state", state ? state : "", "reason", json_object_get(run, "reason"), "hint",
+                     json_object_get(run, "hint"), "started_at", time_of(run, "started_us"), "ended_at", time_of(run, "ended_us"), "tasks",
+                     json_object_get(run, "tasks"), "cached", json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes",
+                     describe_nodes(run, state ? state : ""), "edges", json_object_get(run, "edges"));
+}
+
+/* Takes a text of the platform, which is its own: it can be read. NULL: there was none. */
+static json_t *read_text(mr_call *call, char *take_text)
+{
+    const mr_platform_host *host = call->server->host;
+    json_t *json = take_text ? json_loads(take_text, 0, NULL) : NULL;
+    host->text_free(host->platform, take_text);
+    return json;
+}
+
+/* ---- routes ---- */
+
+/* The cursor is the id of the last run that was told: runs sort by their id, which begins with the time. */
+void mr_route_runs(mr_call *call)
+{
+    const mr_platform_host *host = call->server->host;
+    const char *state = mr_call_query(call, "state");
+    const char *cursor = mr_call_query(call, "cursor");
+    const char *next = NULL;
+    int64_t limit = 0;
+    size_t i;
+    json_t *run;
+    if (!mr_call_query_number(call, "limit", 1, PAGE_MAX, PAGE, &limit))
+        return;
+    json_t *runs = read_text(call, host->runs(host->platform, RUNS_MAX));
+    json_t *items = json_array();
+    bool behind = cursor == NULL;
+    json_array_foreach(runs, i, run)
+    {
+        const char *id = json_string_value(json_object_get(run, "run"));
+        const char *its_state = json_string_value(json_object_get(run, "state"));
+        if (behind && (!state || strcmp(its_state, state) == 0)) {
+            if (json_array_size(items) == (size_t)limit) {
+                next = json_string_value(json_object_get(json_array_get(items, (size_t)limit - 1), "id"));
+                break;
+            }
+            json_array_append_new(items, describe(run));
+        }
+        behind = behind || strcmp(id, cursor) == 0;
+    }
+    mr_call_json(call, 200, json_pack("{s:o, s:s?}", "items", items, "next", next));
+    json_decref(runs);
+}
+
+static json_t *find_run(mr_call *call)
+{
+    const mr_platform_host *host = call->server->host;
+    json_t *run = read_text(call, host->run(host->platform, call->ids[0]));
+    if (!run)
+        mr_call_status(call, MR_ERR_NOT_FOUND, "run");
+    return run;
+}
+
+void mr_route_run(mr_call *call)
+{
+    json_t *run = find_run(call);
+    if (run)
+        mr_call_json(call, 200, describe(run));
+    json_decref(run);
+}
+
+void mr_route_run_cancel(mr_call *call)
+{
+    const mr_platform_host *host = call->server->host;
+    json_t *run = find_run(call);
+    if (!run)
+        return;
+    if (host->run_cancel(host->platform, call->ids[0]) == MR_OK)
+        mr_call_json(call, 202, json_pack("{s:s}", "run", call->ids[0]));
+    else
+        mr_call_problem(call, 409, "not-running", "run '%s' is not running", call->ids[0]);
+    json_decref(run);
+}
+
+void mr_route_run_retry(mr_call *call)
+{
+    const mr_platform_host *host = call->server->host;
+    char *answer = NULL;
+    json_t *run = find_run(call);
+    json_t *request = run ? json_pack("{s:s}", "resume", call->ids[0]) : NULL;
+    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    const mr_status status = text ? host->run_start(host->platform, text, &answer) : MR_ERR_NOMEM;
+    if (run && status == MR_OK)
+        mr_call_json(call, 202, json_pack("{s:s}", "run", call->ids[0]));
+    else if (run && status == MR_ERR_CONFLICT)
+        mr_call_problem(call, 409, "not-resumable", "run '%s' is running, or has succeeded", call->ids[0]);
+    else if (run)
+        mr_call_status(call, status, "run");
+    host->text_free(host->platform, answer);
+    free(text);
+    json_decref(request);
+    json_decref(run);
+}
+
+void mr_route_run_logs(mr_call *call)
+{
+    const mr_platform_host *host = call->server->host;
+    size_t i;
+    json_t *event;
+    int64_t after = 0;
+    if (!mr_call_query_number(call, "after", 0, INT64_MAX, 0, &after))
+        return;
+    json_t *log = read_text(call, host->run_log(host->platform, call->ids[0], mr_call_query(call, "node"), after));
+    if (!log) {
+        mr_call_status(call, MR_ERR_NOT_FOUND, "run");
+        return;
+    }
+    json_array_foreach(json_object_get(log, "events"), i, event)
+    {
+        json_object_set_new(event, "time", time_of(event, "time_us"));
+        json_object_del(event, "time_us");
+    }
+    mr_call_json(call, 200, json_pack("{s:O, s:O}", "items", json_object_get(log, "events"), "next", json_object_get(log, "after")));
+    json_decref(log);
+}
+
+void mr_route_run_graph(mr_call *call)
+{
+    const mr_platform_host *host = call->server->host;
+    char *text = host->run_graph(host->platform, call->ids[0]);
+    mr_http_reply_field(call->exchange, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    if (text)
+        mr_call_text(call, 200, "image/svg+xml", text, strlen(text));
+    else
+        mr_call_status(call, MR_ERR_NOT_FOUND, "run");
+    host->text_free(host->platform, text);
+}
