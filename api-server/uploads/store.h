@@ -61,8 +61,9 @@ typedef struct mr_upload_store {
     void *context;
     /*
      * Adds a row. In the same transaction: the owner's limits hold (quota: bytes of all his videos, and length or offset of his other open uploads,
-     * and this one's length: MR_ERR_LIMIT; *ret_left, may be NULL, is what he has left), the video is his to upload to (MR_ERR_NOT_FOUND) and has no
-     * complete upload (MR_ERR_CONFLICT), and its status becomes "uploading" unless nothing has come yet (offset 0).
+     * and this one's length; a final one counts for nothing, since its partial ones do: MR_ERR_LIMIT; *ret_left is what is left), the video is his to
+     * upload to (MR_ERR_NOT_FOUND) and has no complete upload (MR_ERR_CONFLICT), and its status becomes "uploading" unless nothing has come yet
+     * (offset 0).
      */
     mr_status (*create)(void *context, const mr_upload *upload, int64_t *ret_left);
     mr_status (*find)(void *context, const char *id, mr_upload *ret_upload);
@@ -75,8 +76,9 @@ typedef struct mr_upload_store {
      * MR_ERR_CONFLICT: the video has another complete upload. Complete already: MR_OK. */
     mr_status (*complete)(void *context, const mr_upload *upload);
     mr_status (*remove)(void *context, const char *id); /* and its parts' rows; not a complete one that a video has: MR_ERR_CONFLICT */
-    /* Parts of a multipart upload. put replaces one of the same number: *ret_old, when *ret_replaced. */
-    mr_status (*part_put)(void *context, const char *id, const mr_upload_part *part, mr_upload_part *ret_old, int *ret_replaced);
+    /* Parts of a multipart upload. put replaces one of the same number: *ret_old, when *ret_replaced. The upload's offset becomes the sum of their
+     * sizes, and its time of expiry later. MR_ERR_LIMIT: that is more than the quota. */
+    mr_status (*part_put)(void *context, const char *id, const mr_upload_part *part, int64_t expires_us, mr_upload_part *ret_old, int *ret_replaced);
     mr_status (*parts)(void *context, const char *id, mr_upload_part **ret_parts, size_t *ret_count); /* by number; the caller frees */
     /* Ids of open uploads that expired before now_us, at most `most`. *ret_next_us: when the next one does; INT64_MAX: none. */
     mr_status (*expired)(void *context, int64_t now_us, char (*ret_ids)[MR_UPLOAD_ID], size_t most, size_t *ret_count, int64_t *ret_next_us);
