@@ -125,7 +125,8 @@ static mr_status look_at_all(finder *it)
     AVFormatContext *format = NULL;
     mr_decoder *decoder = NULL;
     AVFrame *frame = av_frame_alloc();
-    mr_status status = frame ? mr_media_open_known(it->host, it->task, it->host->input(it->task, IN_SOURCE, 0), &format) : MR_ERR_NOMEM;
+    const mr_media_part part = {.stream = it->chunk.stream, .headers_suffice = true};
+    mr_status status = frame ? mr_media_open_part(it->host, it->task, it->host->input(it->task, IN_SOURCE, 0), &part, &format) : MR_ERR_NOMEM;
     if (status == MR_OK)
         status = mr_decoder_open(it->host, it->task, format, it->chunk.stream, NULL, &decoder);
     while (status == MR_OK) {

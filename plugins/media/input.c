@@ -6,6 +6,7 @@
  */
 #include "media/input.h"
 #include "media/limits.h"
+#include "media/mp4_part.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -35,6 +36,7 @@ typedef struct media_source {
     const mr_host *host;
     mr_task *task;
     const mr_artifact *artifact;
+    mr_mp4_view view; /* what is to be seen of it */
     uint64_t position;
     size_t window;    /* how much the next read asks for */
     mr_status status; /* sticky: the first read_at that did not succeed */
@@ -118,6 +120,11 @@ static int read_source(void *opaque, uint8_t *buf, int size)
         return source_error(source);
     if (source->position >= source->artifact->size)
         return AVERROR_EOF;
+    got = mr_mp4_view_read(&source->view, source->position, buf, &want);
+    if (got > 0) {
+        source->position += got;
+        return (int)got;
+    }
     if (want > source->window)
         want = source->window;
     source->window = source->window >= READ_BUFFER / 2 ? READ_BUFFER : source->window * 2;
@@ -186,6 +193,7 @@ static void close_bytes(AVIOContext **bytes)
 {
     if (!*bytes)
         return;
+    mr_mp4_view_free(&((media_source *)(*bytes)->opaque)->view);
     av_freep(&(*bytes)->opaque);
     av_freep(&(*bytes)->buffer);
     avio_context_free(bytes);
@@ -306,6 +314,11 @@ static mr_status find_container(AVIOContext *bytes, const AVInputFormat **ret_fo
     return MR_OK;
 }
 
+static bool is_mp4(const AVInputFormat *container)
+{
+    return strncmp(container->name, "mov", 3) == 0;
+}
+
 static mr_status open_failed(const media_source *source, int averror, const AVInputFormat *container)
 {
     char words[AV_ERROR_MAX_STRING_SIZE] = "";
@@ -319,7 +332,7 @@ static mr_status open_failed(const media_source *source, int averror, const AVIn
         return refuse(source, "copy or upload it again",
                       "is damaged: one of its parts says that it is larger than memory, or that it has thousands of streams");
     av_strerror(averror, words, sizeof(words));
-    if (strncmp(container->name, "mov", 3) == 0)
+    if (is_mp4(container))
         return refuse(source, "copy or upload it again, whole: the index often is the last part of the file",
                       "is damaged or cut off: it has no usable index ('moov')");
     source->host->report(source->task, MR_SEVERITY_ERROR, NULL, "copy or upload it again",
@@ -373,7 +386,8 @@ static void limit_memory(const mr_limits *limits)
 }
 
 /* Opens the container with what it may take; then its streams. */
-static int open_container(AVFormatContext **format, const AVInputFormat *container, const mr_limits *limits, bool known, mr_status *ret_status)
+static int open_container(AVFormatContext **format, const AVInputFormat *container, const mr_limits *limits, bool headers_suffice,
+                          mr_status *ret_status)
 {
     const media_source *source = (*format)->pb->opaque;
     const char *name = name_of(source->artifact);
@@ -387,7 +401,7 @@ static int open_container(AVFormatContext **format, const AVInputFormat *contain
     int ret = avformat_open_input(format, "", container, NULL); /* frees it when it fails */
     if (ret >= 0)
         *ret_status = mr_limits_check_headers(source->host, source->task, name, *format);
-    const bool described = known && strncmp(container->name, "mov", 3) == 0;
+    const bool described = headers_suffice && is_mp4(container);
     if (ret >= 0 && *ret_status == MR_OK && !described)
         ret = find_streams(*format, limits);
     if (ret >= 0 && *ret_status == MR_OK)
@@ -395,53 +409,83 @@ static int open_container(AVFormatContext **format, const AVInputFormat *contain
     return ret;
 }
 
-static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifact *source, bool known, AVFormatContext **ret_format)
+/* The container's bytes, as they are or as a part is seen; *ret_container from the first call on. */
+static mr_status open_source(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, AVIOContext **ret_bytes,
+                             const AVInputFormat **ret_container)
+{
+    AVIOContext *bytes = open_bytes(host, task, source);
+    mr_mp4_view view = {0};
+    if (!bytes)
+        return mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
+    mr_status status = find_container(bytes, ret_container);
+    if (status == MR_OK && is_mp4(*ret_container))
+        status = mr_limits_check_mp4(host, task, source, name_of(source));
+    if (status == MR_OK && part && is_mp4(*ret_container))
+        status = mr_mp4_view_make(host, task, source, part, &view);
+    if (status == MR_OK && view.count > 0) { /* from the beginning: what was read to find the container is in its buffer */
+        close_bytes(&bytes);
+        bytes = open_bytes(host, task, source);
+        if (bytes)
+            ((media_source *)bytes->opaque)->view = view;
+        else
+            mr_mp4_view_free(&view);
+        status = bytes ? MR_OK : mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
+    }
+    if (status != MR_OK)
+        close_bytes(&bytes);
+    *ret_bytes = bytes;
+    return status;
+}
+
+/* Does libav see the track as the view's maker did? */
+static bool is_seen(const AVFormatContext *format, const mr_mp4_view *view, const mr_media_part *part)
+{
+    return view->count == 0 || ((unsigned int)part->stream < format->nb_streams && format->streams[part->stream]->id == view->track_id);
+}
+
+static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, bool headers_suffice,
+                            AVFormatContext **ret_format)
 {
     const mr_limits *limits = mr_limits_of(host, task);
     const AVInputFormat *container = NULL;
-    AVFormatContext *format = NULL;
-    mr_status status;
+    AVIOContext *bytes = NULL;
+    bool whole = false;
 
     *ret_format = NULL;
     mr_media_quiet();
     limit_memory(limits);
-    AVIOContext *bytes = open_bytes(host, task, source);
-    if (!bytes)
-        return mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
-    status = find_container(bytes, &container);
-    if (status != MR_OK || !container)
-        goto failed;
-    if (strncmp(container->name, "mov", 3) == 0)
-        status = mr_limits_check_mp4(host, task, source, name_of(source));
+    mr_status status = open_source(host, task, source, part, &bytes, &container);
     if (status != MR_OK)
-        goto failed;
-    format = avformat_alloc_context();
+        return status;
+    AVFormatContext *format = avformat_alloc_context();
     if (!format) {
         status = mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
-        goto failed;
+    } else {
+        format->pb = bytes;
+        const mr_mp4_view *view = &((const media_source *)bytes->opaque)->view;
+        const int ret = open_container(&format, container, limits, headers_suffice, &status);
+        const mr_status read = ((const media_source *)bytes->opaque)->status;
+        whole = status == MR_OK && read == MR_OK && view->count > 0 && (ret < 0 || !is_seen(format, view, part));
+        if (status == MR_OK && (ret < 0 || read != MR_OK) && !whole)
+            status = open_failed(bytes->opaque, ret, container);
     }
-    format->pb = bytes;
-    int ret = open_container(&format, container, limits, known, &status);
-    if (status == MR_OK && (ret < 0 || mr_media_source_status(format) != MR_OK))
-        status = open_failed(bytes->opaque, ret, container);
-    if (status == MR_OK) {
+    if (status == MR_OK && !whole) {
         *ret_format = format;
         return MR_OK;
     }
-failed:
     avformat_close_input(&format);
     close_bytes(&bytes);
-    return status;
+    return whole ? open_media(host, task, source, NULL, headers_suffice, ret_format) : status;
 }
 
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format)
 {
-    return open_media(host, task, source, false, ret_format);
+    return open_media(host, task, source, NULL, false, ret_format);
 }
 
-mr_status mr_media_open_known(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format)
+mr_status mr_media_open_part(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, AVFormatContext **ret_format)
 {
-    return open_media(host, task, source, true, ret_format);
+    return open_media(host, task, source, part, part->headers_suffice, ret_format);
 }
 
 void mr_media_close(AVFormatContext **format)
@@ -460,6 +504,17 @@ static mr_status check_index(const AVFormatContext *format, const AVPacket *pack
     bool known = packet->stream_index >= 0 && (unsigned int)packet->stream_index < format->nb_streams;
     int count = known ? avformat_index_get_entries_count(format->streams[packet->stream_index]) : 0;
     return mr_limits_check_index(source->host, source->task, name_of(source->artifact), count > 0 ? (uint64_t)count : 0, source->artifact->size);
+}
+
+/* The end: of the source, or of the part that was asked for. */
+static mr_status read_on(const AVFormatContext *format)
+{
+    const media_source *source = format->pb->opaque;
+    if (!source->view.cut)
+        return MR_END;
+    source->host->report(source->task, MR_SEVERITY_ERROR, NULL, "this is a defect of the plugin", "reads '%s' beyond the part that it asked for",
+                         name_of(source->artifact));
+    return MR_ERR_INTERNAL;
 }
 
 mr_status mr_media_read(AVFormatContext *format, AVPacket *packet)
@@ -483,5 +538,5 @@ mr_status mr_media_read(AVFormatContext *format, AVPacket *packet)
         if (ret == AVERROR_EOF)
             break;
     }
-    return MR_END;
+    return read_on(format);
 }

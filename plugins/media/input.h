@@ -14,9 +14,18 @@
 /* Opens and finds the streams. MR_ERR_INPUT: not media, broken beyond use, or asking for more than limits.* allow (limits.h). *ret_format is closed
  * with mr_media_close. */
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
-/* The same for whoever knows the source already (probe.media's info) and decodes it: where the container's headers say what a decoder needs, as those
- * of MP4 do, no packet is decoded to find it out. Streams may lack a pixel format, a start time and a guess at the frame rate. */
-mr_status mr_media_open_known(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
+/*
+ * What of a source somebody reads who knows it already (probe.media's info): one stream, and of that what lies between two times. The other streams
+ * are there, but may be of no kind and without packets; of the sound of a long MP4 only the packets from from_us to to_us (of the stream, and seconds
+ * more) are sure to be there, and reading on is MR_ERR_INTERNAL. Memory and time to open it don't grow with the length of the whole then.
+ */
+typedef struct mr_media_part {
+    int stream;
+    int64_t from_us, to_us; /* to_us <= from_us: all of it */
+    bool headers_suffice;   /* where the container's headers say what a decoder needs, as those of MP4 do, no packet is decoded to find it out: the
+                               stream may lack a pixel format, a start time and a guess at the frame rate */
+} mr_media_part;
+mr_status mr_media_open_part(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, AVFormatContext **ret_format);
 void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
 
 /* The next packet of any stream that is not discarded; *packet is unreferenced first. MR_END: no more (also where a file is cut off: what is damaged

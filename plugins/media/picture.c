@@ -140,7 +140,7 @@ mr_status mr_pictures_open(const mr_host *host, mr_task *task, const mr_artifact
     if (status == MR_OK)
         status = take_filters(pictures);
     if (status == MR_OK)
-        status = mr_media_open(host, task, source, &pictures->format);
+        status = mr_media_open_part(host, task, source, &(mr_media_part){.stream = chunk->stream}, &pictures->format);
     if (status == MR_OK)
         status = mr_decoder_open(host, task, pictures->format, chunk->stream, NULL, &pictures->decoder);
     if (status == MR_OK)

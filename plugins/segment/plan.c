@@ -101,7 +101,8 @@ static mr_status try_head(plan_state *plan, int64_t until_us)
     int64_t *times = av_malloc_array(MAX_HEAD, sizeof(*times));
     size_t count = 0;
     int64_t us = INT64_MIN;
-    mr_status status = frame && times ? mr_media_open(plan->host, plan->task, plan->source, &format) : no_memory(plan);
+    const mr_media_part part = {.stream = plan->video};
+    mr_status status = frame && times ? mr_media_open_part(plan->host, plan->task, plan->source, &part, &format) : no_memory(plan);
     if (status == MR_OK)
         status = mr_decoder_open(plan->host, plan->task, format, plan->video, NULL, &decoder);
     while (status == MR_OK && count < MAX_HEAD && us < until_us) {

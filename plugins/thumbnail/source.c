@@ -84,8 +84,8 @@ mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only)
     mr_decoder_close(source->decoder);
     source->decoder = NULL;
     mr_media_close(&source->format);
-    mr_status status = keyframes_only ? mr_media_open_known(source->host, source->task, source->artifact, &source->format)
-                                      : mr_media_open(source->host, source->task, source->artifact, &source->format);
+    const mr_media_part part = {.stream = source->stream, .headers_suffice = keyframes_only};
+    mr_status status = mr_media_open_part(source->host, source->task, source->artifact, &part, &source->format);
     if (status == MR_OK)
         status = mr_decoder_open(source->host, source->task, source->format, source->stream, &options, &source->decoder);
     return status;

@@ -187,6 +187,7 @@ static mr_status open_reader(audio_task *work)
                                              .track_start_us = work->track.start_us,
                                              .start = mr_audio_rendition_start(work->renditions[0]),
                                              .end = work->work.samples,
+                                             .until = work->work.last ? INT64_MAX : work->work.end,
                                              .layout = work->track.layout};
     for (int c = 0; c < work->track.layout.nb_channels; c++) {
         work->planes[c] = calloc((size_t)frame_size, sizeof(float));

@@ -505,16 +505,31 @@ int mr_audio_reader_got(const mr_audio_reader *reader)
 /* ---- opening ---- */
 
 /* The decoder starts early, so that what it carries from frame to frame is right by the first sample wanted. */
+static int64_t decode_from_us(const mr_audio_reader_options *options)
+{
+    return options->origin_us + av_rescale(options->start, 1000000, options->rate) - DECODER_PREROLL_MS * INT64_C(1000);
+}
+
 static mr_status go_to_start(mr_audio_reader *reader)
 {
-    const mr_audio_reader_options *options = &reader->options;
-    int64_t target = options->origin_us + av_rescale(options->start, 1000000, options->rate) - DECODER_PREROLL_MS * INT64_C(1000);
-    return target > options->track_start_us ? mr_decoder_seek(reader->decoder, target) : MR_OK;
+    int64_t target = decode_from_us(&reader->options);
+    return target > reader->options.track_start_us ? mr_decoder_seek(reader->decoder, target) : MR_OK;
+}
+
+static mr_media_part part_of(const mr_audio_reader_options *options)
+{
+    mr_media_part part = {.stream = options->stream};
+    if (options->until > 0) {
+        part.from_us = decode_from_us(options);
+        part.to_us = options->until == INT64_MAX ? INT64_MAX : options->origin_us + av_rescale(options->until, 1000000, options->rate);
+    }
+    return part;
 }
 
 static mr_status reader_init(mr_audio_reader *reader, const mr_artifact *source)
 {
-    mr_status status = mr_media_open(reader->host, reader->task, source, &reader->format);
+    const mr_media_part part = part_of(&reader->options);
+    mr_status status = mr_media_open_part(reader->host, reader->task, source, &part, &reader->format);
     if (status != MR_OK)
         return status;
     if (reader->options.stream < 0 || (unsigned)reader->options.stream >= reader->format->nb_streams) {

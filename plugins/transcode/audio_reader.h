@@ -20,6 +20,7 @@ typedef struct mr_audio_reader_options {
     int64_t track_start_us; /* the track's first time stamp, in source time */
     int64_t start;          /* the first sample wanted; before time 0 and before the track there is silence */
     int64_t end;            /* the track ends here: silence from this sample on */
+    int64_t until;          /* what is read ends about here (a second more is fine); INT64_MAX: with the track; 0: the whole track may be read */
     AVChannelLayout layout; /* of what is read; native order */
 } mr_audio_reader_options;
 

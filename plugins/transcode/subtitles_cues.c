@@ -224,7 +224,7 @@ mr_status mr_cues_read(const mr_host *host, mr_task *task, const mr_artifact *so
     cue_reader reader = {.host = host, .task = task, .origin_us = origin_us, .duration_ms = (duration_us + 999) / 1000, .cues = ret_cues};
     *ret_cues = (mr_cues){0};
     reader.most = (size_t)mr_limits_of(host, task)->cues;
-    mr_status status = mr_media_open(host, task, source, &reader.format);
+    mr_status status = mr_media_open_part(host, task, source, &(mr_media_part){.stream = stream}, &reader.format);
     if (status != MR_OK)
         return status;
     if (stream >= 0 && (unsigned)stream < reader.format->nb_streams) {
