@@ -81,6 +81,12 @@ static void add_template(mr_text *out, const mr_rendition *rendition, const char
     text_add(out, "%s  </SegmentTimeline>\n%s</SegmentTemplate>\n", indent, indent);
 }
 
+/* The schema's numbers of bits a second, like most of its numbers, are 32 bits wide. */
+static void add_bandwidth(mr_text *out, int64_t bits)
+{
+    text_add(out, " bandwidth=\"%" PRId64 "\"", bits < UINT32_MAX ? bits : UINT32_MAX);
+}
+
 static int64_t peak_of(const struct mpd *mpd, const mr_rendition *rendition)
 {
     return rendition_bitrate(rendition, rendition->count, target_seconds(mpd->model, rendition, rendition->count), false).peak;
@@ -128,7 +134,8 @@ static void begin_representation(const struct mpd *mpd, const mr_rendition *rend
 {
     text_add(mpd->out, "      <Representation id=\"");
     text_add_url(mpd->out, rendition->path);
-    text_add(mpd->out, "\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"", rendition->codec, peak_of(mpd, rendition));
+    text_add(mpd->out, "\" codecs=\"%s\"", rendition->codec);
+    add_bandwidth(mpd->out, peak_of(mpd, rendition));
 }
 
 static void end_representation(const struct mpd *mpd, const mr_rendition *rendition, bool own_template)
@@ -271,7 +278,9 @@ static void add_text_set(struct mpd *mpd, const mr_rendition *rendition)
         add_role(mpd->out, "main");
     text_add(mpd->out, "      <Representation id=\"");
     text_add_url(mpd->out, rendition->path);
-    text_add(mpd->out, "\" bandwidth=\"%" PRId64 "\">\n        <BaseURL>", bandwidth);
+    text_add(mpd->out, "\"");
+    add_bandwidth(mpd->out, bandwidth);
+    text_add(mpd->out, ">\n        <BaseURL>");
     text_add_url(mpd->out, rendition->path);
     text_add(mpd->out, "/subtitles.%s</BaseURL>\n      </Representation>\n    </AdaptationSet>\n", rendition->whole_ext);
 }
@@ -282,8 +291,8 @@ static void add_thumbnails(struct mpd *mpd)
     const mr_storyboard *board = &mpd->model->storyboard;
     int64_t sheet_us = board->interval_us * board->columns * board->rows;
     int64_t timescale = sheet_us % 1000 == 0 ? 1000 : 1000000;
-    if (board->count == 0 || board->broken)
-        return;
+    if (board->count == 0 || board->broken || sheet_us / (1000000 / timescale) > UINT32_MAX)
+        return; /* or a sheet lasts longer than the schema can say */
     for (size_t i = 0; i < board->count; i++) {
         if (!board->present[i])
             return;
@@ -296,8 +305,9 @@ static void add_thumbnails(struct mpd *mpd)
     text_add_url(mpd->out, board->prefix);
     text_add(mpd->out, "$Number%%05d$");
     text_add_url(mpd->out, board->suffix);
-    text_add(mpd->out, "\"/>\n      <Representation id=\"thumbnails\" bandwidth=\"%" PRId64 "\" width=\"%" PRId64 "\" height=\"%" PRId64 "\">\n",
-             (int64_t)(board->bytes * 8) * 1000 / (length_us / 1000 + 1) + 1, board->width, board->height);
+    text_add(mpd->out, "\"/>\n      <Representation id=\"thumbnails\"");
+    add_bandwidth(mpd->out, (int64_t)(board->bytes * 8) * 1000 / (length_us / 1000 + 1) + 1);
+    text_add(mpd->out, " width=\"%" PRId64 "\" height=\"%" PRId64 "\">\n", board->width, board->height);
     text_add(mpd->out,
              "        <EssentialProperty schemeIdUri=\"http://dashif.org/guidelines/thumbnail_tile\" value=\"%" PRId64 "x%" PRId64 "\"/>\n"
              "      </Representation>\n    </AdaptationSet>\n",
