@@ -20,6 +20,8 @@ build lib sqlite3 libsqlite3-dev
 build lib libcrypto libssl-dev
 build lib libseccomp libseccomp-dev
 build lib libcurl libcurl4-openssl-dev
+build lib libsodium libsodium-dev
+build lib libjwt libjwt-dev
 build lib libavformat libavformat-dev
 build lib libavcodec libavcodec-dev
 build lib libavfilter libavfilter-dev

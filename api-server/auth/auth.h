@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accounts: how somebody proves who they are, and what the server signs. Everything that is secret is in this folder; rows are behind store.h.
+ * Accounts: how somebody proves who they are, and what the server signs. Everything that is secret is in this folder; the rows are
+ * api-server/metadata's.
  *
  * Kinds of proof
  *   access token    a JWT of 15 minutes (HS256), in the field Authorization: Bearer; good as long as the user's version and the sign-in (family) hold
@@ -8,14 +9,12 @@
  *   API key         "mrk_" id "." secret, in the field Authorization: Bearer; or id and secret for signatures of AWS's kind
  *   signed URL      HMAC-SHA256 over key id, expiry and a prefix of paths
  *
- * Threads: all functions may be called from any. Those marked slow hash a password or write to disk: MR_LANE_SLOW. The others look into a cache, or
- * read one row.
+ * Threads: all functions may be called from any. Those marked slow hash a password or write to disk: MR_LANE_SLOW. The others read a row or two.
  */
 #ifndef MR_AUTH_AUTH_H
 #define MR_AUTH_AUTH_H
 
-#include "api-server/auth/store.h"
-#include "api-server/http/http.h"
+#include "api-server/metadata/accounts.h"
 
 typedef struct mr_auth mr_auth;
 
@@ -24,28 +23,27 @@ enum {
     MR_REFRESH_DAYS = 30,
     MR_PASSWORD_MIN = 10,
     MR_PASSWORD_MAX = 1024,
-    MR_ACCESS_SIZE = 1024,  /* bytes for an access token */
-    MR_REFRESH_SIZE = 96,   /* for a refresh token */
-    MR_API_KEY_SIZE = 96,   /* for "mrk_…" */
-    MR_SECRET_SIZE = 48,    /* for an API key's secret */
-    MR_URL_TOKEN_SIZE = 96, /* for a signed URL's token */
-    MR_KEYS_MAX = 50,       /* API keys of a user */
+    MR_ACCESS_SIZE = 1024,   /* bytes for an access token */
+    MR_REFRESH_SIZE = 96,    /* for a refresh token */
+    MR_API_KEY_SIZE = 96,    /* for "mrk_…" */
+    MR_KEY_SECRET_SIZE = 48, /* for an API key's secret */
+    MR_URL_TOKEN_SIZE = 96,  /* for a signed URL's token */
 };
 
-/* data_dir: DATA; keys are made in DATA/keys, mode 0600, when there are none. store: copied; its context outlives auth. why: 512 bytes. */
-mr_status mr_auth_open(const char *data_dir, const mr_auth_store *store, mr_auth **ret_auth, char *why, size_t why_size);
+/* data_dir: DATA; keys are made in DATA/keys, mode 0600, when there are none. metadata outlives it. On an error why says what is wrong. */
+mr_status mr_auth_open(const char *data_dir, mr_metadata *metadata, char *why, size_t why_size, mr_auth **ret_auth);
 void mr_auth_close(mr_auth *auth); /* NULL is fine */
 
 /* ---- who asks ---- */
 
 /* By the field Authorization. MR_OK: *ret_who, which is nobody when there is no such field. MR_ERR_INPUT: what it says is not (or no longer) good:
- * 401. MR_ERR_UNAVAILABLE: the store can't be asked. */
+ * 401. Others: the rows can't be asked. */
 mr_status mr_auth_identify(mr_auth *auth, const char *authorization, mr_identity *ret_who);
 
 /* What a signature of AWS's kind is checked with: the secret of an API key, and whose it is. MR_ERR_NOT_FOUND: no such key, or it has expired. */
-mr_status mr_auth_key_secret(mr_auth *auth, const char *key_id, char ret_secret[MR_SECRET_SIZE], mr_identity *ret_who);
+mr_status mr_auth_key_secret(mr_auth *auth, const char *key_id, char ret_secret[MR_KEY_SECRET_SIZE], mr_identity *ret_who);
 /* A key and secret of the server's own, for URLs that it signs that way; user: whose upload it is for. The secret is made from the id. */
-void mr_auth_server_secret(mr_auth *auth, const char *purpose, char ret_secret[MR_SECRET_SIZE]);
+void mr_auth_server_secret(mr_auth *auth, const char *purpose, char ret_secret[MR_KEY_SECRET_SIZE]);
 
 /* ---- accounts ---- */
 
@@ -64,22 +62,19 @@ mr_status mr_auth_sign_in(mr_auth *auth, const mr_user *user, mr_session *ret_se
 /* MR_ERR_NOT_FOUND: the token is not good; MR_ERR_CONFLICT: it was used before, and its family is revoked now. Slow. */
 mr_status mr_auth_refresh(mr_auth *auth, const char *refresh, mr_session *ret_session);
 mr_status mr_auth_log_out(mr_auth *auth, const char *refresh, const mr_identity *who); /* either may be NULL. Slow */
-/* As store's user_change; a password (NULL: none) is hashed into user first, with MR_USER_PASSWORD. Tokens that exist end when the role, the
- * password, or disabled changes. Slow. */
-mr_status mr_auth_change_user(mr_auth *auth, mr_user *user, uint32_t mask, const char *password, mr_user *ret_user);
+/* Writes the user as mr_user_update does; password (NULL: it stays) is hashed first. Where it, the role or disabled differ from what was, sign-ins
+ * and tokens end. Slow. */
+mr_status mr_auth_change_user(mr_auth *auth, mr_user *user, const char *password);
 bool mr_auth_password_is(mr_auth *auth, const mr_user *user, const char *password); /* slow */
-mr_status mr_auth_remove_user(mr_auth *auth, const char *id);                       /* slow */
-const mr_auth_store *mr_auth_rows(const mr_auth *auth);                             /* for reading */
 
 /* Makes a key of user with scopes and name; *ret_key is shown once. Slow. */
 mr_status mr_auth_add_key(mr_auth *auth, mr_key *key, char ret_text[MR_API_KEY_SIZE]);
-mr_status mr_auth_remove_key(mr_auth *auth, const char *user, const char *id); /* slow */
 
 /* NULL: fine; else what is wrong with it, in words. */
 const char *mr_auth_email_problem(const char *email);
 const char *mr_auth_password_problem(const char *password);
-/* Lower case, without blanks around. False: too long. */
-bool mr_auth_email_normal(const char *email, char ret_email[MR_EMAIL_SIZE]);
+/* Without blanks around. False: too long. */
+bool mr_auth_email_trim(const char *email, char ret_email[MR_EMAIL_SIZE]);
 
 /* ---- signed URLs ---- */
 

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Access tokens: JWT (RFC 7519), HS256 and nothing else. The algorithm is the server's choice, never the token's: libjwt is given the key, refuses
+ * "none" then, and what it took is looked at again here (RFC 8725, 3.1).
+ */
+#include "api-server/auth/internal.h"
+
+#include <errno.h>
+#include <jwt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const role_names[] = {"nobody", "viewer", "creator", "admin"};
+
+_Static_assert(LONG_MAX >= INT64_MAX, "times and versions are long to libjwt");
+
+mr_status mr_access_make(mr_ring *ring, const mr_claims *claims, char ret_token[MR_ACCESS_SIZE])
+{
+    mr_signing_key key = mr_ring_newest(ring);
+    jwt_t *jwt = NULL;
+    char *text = NULL;
+    mr_status status = MR_ERR_NOMEM;
+    if (jwt_new(&jwt) == 0 && jwt_set_alg(jwt, JWT_ALG_HS256, key.access, sizeof(key.access)) == 0 && jwt_add_grant(jwt, "sub", claims->user) == 0 &&
+        jwt_add_grant(jwt, "role", role_names[claims->role]) == 0 && jwt_add_grant(jwt, "fam", claims->family) == 0 &&
+        jwt_add_grant_int(jwt, "ver", claims->version) == 0 && jwt_add_grant_int(jwt, "iat", claims->issued_s) == 0 &&
+        jwt_add_grant_int(jwt, "exp", claims->expires_s) == 0)
+        text = jwt_encode_str(jwt);
+    if (text && strlen(text) < MR_ACCESS_SIZE) {
+        memcpy(ret_token, text, strlen(text) + 1);
+        status = MR_OK;
+    }
+    free(text);
+    jwt_free(jwt);
+    sodium_memzero(&key, sizeof(key));
+    return status;
+}
+
+/* NULL: not signed by this key. */
+static jwt_t *decode(const char *token, const mr_signing_key *key)
+{
+    jwt_t *jwt = NULL;
+    if (jwt_decode(&jwt, token, key->access, sizeof(key->access)) != 0)
+        return NULL;
+    if (jwt_get_alg(jwt) == JWT_ALG_HS256)
+        return jwt;
+    jwt_free(jwt);
+    return NULL;
+}
+
+static bool take_id(jwt_t *jwt, const char *claim, char letter, char ret_id[MR_ID_SIZE])
+{
+    const char *text = jwt_get_grant(jwt, claim);
+    if (!mr_id_is(text, letter))
+        return false;
+    memcpy(ret_id, text, strlen(text) + 1);
+    return true;
+}
+
+static bool take_number(jwt_t *jwt, const char *claim, int64_t *ret)
+{
+    errno = 0;
+    *ret = jwt_get_grant_int(jwt, claim);
+    return errno == 0;
+}
+
+static bool take_role(jwt_t *jwt, mr_role *ret_role)
+{
+    const char *name = jwt_get_grant(jwt, "role");
+    for (unsigned i = MR_ROLE_VIEWER; name && i <= MR_ROLE_ADMIN; i++) {
+        *ret_role = (mr_role)i;
+        if (strcmp(name, role_names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+mr_status mr_access_read(mr_ring *ring, const char *token, int64_t now_us, mr_claims *ret_claims)
+{
+    mr_signing_key keys[MR_SIGNING_KEYS];
+    jwt_t *jwt = NULL;
+    memset(ret_claims, 0, sizeof(*ret_claims));
+    if (strnlen(token, MR_ACCESS_SIZE) == MR_ACCESS_SIZE)
+        return MR_ERR_INPUT;
+    const size_t count = mr_ring_good(ring, now_us, keys);
+    for (size_t i = 0; !jwt && i < count; i++)
+        jwt = decode(token, &keys[i]);
+    bool good = jwt && take_id(jwt, "sub", 'u', ret_claims->user) && take_id(jwt, "fam", 'f', ret_claims->family) &&
+                take_role(jwt, &ret_claims->role) && take_number(jwt, "ver", &ret_claims->version) &&
+                take_number(jwt, "iat", &ret_claims->issued_s) && take_number(jwt, "exp", &ret_claims->expires_s) &&
+                now_us / 1000000 < ret_claims->expires_s;
+    jwt_free(jwt);
+    sodium_memzero(keys, sizeof(keys));
+    return good ? MR_OK : MR_ERR_INPUT;
+}
