@@ -49,6 +49,11 @@ mr_status mr_run_start(mr_engine *engine, const mr_bound *bound, const mr_run_op
 void mr_run_cancel(mr_run *run); /* async-signal-safe is not promised; from any thread */
 /* Someone objects: the run fails with why, unless it is over. code: as of a diagnostic, a constant. From any thread. */
 void mr_run_object(mr_run *run, const char *code, const char *why);
+/*
+ * Somebody waits for what a task makes ("3,1" of node "video"; item "" of a node with one task): it is done next, with all that it needs. Its
+ * siblings in a batch are left for later. MR_ERR_PARAM: that is no item; MR_ERR_NOT_FOUND: there is no such task (yet). From any thread.
+ */
+mr_status mr_run_demand(mr_run *run, const char *node, const char *item);
 /* Waits for the end. MR_OK; MR_ERR_INPUT when a task failed because an input can't be used; MR_ERR_CANCELLED; other: a task failed (its status). */
 mr_status mr_run_wait(mr_run *run, mr_diags *diags);
 /* What the pipeline's outputs became: {name: [meta, …]}. After the wait. New reference. */

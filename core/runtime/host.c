@@ -75,6 +75,14 @@ static const mr_artifact *host_input(const mr_task *task, uint32_t port, size_t 
 
 typedef enum next_answer { NEXT_ITEM, NEXT_WAIT, NEXT_END } next_answer;
 
+static next_answer look_at_arrivals(mr_task *task, const mr_stream *stream, size_t s, const mr_artifact **ret_item)
+{
+    if (task->cursors[s] == stream->arrival_count)
+        return stream->complete ? NEXT_END : NEXT_WAIT;
+    *ret_item = &stream->arrivals[task->cursors[s]++]->pub;
+    return NEXT_ITEM;
+}
+
 /* Looks at source number s of a streaming task; voids are passed over. */
 static next_answer look_at(mr_task *task, const mr_stream *stream, size_t s, const mr_artifact **ret_item)
 {
@@ -109,7 +117,8 @@ static next_answer look_at_all(mr_task *task, uint32_t *ret_port, const mr_artif
                 first += count;
                 continue;
             }
-            next_answer answer = look_at(task, port->sources[wanted - first], wanted, ret_item);
+            next_answer (*look)(mr_task *, const mr_stream *, size_t, const mr_artifact **) = port->any_order ? look_at_arrivals : look_at;
+            next_answer answer = look(task, port->sources[wanted - first], wanted, ret_item);
             if (answer == NEXT_ITEM) {
                 *ret_port = port->binding->port;
                 task->cursor_last = wanted;

@@ -15,7 +15,8 @@
  *   - A task's outputs reach its streams only after the store has committed them (streaming tasks: at once, by definition). Its worker does not
  *     wait for that: conclude.c.
  *   - Slots of a port with exactly one item a task are in task order and exist as soon as the task does; other ports get the
- *     items of task k only after those of all tasks before k. So the order of a stream never depends on timing.
+ *     items of task k only after those of all tasks before k. So the order of a stream never depends on timing. Readers who take any order
+ *     (MR_PORT_ANY_ORDER) read the stream's arrivals instead.
  */
 #ifndef MR_RUNTIME_INTERNAL_H
 #define MR_RUNTIME_INTERNAL_H
@@ -55,6 +56,7 @@ struct mr_item {
     char key[MR_DIGEST_TEXT]; /* stands for it in the identity of those who read it */
     char *meta;
     char *name;
+    bool arrived;          /* is in its stream's arrivals */
     int fd;                /* sources: open for reading; else -1 */
     mr_source *source;     /* sources: what is known of its bytes; else NULL */
     mr_task *fusable_head; /* tasks that have it on their batch_by port, oldest first; those at the front that ended are dropped */
@@ -85,6 +87,10 @@ struct mr_stream {
     bool by_task;  /* exactly one item per task of the node */
     mr_node_run **readers;
     size_t reader_count;
+    bool any_order; /* somebody reads it so: what is made is listed as it comes, before its slot's turn */
+    mr_item **arrivals;
+    size_t arrival_count;
+    size_t arrival_room;
 };
 
 typedef enum mr_task_state {
@@ -129,7 +135,8 @@ struct mr_task {
     mr_task_state state;
     uint32_t stamp; /* changes whenever it leaves READY: tells stale heap entries */
     uint32_t attempt;
-    bool solo; /* its batch failed: goes alone */
+    bool demanded; /* somebody waits for what it makes */
+    bool solo;     /* its batch failed: goes alone */
     bool planned_known;
     uint32_t strikes; /* task hosts that it cost, going alone */
     bool host_lost;   /* this attempt's: to be tried again whatever the node says */
@@ -177,6 +184,7 @@ typedef struct mr_bound_port {
     const mr_binding *binding;
     mr_stream **sources;
     bool streaming;
+    bool any_order;
     mr_item **items; /* 'in', not streaming: what the complete sources held; filled when the node expands */
     size_t item_count;
     char key[MR_DIGEST_TEXT]; /* of all its items; "": not computed yet */
@@ -307,6 +315,7 @@ struct mr_engine {
     pthread_t watcher;
     bool watcher_started;
     bool closing;
+    bool untidy; /* much memory was freed: the watcher gives it back at its next look */
     mr_heap_entry *heap;
     size_t heap_count;
     size_t heap_room;
@@ -353,6 +362,7 @@ void mr_reads_free(mr_batch_run *batch);
 /* A change is followed by mr_run_settle() before the lock is let go. */
 /* stream.c: lock held */
 mr_slot *mr_stream_add(mr_run *run, mr_stream *stream, mr_item *item); /* item NULL: promised. NULL: no memory */
+bool mr_stream_arrive(mr_stream *stream, mr_item *item);               /* for readers in any order. False: no memory */
 void mr_slot_fill(mr_slot *slot, mr_item *item);                       /* item NULL: void */
 void mr_stream_changed(mr_stream *stream);
 void mr_node_expand(mr_node_run *node);
@@ -385,7 +395,8 @@ void mr_task_unclaim(mr_task *task); /* lock held */
 
 /* schedule.c: lock held */
 bool mr_heap_push(mr_engine *engine, mr_task *task);
-mr_batch_run *mr_pick(mr_engine *engine); /* NULL: nothing fits */
+void mr_heap_raise(mr_engine *engine, const mr_task *task); /* it comes earlier than it did when it was pushed */
+mr_batch_run *mr_pick(mr_engine *engine);                   /* NULL: nothing fits */
 void mr_heap_drop_run(mr_engine *engine, const mr_run *run);
 
 /* batch.c: without the lock */

@@ -11,7 +11,7 @@
 
 static const mr_span nowhere;
 
-#define PORT_FLAGS  ((uint32_t)(MR_PORT_MANY | MR_PORT_OPTIONAL | MR_PORT_STREAMING))
+#define PORT_FLAGS  ((uint32_t)(MR_PORT_MANY | MR_PORT_OPTIONAL | MR_PORT_STREAMING | MR_PORT_ANY_ORDER))
 #define OP_FLAGS    ((uint32_t)MR_OP_EFFECT)
 #define OP_SIZE_1_0 ((uint32_t)(offsetof(mr_op, toolchain) + sizeof(((mr_op *)0)->toolchain)))
 
@@ -64,6 +64,8 @@ static void check_port(const mr_op *op, const mr_port *table, size_t index, bool
         mr_error(diags, "plugin-port", nowhere, "op '%s': %s port '%s' has unknown flags 0x%x", op->name, way, port->name, (unsigned)port->flags);
     if (output && (port->flags & MR_PORT_STREAMING))
         mr_error(diags, "plugin-port", nowhere, "op '%s': output port '%s' says streaming, which is for input ports", op->name, port->name);
+    if ((port->flags & MR_PORT_ANY_ORDER) && !(port->flags & MR_PORT_STREAMING))
+        mr_error(diags, "plugin-port", nowhere, "op '%s': %s port '%s' says any order, which is for streaming ports", op->name, way, port->name);
     if (!says_something(port->help))
         mr_error(diags, "plugin-help", nowhere, "op '%s': %s port '%s' has no help", op->name, way, port->name);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,6 +253,63 @@ void mr_run_cancel(mr_run *run)
     pthread_mutex_lock(&run->engine->lock);
     mr_run_cancel_locked(run);
     pthread_mutex_unlock(&run->engine->lock);
+}
+
+/* "3,1"; "": none. False: that is no item. */
+static bool read_coords(const char *item, uint32_t ret_coords[MR_MAX_COORDS], uint32_t *ret_count)
+{
+    *ret_count = 0;
+    while (*item) {
+        char *end = NULL;
+        errno = 0;
+        const unsigned long value = item[0] >= '0' && item[0] <= '9' ? strtoul(item, &end, 10) : 0;
+        if (!end || errno || value > UINT32_MAX || *ret_count == MR_MAX_COORDS || (*end && (*end != ',' || !end[1])))
+            return false;
+        ret_coords[(*ret_count)++] = (uint32_t)value;
+        item = *end ? end + 1 : end;
+    }
+    return true;
+}
+
+static mr_task *find_task(const mr_run *run, const char *node, const uint32_t *coords, uint32_t count)
+{
+    for (size_t n = 0; n < run->node_count; n++) {
+        const mr_node_run *at = &run->nodes[n];
+        for (size_t t = 0; strcmp(at->node->name, node) == 0 && t < at->task_count; t++) {
+            mr_task *task = at->tasks[t];
+            if (task->coord_count == count && memcmp(task->coords, coords, count * sizeof(*coords)) == 0)
+                return task;
+        }
+    }
+    return NULL;
+}
+
+/* With those whose outputs it waits for: as deep as the pipeline. */
+static void demand(mr_task *task)
+{
+    if (task->demanded || task->state >= MR_TASK_SUCCEEDED)
+        return;
+    task->demanded = true;
+    mr_heap_raise(task->run->engine, task);
+    for (uint32_t b = 0; b < task->node->crossed; b++) {
+        const mr_slot *slot = task->slots[b];
+        if (slot->state == MR_SLOT_PROMISED && slot->producer)
+            demand(slot->producer);
+    }
+}
+
+mr_status mr_run_demand(mr_run *run, const char *node, const char *item)
+{
+    uint32_t coords[MR_MAX_COORDS] = {0};
+    uint32_t count = 0;
+    if (!read_coords(item, coords, &count))
+        return MR_ERR_PARAM;
+    pthread_mutex_lock(&run->engine->lock);
+    mr_task *task = find_task(run, node, coords, count);
+    if (task)
+        demand(task);
+    pthread_mutex_unlock(&run->engine->lock);
+    return task ? MR_OK : MR_ERR_NOT_FOUND;
 }
 
 void mr_run_object(mr_run *run, const char *code, const char *why)

@@ -39,18 +39,31 @@ static mr_status add_reader(mr_arena *arena, mr_stream *stream, mr_node_run *nod
     return MR_OK;
 }
 
+/* From now on; and what an input of the pipeline holds already. */
+static bool list_arrivals(mr_stream *stream)
+{
+    bool good = true;
+    stream->any_order = true;
+    for (size_t i = 0; i < stream->count && good; i++)
+        good = mr_stream_arrive(stream, stream->slots[i]->item);
+    return good;
+}
+
 static mr_status bind_port(mr_run *run, mr_node_run *node, uint32_t b)
 {
     const mr_binding *binding = &node->node->bindings[b];
     mr_bound_port *port = &node->ports[b];
     port->binding = binding;
     port->streaming = binding->how == MR_BIND_IN && (node->node->op->inputs[binding->port].flags & MR_PORT_STREAMING);
+    port->any_order = port->streaming && (node->node->op->inputs[binding->port].flags & MR_PORT_ANY_ORDER);
     port->sources = mr_arena_take_array(run->arena, binding->source_count + 1, sizeof(mr_stream *));
     if (!port->sources)
         return MR_ERR_NOMEM;
     for (size_t s = 0; s < binding->source_count; s++) {
         const mr_source *source = &binding->sources[s];
         port->sources[s] = source->kind == MR_SOURCE_INPUT ? &run->inputs[source->index] : &run->nodes[source->index].outputs[source->port];
+        if (port->any_order && !run->planning && !list_arrivals(port->sources[s]))
+            return MR_ERR_NOMEM;
         if (add_reader(run->arena, port->sources[s], node) != MR_OK)
             return MR_ERR_NOMEM;
     }
@@ -173,6 +186,12 @@ static mr_status open_inputs(mr_run *run, const mr_run_options *options, mr_diag
     return worst;
 }
 
+static void free_stream(mr_stream *stream)
+{
+    free(stream->slots);
+    free(stream->arrivals);
+}
+
 void mr_run_destroy(mr_run *run)
 {
     if (!run)
@@ -187,10 +206,10 @@ void mr_run_destroy(mr_run *run)
         }
         free(node->tasks);
         for (uint32_t p = 0; node->outputs && p < node->output_count; p++)
-            free(node->outputs[p].slots);
+            free_stream(&node->outputs[p]);
     }
     for (size_t i = 0; run->inputs && i < run->bound->pipeline->input_count; i++)
-        free(run->inputs[i].slots);
+        free_stream(&run->inputs[i]);
     for (size_t i = 0; i < run->failure_count; i++) {
         free(run->failures[i].message);
         free(run->failures[i].hint);

@@ -2,9 +2,10 @@
 /*
  * What runs next: a heap of ready tasks, and the making of batches. Lock held throughout.
  *
- * Order: earliest in the video first, then the longest remaining path, then the order of the pipeline file and of the items.
- * A batch gathers the tasks that share the first one's batch_by item and whose inputs are there or made by a task before them in
- * the batch. When slots would stay idle, the first takes only its share: batches are split, never an encoder's thread count raised.
+ * Order: what somebody waits for, then the earliest in the video, then the longest remaining path, then the order of the pipeline file and of the
+ * items. A batch gathers the tasks that share the first one's batch_by item and whose inputs are there or made by a task before them in the batch;
+ * one that is demanded takes those along that are demanded too, and no others: they would make the viewer wait. When slots would stay idle, the first
+ * takes only its share: batches are split, never an encoder's thread count raised.
  */
 #include "runtime/internal.h"
 
@@ -13,6 +14,8 @@
 
 static bool comes_before(const mr_task *a, const mr_task *b)
 {
+    if (a->demanded != b->demanded)
+        return a->demanded;
     if (a->position < b->position || a->position > b->position)
         return a->position < b->position;
     if (a->node->depth != b->node->depth)
@@ -73,6 +76,15 @@ bool mr_heap_push(mr_engine *engine, mr_task *task)
     return true;
 }
 
+/* Old entries of the task move with it: they are compared by what it is now. From the front: what stands above one is in order then. */
+void mr_heap_raise(mr_engine *engine, const mr_task *task)
+{
+    for (size_t i = 0; i < engine->heap_count; i++) {
+        if (engine->heap[i].task == task)
+            sift_up(engine, i);
+    }
+}
+
 static bool is_current(const mr_heap_entry *entry)
 {
     return entry->task->state == MR_TASK_READY && entry->stamp == entry->task->stamp;
@@ -121,6 +133,8 @@ static mr_item *shared_item(const mr_task *task)
 /* Its inputs are there, or made by a task that the batch holds already. */
 static bool fits_batch(const mr_task *task, const mr_batch_run *batch)
 {
+    if (batch->count > 0 && batch->tasks[0]->demanded && !task->demanded)
+        return false;
     if (task->solo || (task->state != MR_TASK_READY && task->state != MR_TASK_PENDING))
         return false;
     for (uint32_t b = 0; b < task->node->crossed; b++) {

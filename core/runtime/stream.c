@@ -25,11 +25,32 @@ mr_slot *mr_stream_add(mr_run *run, mr_stream *stream, mr_item *item)
         return NULL;
     slot->state = item ? MR_SLOT_FILLED : MR_SLOT_PROMISED;
     slot->item = item;
-    if (item)
+    if (item && !stream->any_order) /* else it counts arrivals, and somebody may be reading it */
         item->pub.index = stream->count;
+    if (item && !mr_stream_arrive(stream, item))
+        return NULL;
     stream->slots[stream->count++] = slot;
     mr_stream_changed(stream);
     return slot;
+}
+
+bool mr_stream_arrive(mr_stream *stream, mr_item *item)
+{
+    if (!stream->any_order || item->arrived)
+        return true;
+    if (stream->arrival_count == stream->arrival_room) {
+        size_t room = stream->arrival_room ? stream->arrival_room * 2 : 8;
+        mr_item **grown = realloc(stream->arrivals, room * sizeof(*grown));
+        if (!grown)
+            return false;
+        stream->arrivals = grown;
+        stream->arrival_room = room;
+    }
+    item->arrived = true;
+    item->pub.index = stream->arrival_count;
+    stream->arrivals[stream->arrival_count++] = item;
+    mr_stream_changed(stream);
+    return true;
 }
 
 void mr_node_touch(mr_node_run *node)

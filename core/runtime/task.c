@@ -261,8 +261,10 @@ static void fill_outputs(mr_task *task, bool made)
             if (task->outputs[i].port == p)
                 item = task->outputs[i].item;
         }
-        if (item && item->pub.index != task->index) /* what its batch reads already is not written again */
+        if (item && !stream->any_order && item->pub.index != task->index) /* what its batch reads already is not written again */
             item->pub.index = task->index;
+        if (item && !mr_stream_arrive(stream, item))
+            mr_run_stop(task->run, MR_ERR_NOMEM);
         if (stream->slots[task->index]->state == MR_SLOT_PROMISED)
             mr_slot_fill(stream->slots[task->index], item);
         mr_stream_changed(stream);
@@ -272,6 +274,16 @@ static void fill_outputs(mr_task *task, bool made)
 static bool has_ended(const mr_task *task)
 {
     return task->state >= MR_TASK_SUCCEEDED;
+}
+
+/* For those who take any order, the turn of the others is not waited for. */
+static void tell_arrivals(mr_task *task)
+{
+    for (size_t i = 0; i < task->output_count && !task->node->streaming; i++) {
+        mr_stream *stream = &task->node->outputs[task->outputs[i].port];
+        if (!stream->by_task && !mr_stream_arrive(stream, task->outputs[i].item))
+            mr_run_stop(task->run, MR_ERR_NOMEM);
+    }
 }
 
 /* Ports with any number of items get them in task order: as far as all tasks before have ended. */
@@ -321,6 +333,9 @@ void mr_task_end(mr_task *task, mr_task_state state, const char *reason)
                                       .attempt = task->attempt,
                                       .elapsed_us = task->started_us ? mr_wall_us() - task->started_us : 0,
                                       .cpu_us = task->cpu_us});
-    fill_outputs(task, state == MR_TASK_SUCCEEDED || state == MR_TASK_CACHED);
+    const bool made = state == MR_TASK_SUCCEEDED || state == MR_TASK_CACHED;
+    fill_outputs(task, made);
+    if (made)
+        tell_arrivals(task);
     advance_prefix(task->node);
 }

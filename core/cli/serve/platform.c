@@ -47,6 +47,7 @@ static void fill_host(mr_platform *platform, const char *data_dir)
         .run = mr_platform_run,
         .run_log = mr_platform_run_log,
         .run_graph = mr_platform_run_graph,
+        .run_demand = mr_platform_run_demand,
     };
 }
 

@@ -3,8 +3,8 @@
  * What the engine gives a server (millrace/server.h), made of what the verbs use: one engine, its plugins, and a job for each run.
  *
  * Locks: `reading` is held while a pipeline is read (its scripts join the plugins that all share); `lock` guards the list of runs, and only
- * mr_run_cancel() is called under it. A run is in the list from its start until its thread has said all of its events and has put down the lock for
- * the last time.
+ * mr_run_cancel() and mr_run_demand() are called under it. A run is in the list from its start until its thread has said all of its events and has
+ * put down the lock for the last time.
  */
 #ifndef MR_CLI_SERVE_PLATFORM_H
 #define MR_CLI_SERVE_PLATFORM_H
@@ -54,6 +54,7 @@ void mr_platform_describe(const mr_pipeline *pipeline, json_t *run);
 /* runs.c */
 mr_status mr_platform_run_start(mr_platform *platform, const char *request, char **ret_answer);
 mr_status mr_platform_run_cancel(mr_platform *platform, const char *run);
+mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item);
 bool mr_platform_cancel_locked(mr_platform *platform, const char *run); /* the one of that id, or (NULL) all; false: none */
 
 /* past.c */

@@ -285,6 +285,18 @@ bool mr_platform_cancel_locked(mr_platform *platform, const char *run)
     return found;
 }
 
+mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item)
+{
+    mr_status status = MR_ERR_NOT_FOUND;
+    pthread_mutex_lock(&platform->lock);
+    for (mr_served *served = platform->runs; served && status == MR_ERR_NOT_FOUND; served = served->next) {
+        if (served->run && strcmp(mr_run_id(served->run), run) == 0)
+            status = mr_run_demand(served->run, node, item);
+    }
+    pthread_mutex_unlock(&platform->lock);
+    return status;
+}
+
 mr_status mr_platform_run_cancel(mr_platform *platform, const char *run)
 {
     pthread_mutex_lock(&platform->lock);

@@ -70,6 +70,7 @@ enum {
     MR_PORT_MANY = 1u << 0,      /* in: takes a whole stream, of any length. out: each task emits any number (else exactly one) */
     MR_PORT_OPTIONAL = 1u << 1,  /* in: may be unconnected or empty. out: a task may emit none */
     MR_PORT_STREAMING = 1u << 2, /* in: items come through next() while they are made; implies MANY */
+    MR_PORT_ANY_ORDER = 1u << 3, /* in, streaming: as they are made, a later task's before an earlier one's; index counts what has come. Since 1.3 */
 };
 
 typedef struct mr_port {
@@ -109,7 +110,7 @@ typedef struct mr_host {
     /* Inputs. Artifacts are borrowed: valid until the task is finished. */
     size_t (*input_count)(const mr_task *task, uint32_t port);
     const mr_artifact *(*input)(const mr_task *task, uint32_t port, size_t index); /* NULL: there is none (yet) */
-    /* Waits for the next item of any streaming port; items of one source come in order. MR_END: all have ended. */
+    /* Waits for the next item of any streaming port; items of one source come in order, but with MR_PORT_ANY_ORDER. MR_END: all have ended. */
     mr_status (*next)(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item);
     /* Reads up to len bytes at offset; *ret_len is short at the end only. MR_NOT_YET: not there yet, return it from run(). */
     mr_status (*read_at)(mr_task *task, const mr_artifact *artifact, uint64_t offset, void *buf, size_t len, size_t *ret_len);

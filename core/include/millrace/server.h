@@ -79,6 +79,9 @@ typedef struct mr_platform_host {
     char *(*run_log)(mr_platform *platform, const char *run, const char *node, int64_t after);
     /* The graph of a running or past run's pipeline as SVG. NULL: there is none. */
     char *(*run_graph)(mr_platform *platform, const char *run);
+    /* Somebody waits for what item ("3,1") of a node makes: it is done next, with all that it needs. Quick. MR_ERR_NOT_FOUND: the run is not under
+     * way, or has no such task (yet). */
+    mr_status (*run_demand)(mr_platform *platform, const char *run, const char *node, const char *item);
 } mr_platform_host;
 
 typedef struct mr_server_driver {

@@ -12,6 +12,7 @@ atomic_int ops_runs;
 atomic_int ops_batches;
 atomic_int ops_largest;
 atomic_int ops_flaky_left;
+atomic_bool ops_hold;
 atomic_int ops_blocked;
 atomic_int ops_noted;
 char ops_note[512];
@@ -131,6 +132,19 @@ static mr_status run_block(const mr_host *host, const mr_batch *batch)
     return MR_ERR_CANCELLED;
 }
 
+/* test.hold: passes values on; 0 when it is let go */
+static mr_status run_hold(const mr_host *host, const mr_batch *batch)
+{
+    const struct timespec moment = {.tv_nsec = 2000000};
+    mr_task *task = batch->tasks[0].task;
+    const int64_t value = value_of(host->input(task, 0, 0));
+    if (value == 0)
+        atomic_fetch_add(&ops_blocked, 1);
+    while (value == 0 && atomic_load(&ops_hold) && !host->cancelled(task))
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+    return emit_value(host, task, 0, value);
+}
+
 /* test.half and test.join: a batch over one item; join reads what half made in it */
 static const mr_op op_half;
 
@@ -195,6 +209,9 @@ static const mr_op op_list = {OP("test.list", run_list), .cpu = 1, .inputs = POR
                               .outputs = PORTS(VALUE("list", 0))};
 static const mr_op op_fold = {OP("test.fold", run_fold), .inputs = PORTS(VALUE("values", MR_PORT_MANY | MR_PORT_STREAMING)),
                               .outputs = PORTS(VALUE("values", MR_PORT_MANY))};
+static const mr_op op_heap = {OP("test.heap", run_fold), .inputs = PORTS(VALUE("values", MR_PORT_MANY | MR_PORT_STREAMING | MR_PORT_ANY_ORDER)),
+                              .outputs = PORTS(VALUE("values", MR_PORT_MANY))};
+static const mr_op op_hold = {OP("test.hold", run_hold), .cpu = 1, .inputs = PORTS(VALUE("value", 0)), .outputs = PORTS(VALUE("value", 0))};
 static const mr_op op_flaky = {OP("test.flaky", run_flaky), .cpu = 1, .inputs = PORTS(VALUE("value", 0)), .outputs = PORTS(VALUE("value", 0))};
 static const mr_op op_fail = {
     OP("test.fail", run_fail),         .cpu = 1, .inputs = PORTS(VALUE("value", 0)), .outputs = PORTS(VALUE("value", 0)), .params = fail_table,
@@ -211,6 +228,7 @@ static const mr_op op_join = {OP("test.join", run_pair),
 static const mr_op op_note = {OP("test.note", run_note), .flags = MR_OP_EFFECT, .inputs = PORTS(VALUE("value", MR_PORT_OPTIONAL)),
                               .outputs = PORTS(VALUE("state", MR_PORT_OPTIONAL))};
 
-static const mr_op_entry entries[] = {{&op_add, "test"},  {&op_block, "test"}, {&op_count, "test"}, {&op_fail, "test"}, {&op_flaky, "test"},
-                                      {&op_fold, "test"}, {&op_half, "test"},  {&op_join, "test"},  {&op_list, "test"}, {&op_note, "test"}};
+static const mr_op_entry entries[] = {{&op_add, "test"},   {&op_block, "test"}, {&op_count, "test"}, {&op_fail, "test"},
+                                      {&op_flaky, "test"}, {&op_fold, "test"},  {&op_half, "test"},  {&op_heap, "test"},
+                                      {&op_hold, "test"},  {&op_join, "test"},  {&op_list, "test"},  {&op_note, "test"}};
 const mr_op_set engine_ops = {.entries = entries, .count = sizeof(entries) / sizeof(entries[0])};

@@ -16,6 +16,7 @@ extern atomic_int ops_largest;    /* tasks in the largest of them */
 extern atomic_int ops_flaky_left; /* test.flaky fails as long as it is above 0 */
 extern atomic_int ops_noted;      /* tasks of test.note */
 extern char ops_note[512];        /* how the run stood when the last of them ran */
+extern atomic_bool ops_hold;      /* test.hold keeps value 0 until this is false */
 extern atomic_int ops_blocked;    /* tasks of test.block that have begun */
 
 #endif

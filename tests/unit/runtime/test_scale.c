@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -250,6 +251,57 @@ static void test_priorities_are_honoured(void **context)
     mr_engine_close(alone);
 }
 
+/* The only worker is held while a late item is demanded: that goes first, with what it needs and without its siblings, and readers who take any
+ * order see it at once. */
+static void test_what_is_demanded_goes_first(void **context)
+{
+    static const char yaml[] = "millrace: 1\nname: demand\nnodes:\n"
+                               "  rungs: {op: test.count, with: {n: 2}}\n"
+                               "  rows: {op: test.count, in: {after: rungs.values}, with: {n: 20}}\n"
+                               "  held: {op: test.hold, each: {value: rows.values}}\n"
+                               "  half: {op: test.half, each: {item: held.value}}\n"
+                               "  join: {op: test.join, each: {item: held.value, half: half.half}, for: {rung: rungs.values}}\n"
+                               "  heap: {op: test.heap, in: {values: join.joined}}\n"
+                               "  fold: {op: test.fold, in: {values: join.joined}}\n"
+                               "outputs: {heap: heap.values, fold: fold.values}\n";
+    const struct timespec moment = {.tv_nsec = 1000000};
+    world *in = *context;
+    mr_engine *alone = open_engine(in->state, 1);
+    atomic_store(&ops_hold, true);
+    atomic_store(&ops_blocked, 0);
+    job it = start(alone, yaml, NULL, NULL);
+    while (atomic_load(&ops_blocked) == 0)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+    assert_int_equal(mr_run_demand(it.run, "join", "20,0"), MR_ERR_NOT_FOUND);
+    assert_int_equal(mr_run_demand(it.run, "join", "15"), MR_ERR_NOT_FOUND);
+    assert_int_equal(mr_run_demand(it.run, "nothing", ""), MR_ERR_NOT_FOUND);
+    static const char *const bad[] = {"15,", ",1", "15,x", "-1", "99999999999", "1,1,1,1,1,1,1,1,1", " 1"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_int_equal(mr_run_demand(it.run, "join", bad[i]), MR_ERR_PARAM);
+    assert_int_equal(mr_run_demand(it.run, "join", "15,1"), MR_OK);
+    assert_int_equal(mr_run_demand(it.run, "join", "15,1"), MR_OK);
+    atomic_store(&ops_hold, false);
+    assert_int_equal(mr_run_wait(it.run, NULL), MR_OK);
+    json_t *outputs = mr_run_outputs(it.run);
+    const json_t *heap = json_object_get(outputs, "heap");
+    const json_t *fold = json_object_get(outputs, "fold");
+    size_t place = 0;
+    size_t sibling = 0;
+    assert_int_equal(json_array_size(heap), 40);
+    assert_int_equal(json_array_size(fold), 40);
+    for (size_t i = 0; i < 40; i++) { /* join: item, half, rung */
+        const json_int_t value = json_integer_value(json_object_get(json_array_get(heap, i), "value"));
+        place = value == 150701 ? i : place;
+        sibling = value == 150700 ? i : sibling;
+        assert_int_equal(json_integer_value(json_object_get(json_array_get(fold, i), "value")), i / 2 * 10000 + i / 4 * 100 + i % 2);
+    }
+    assert_in_range(place, 0, 2); /* those of the held item may be before it */
+    assert_true(sibling > place); /* in one batch it would be before it */
+    json_decref(outputs);
+    drop(&it);
+    mr_engine_close(alone);
+}
+
 /* ---- the same work, twice at once ---- */
 
 #define TWINS 1000
@@ -323,6 +375,7 @@ int main(void)
         TEST(test_many_tasks_are_all_done_and_in_order),
         TEST(test_a_reader_that_stands_still_stops_its_run_only),
         TEST(test_priorities_are_honoured),
+        TEST(test_what_is_demanded_goes_first),
         TEST(test_two_nodes_with_one_identity_do_it_once),
         TEST(test_two_runs_over_one_state_folder_do_it_once),
         TEST(test_batches_over_one_state_folder_do_it_once),

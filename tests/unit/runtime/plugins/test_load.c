@@ -145,7 +145,7 @@ static const struct broken {
 } broken[] = {
     {"wrong_major", {"ABI 8.3", "has 1.3"}},
     {"newer_minor", {"ABI 1.12", "has 1.3"}},
-    {"short_table", {"8 bytes", "1.2"}},
+    {"short_table", {"8 bytes", "1.3"}},
     {"tiny_entry", {"not a constant of type mr_plugin"}},
     {"function_entry", {"not a constant of type mr_plugin"}},
     {"no_entry", {"does not export 'mr_plugin_entry'"}},
