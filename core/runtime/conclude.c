@@ -17,6 +17,7 @@
 
 #define RETRY_DELAY_MAX_US (60 * 1000000ll)
 #define NOT_YET_DELAY_US   (100 * 1000ll)
+#define MANY_OUTPUTS       256 /* as JSON they take megabytes for a moment */
 
 /* The last error that the op reported: the nearest to the cause of the end. */
 static const mr_report *last_error(const mr_task *task)
@@ -89,6 +90,7 @@ static void conclude_failure(mr_task *task, mr_status status, bool alone);
 /* Lock held. */
 static void end_success(const commitment *it)
 {
+    it->task->run->engine->untidy |= it->task->output_count >= MANY_OUTPUTS;
     emit_reports(it->task);
     if (it->outputs)
         emit_outputs(it->task, it->outputs);

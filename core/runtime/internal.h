@@ -316,6 +316,7 @@ struct mr_engine {
     bool watcher_started;
     bool closing;
     bool untidy; /* much memory was freed: the watcher gives it back at its next look */
+    bool untidy; /* much memory was freed: the watcher gives it back at its next look */
     mr_heap_entry *heap;
     size_t heap_count;
     size_t heap_room;

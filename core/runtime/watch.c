@@ -170,7 +170,8 @@ void *mr_watch(void *context)
             run->watch_round = round;
             look_at(engine, run);
         }
-        if (round % TIDY_LOOKS == 0 && !engine->closing) {
+        if ((round % TIDY_LOOKS == 0 || engine->untidy) && !engine->closing) {
+            engine->untidy = false;
             pthread_mutex_unlock(&engine->lock);
             mr_memory_give_back();
             pthread_mutex_lock(&engine->lock);
