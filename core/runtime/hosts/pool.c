@@ -16,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define START_TRIES 3 /* hosts that end before they are ready, one after the other */
+#define START_TRIES 3  /* hosts that end before they are ready, one after the other */
+#define STRUCK_MAX  16 /* the same of those that were killed from outside: that says little about the next */
 
 struct mr_hosts {
     mr_hosts_options options;
@@ -211,7 +212,8 @@ static mr_task_host *wait_for_host(mr_hosts *hosts, mr_diags *diags)
 
 mr_task_host *mr_hosts_take(mr_hosts *hosts, mr_diags *diags)
 {
-    for (int failed = 0; failed < START_TRIES;) {
+    int struck = 0;
+    for (int failed = 0; failed < START_TRIES && struck < STRUCK_MAX;) {
         mr_task_host *host = wait_for_host(hosts, diags);
         if (!host)
             return NULL;
@@ -220,7 +222,8 @@ mr_task_host *mr_hosts_take(mr_hosts *hosts, mr_diags *diags)
             memset(host->control, 0, sizeof(*host->control));
             return host;
         }
-        failed += !was_ready; /* one that ended while it was idle says nothing about the next */
+        struck += host->struck;
+        failed += !was_ready && !host->struck; /* one that ended while it was idle says nothing about the next */
         mr_hosts_give(hosts, host, false, 0);
     }
     return NULL;

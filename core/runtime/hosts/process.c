@@ -273,6 +273,7 @@ void mr_host_autopsy(mr_task_host *host, const mr_settings *settings, char *ret_
     char limit[32];
     siginfo_t info;
     kill_and_reap(host, DYING_MS, &info);
+    host->struck = info.si_pid != 0 && info.si_code == CLD_KILLED && info.si_status == SIGKILL;
     const char *name = info.si_code == CLD_EXITED ? NULL : sigabbrev_np(info.si_status);
     if (info.si_pid == 0)
         snprintf(ret_text, size, "had to be ended");

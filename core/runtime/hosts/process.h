@@ -29,6 +29,7 @@ typedef struct mr_task_host {
     char words[MR_HOST_WORDS];
     size_t words_len;
     bool ready;                /* it has said so */
+    bool struck;               /* somebody else, or the kernel for want of memory, has killed it */
     const mr_bundle **scripts; /* whose ops it knows; borrowed */
     size_t script_count;
     uint32_t tasks;
