@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Videos as they are kept, and what belongs to them: captions, positions, views, their run. metadata.h: threads, errors.
+ *
+ * A video as others see it is a JSON text that is made when it changed, and kept by every thread that reads it: mr_video_look() takes no lock and, as
+ * a rule, no memory. Versions: `etag` changes with every change of what a person wrote or that the life cycle brings; progress and views don't count.
+ */
+#ifndef MR_METADATA_VIDEOS_H
+#define MR_METADATA_VIDEOS_H
+
+#include "api-server/auth/identity.h"
+#include "api-server/metadata/accounts.h"
+#include "api-server/metadata/metadata.h"
+
+enum {
+    MR_TITLE_SIZE = 512,
+    MR_DESCRIPTION_SIZE = 8192,
+    MR_CATEGORY_SIZE = 128,
+    MR_LANGUAGE_SIZE = 36,
+    MR_ETAG_SIZE = 40,
+    MR_VIDEO_TAGS = 50,            /* tags of a video */
+    MR_VIDEO_METADATA_MAX = 65536, /* bytes of the free metadata as text */
+    MR_CAPTIONS_MAX = 64,          /* captions of a video */
+};
+
+typedef enum mr_video_status { MR_VIDEO_CREATED, MR_VIDEO_UPLOADING, MR_VIDEO_PROCESSING, MR_VIDEO_READY, MR_VIDEO_FAILED } mr_video_status;
+typedef enum mr_visibility { MR_VISIBILITY_PUBLIC, MR_VISIBILITY_UNLISTED, MR_VISIBILITY_PRIVATE } mr_visibility;
+
+const char *mr_video_status_name(mr_video_status status);
+const char *mr_visibility_name(mr_visibility visibility);
+bool mr_video_status_of(const char *name, mr_video_status *ret_status);
+bool mr_visibility_of(const char *name, mr_visibility *ret_visibility);
+
+/* ---- one video, to look at ---- */
+
+/* Valid until the same thread's next mr_video_look(); the texts with it. */
+typedef struct mr_video_view {
+    char id[MR_ID_SIZE];
+    char owner[MR_ID_SIZE];
+    char etag[MR_ETAG_SIZE]; /* without quotation marks */
+    mr_video_status status;
+    mr_visibility visibility;
+    bool playable; /* something can be watched */
+    bool complete; /* all of it is made */
+    bool has_poster;
+    double duration; /* seconds; < 0: not known */
+    int64_t published_us;
+    char run[64]; /* its latest; "": none */
+    const char *json;
+    size_t json_len;
+} mr_video_view;
+
+mr_status mr_video_look(mr_metadata *metadata, const char *id, const mr_video_view **ret_view);
+/* Whether he may see it (public and unlisted: everybody once it is playable; else its owner and administrators), or change it. */
+bool mr_video_seen_by(const mr_video_view *view, const mr_identity *who);
+bool mr_video_owned_by(const mr_video_view *view, const mr_identity *who);
+
+/* ---- what people write ---- */
+
+/* NULL: as it is (mr_video_edit), or the default (mr_video_add). Checked by the caller against the sizes above. */
+typedef struct mr_video_fields {
+    const char *title, *description, *category, *language;
+    const json_t *tags;     /* a list of texts */
+    const json_t *metadata; /* an object */
+    const mr_visibility *visibility;
+    const char *pipeline;
+    const json_t *params; /* an object */
+    const char *filename; /* only in add */
+} mr_video_fields;
+
+mr_status mr_video_add(mr_metadata *metadata, const char *id, const char *owner, const mr_video_fields *fields);
+/* if_match: NULL, or the etag it must have: else MR_ERR_CONFLICT. */
+mr_status mr_video_edit(mr_metadata *metadata, const char *id, const char *if_match, const mr_video_fields *fields);
+mr_status mr_video_remove(mr_metadata *metadata, const char *id, const char *if_match); /* with all that belongs to it, its upload too */
+
+/* ---- lists ---- */
+
+typedef enum mr_video_sort { MR_SORT_NEW, MR_SORT_OLD, MR_SORT_TITLE, MR_SORT_VIEWS, MR_SORT_DURATION } mr_video_sort;
+
+typedef struct mr_video_query {
+    const mr_identity *who;             /* what he may not see is not in the list */
+    const char *text;                   /* words to search for; NULL: all. The last one may be unfinished */
+    const char *owner, *category, *tag; /* NULL: any */
+    const mr_video_status *status;
+    const mr_visibility *visibility;
+    mr_video_sort sort;
+    size_t limit;       /* 1 … MR_METADATA_PAGE */
+    const char *cursor; /* NULL: from the start */
+} mr_video_query;
+
+/* {items, next}: what is there for as long as one pages is seen once, whatever is added meanwhile. MR_ERR_PARAM: no cursor of ours. ret_json: free().
+ */
+mr_status mr_video_list(mr_metadata *metadata, const mr_video_query *query, char **ret_json);
+
+/* ---- life cycle; api-server/videos only ---- */
+
+typedef struct mr_video_life {
+    char id[MR_ID_SIZE];
+    char owner[MR_ID_SIZE];
+    mr_video_status status;
+    bool playable, complete;
+    char run[64];       /* "": none */
+    char source[256];   /* path below the data folder; "": not uploaded */
+    char output[96];    /* path below the data folder of what is published now; "": nothing */
+    char pipeline[128]; /* "": the server's */
+    char *params;       /* JSON text or NULL; the receiver's, free() */
+    int64_t attempt;    /* runs that were started for it */
+} mr_video_life;
+
+mr_status mr_video_life_find(mr_metadata *metadata, const char *id, mr_video_life *ret_life);
+mr_status mr_video_life_of_run(mr_metadata *metadata, const char *run, mr_video_life *ret_life);
+/* Ids of videos with that to do: a source and no run that has ended or was set. ret_ids: room for most. */
+mr_status mr_video_unfinished(mr_metadata *metadata, const char *after, char (*ret_ids)[MR_ID_SIZE], size_t most, size_t *ret_count);
+/* A run is about to be started (MR_OK): status processing, attempt + 1, playable stays what it is. */
+mr_status mr_video_run_begins(mr_metadata *metadata, const char *id, int64_t *ret_attempt);
+mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run);
+/* What became known of its run: NULL and < 0: as it was. A run that is not the video's: MR_ERR_NOT_FOUND. */
+typedef struct mr_video_news {
+    const mr_video_status *status;
+    const bool *playable, *complete;
+    const char *output;
+    const char *reason_code, *reason_message; /* "" for none */
+    double duration;                          /* < 0: as it was */
+    int64_t width, height;                    /* < 0: as it was */
+    const char *poster;                       /* path below the published tree; "": none */
+} mr_video_news;
+mr_status mr_video_tell(mr_metadata *metadata, const char *id, const char *run, const mr_video_news *news);
+/* In memory alone: the fraction of its run that is done. Quick. */
+void mr_video_progress(mr_metadata *metadata, const char *id, double fraction);
+mr_status mr_video_set_poster(mr_metadata *metadata, const char *id, const char *poster);
+
+/* ---- captions: side tracks, files below DATA/captions/VIDEO/ ---- */
+
+typedef struct mr_caption {
+    char language[MR_LANGUAGE_SIZE];
+    char label[MR_CATEGORY_SIZE];
+    char file[96]; /* its name in that folder: a new one with each change, so that it may be cached for good */
+    int64_t updated_us;
+} mr_caption;
+
+mr_status mr_caption_put(mr_metadata *metadata, const char *video, const mr_caption *caption, char ret_old_file[static 96]); /* MR_ERR_LIMIT */
+mr_status mr_caption_remove(mr_metadata *metadata, const char *video, const char *language, char ret_old_file[static 96]);
+mr_status mr_caption_list(mr_metadata *metadata, const char *video, mr_caption **ret_captions, size_t *ret_count); /* the caller frees */
+
+/* ---- positions and views ---- */
+
+mr_status mr_position_put(mr_metadata *metadata, const char *user, const char *video, double seconds);
+mr_status mr_position_get(mr_metadata *metadata, const char *user, const char *video, double *ret_seconds); /* MR_ERR_NOT_FOUND: never watched */
+/* Counts once for a viewer (user, or a digest of a session or address), video and hour. */
+mr_status mr_view_add(mr_metadata *metadata, const char *video, const char *viewer, bool *ret_counted);
+mr_status mr_view_count(mr_metadata *metadata, const char *video, int64_t *ret_views);
+
+#endif
