@@ -15,6 +15,8 @@ struct mr_server {
     const mr_server_settings *settings;
     struct mr_metrics *metrics;
     struct mr_page *page;
+    struct mr_uploads *uploads;
+    const struct mr_upload_people *upload_people; /* what their routes ask of videos and accounts */
     mr_http_server *http;
     char address[320];
 };

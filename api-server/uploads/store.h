@@ -67,6 +67,7 @@ typedef struct mr_upload_store {
      */
     mr_status (*create)(void *context, const mr_upload *upload, int64_t *ret_left);
     mr_status (*find)(void *context, const char *id, mr_upload *ret_upload);
+    mr_status (*find_of_video)(void *context, const char *video, mr_upload *ret_upload); /* its complete one */
     /* Sets offset (never smaller than it is), and the time of expiry. The first byte makes the video's status "uploading". */
     mr_status (*advance)(void *context, const char *id, int64_t offset, int64_t expires_us);
     /* A length that was put off; checked against the quota as in create. MR_ERR_CONFLICT: it has another. */

@@ -356,6 +356,18 @@ bool mr_uploads_find(mr_uploads *uploads, const char *id, const char *owner, mr_
     return mr_upload_refuse_status(why, status, ret_upload);
 }
 
+bool mr_uploads_find_of_video(mr_uploads *uploads, const char *video, mr_upload *ret_upload, mr_refusal *why)
+{
+    const mr_upload_store *store = &uploads->options.store;
+    memcpy(ret_upload->id, "of the video", 13); /* for messages */
+    return mr_upload_refuse_status(why, store->find_of_video(store->context, video, ret_upload), ret_upload);
+}
+
+int mr_uploads_open_file(mr_uploads *uploads, const mr_upload *upload)
+{
+    return openat(uploads->folder, upload->id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 bool mr_uploads_set_length(mr_uploads *uploads, mr_upload *upload, int64_t length, mr_refusal *why)
 {
     const mr_upload_store *store = &uploads->options.store;

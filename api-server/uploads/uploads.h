@@ -54,6 +54,8 @@ int64_t mr_uploads_max(const mr_uploads *uploads);
 bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, mr_refusal *why);
 /* owner: whose it must be; NULL: anyone's. An id that is no id is not found. What a silent writer has brought counts. */
 bool mr_uploads_find(mr_uploads *uploads, const char *id, const char *owner, mr_upload *ret_upload, mr_refusal *why);
+bool mr_uploads_find_of_video(mr_uploads *uploads, const char *video, mr_upload *ret_upload, mr_refusal *why); /* its complete one */
+int mr_uploads_open_file(mr_uploads *uploads, const mr_upload *upload);                                        /* for reading; -1: it is gone */
 bool mr_uploads_set_length(mr_uploads *uploads, mr_upload *upload, int64_t length, mr_refusal *why);
 /* Ends one that is not complete, and frees what it holds. */
 bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal *why);
