@@ -114,19 +114,20 @@ int mr_serving_lock(mr_serving *serving)
 
 /* ---- --print-config ---- */
 
-/* A scalar as it was written, anything else as JSON, which YAML takes too. */
+/* A number or size as it was written, a text in quotation marks, anything else as JSON, which YAML takes too. */
 static void print_value(const mr_param *row, const mr_value *given, const char *name)
 {
-    mr_autojson json_t *json = given ? mr_value_to_json(given) : NULL;
-    const bool scalar = !given || !(json_is_array(json) || json_is_object(json));
+    const bool is_text = row->type == MR_PARAM_TYPE_TEXT || row->type == MR_PARAM_TYPE_URL;
     const char *text = given ? given->text : row->standard;
-    mr_autojson json_t *quoted = scalar ? json_string(text ? text : "") : NULL;
-    mr_autofree char *words = json_dumps(scalar ? quoted : json, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
-    const bool secret = (row->flags & MR_PARAM_SECRET) != 0 && given;
+    mr_autojson json_t *json = is_text ? json_string(text ? text : "") : given ? mr_value_to_json(given) : NULL;
+    const bool as_json = is_text || json_is_array(json) || json_is_object(json);
+    mr_autofree char *words = as_json ? json_dumps(json, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     if (!given && !row->standard)
         printf("  # %s: %s\n", name, row->help);
+    else if ((row->flags & MR_PARAM_SECRET) != 0)
+        printf("  # %s: (secret)\n", name);
     else
-        printf("  %s: %s\n", name, secret ? "\"(secret)\"" : words ? words : "");
+        printf("  %s: %s\n", name, words ? words : text ? text : "");
 }
 
 static void print_group(const mr_setting_group *group, const mr_loaded_settings *loaded)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""A real `millrace serve` on a free port, and a client that keeps what it saw, so that it can be held against the OpenAPI document."""
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+MILLRACE = os.environ["MILLRACE"]
+SOURCE = Path(os.environ["MILLRACE_SOURCE"])
+TIMEOUT = 60
+PASSWORD = "correct horse battery"
+
+
+class Answer:
+    def __init__(self, response, body):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.cookies = response.headers.get_all("Set-Cookie") or []
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Server:
+    """Started anew on the same folder as often as a test wants."""
+
+    def __init__(self, folder, *settings, jobs=2):
+        self.folder = Path(folder)
+        self.data = self.folder / "data"
+        self.log = self.folder / "log"
+        self.settings = settings
+        self.jobs = jobs
+        self.process = None
+        self.port = 0
+        self.seen = self.folder / "exchanges.jsonl"
+
+    def start(self):
+        words = [MILLRACE, "serve", "--listen", f"localhost:{self.port}", "--data", str(self.data), "--jobs", str(self.jobs)]
+        for setting in self.settings:
+            words += ["--set", setting]
+        environment = {**os.environ, "XDG_CONFIG_HOME": str(self.folder / "none")}
+        log = open(self.log, "a+")
+        begin = log.seek(0, os.SEEK_END)
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment)
+        log.close()
+        until = time.monotonic() + TIMEOUT
+        while time.monotonic() < until and self.process.poll() is None:
+            said = self.log.read_bytes()[begin:].decode(errors="replace")
+            found = re.search(r"listening on http://[^:/]+:(\d+)", said)
+            if found:
+                self.port = int(found[1])
+                return self
+            time.sleep(0.02)
+        self.stop()
+        raise AssertionError(f"the server did not start: {self.log.read_text(errors='replace')[-2000:]}")
+
+    def stop(self, how=signal.SIGTERM):
+        if not self.process:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        code = self.process.wait(timeout=TIMEOUT)
+        self.process = None
+        return code
+
+    def kill(self):
+        return self.stop(signal.SIGKILL)
+
+    def connect(self):
+        return http.client.HTTPConnection("localhost", self.port, timeout=TIMEOUT)
+
+    def raw(self, data, wait=5.0):
+        """Bytes as they are, and all that comes back until the other end closes or falls silent."""
+        with socket.create_connection(("localhost", self.port), timeout=wait) as it:
+            it.sendall(data)
+            seen = b""
+            try:
+                while piece := it.recv(65536):
+                    seen += piece
+            except (TimeoutError, ConnectionResetError):
+                pass
+            return seen
+
+    def ask(self, method, path, body=None, token=None, headers=None, connection=None):
+        """One request. A dict or list becomes JSON."""
+        headers = dict(headers or {})
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        own = connection is None
+        connection = connection or self.connect()
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            answer = Answer(response, response.read())
+        finally:
+            if own:
+                connection.close()
+        self.note(method, path, answer)
+        return answer
+
+    def note(self, method, path, answer):
+        kind = answer.headers.get("content-type", "")
+        if "json" not in kind or method == "HEAD":
+            return
+        with open(self.seen, "a") as out:
+            out.write(json.dumps({"method": method, "path": path, "status": answer.status, "type": kind, "body": answer.json}) + "\n")
+
+    # ---- accounts ----
+
+    def set_up(self, email="admin@example.org"):
+        """The first administrator; its access token."""
+        answer = self.ask("POST", "/api/v1/auth/setup", {"email": email, "password": PASSWORD, "name": "Admin"})
+        if answer.status not in (200, 201):
+            raise AssertionError(answer.body)
+        return answer.json["access_token"]
+
+    def add_user(self, admin, email, role):
+        """A user of that role; its access token and id."""
+        answer = self.ask("POST", "/api/v1/users", {"email": email, "password": PASSWORD, "name": role, "role": role}, admin)
+        if answer.status != 201:
+            raise AssertionError(answer.body)
+        signed_in = self.ask("POST", "/api/v1/auth/login", {"email": email, "password": PASSWORD})
+        return signed_in.json["access_token"], answer.json["id"]
+
+
+class ServerCase(unittest.TestCase):
+    """A class of tests shares a server, started with SETTINGS."""
+
+    SETTINGS = ("server.access_log=false",)
+    maxDiff = 4000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = Path(tempfile.mkdtemp(prefix="millrace-server-"))
+        cls.addClassCleanup(shutil.rmtree, cls.dir, True)
+        cls.server = Server(cls.dir, *cls.SETTINGS)
+        cls.addClassCleanup(cls.server.stop)
+        cls.server.start()
+
+    def expect(self, status, method, path, *args, **more):
+        answer = self.server.ask(method, path, *args, **more)
+        self.assertEqual(answer.status, status, f"{method} {path}: {answer.body[:600]}")
+        return answer
+
+    def expect_problem(self, status, code, *args, **more):
+        answer = self.expect(status, *args, **more)
+        self.assertEqual(answer.headers["content-type"], "application/problem+json")
+        self.assertEqual(answer.json["type"], f"urn:millrace:problem:{code}")
+        self.assertEqual(answer.json["request_id"], answer.headers["x-request-id"])
+        return answer
+
+
+def make_clip(path, seconds=4, size="320x180"):
+    """A moving picture with a counter and a tone, with its index in front."""
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={seconds}", "-f", "lavfi",
+                    "-i", f"sine=d={seconds}:f=440", "-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac",
+                    "-movflags", "+faststart", str(path)], check=True, timeout=240)
+    return path

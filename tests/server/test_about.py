@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What the server says of itself, what it refuses, and how it ends."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from serving import MILLRACE, Server, ServerCase
+
+
+class About(ServerCase):
+    def test_itself(self):
+        self.assertEqual(self.expect(200, "GET", "/healthz").body, b"ok\n")
+        self.assertEqual(self.expect(200, "HEAD", "/healthz").body, b"")
+        about = self.expect(200, "GET", "/api/v1/server").json
+        self.assertEqual(about["name"], "Millrace")
+        self.assertFalse(about["registration"])
+        text = self.expect(200, "GET", "/metrics").body.decode()
+        self.assertRegex(text, r'millrace_http_requests_total\{method="GET",route="/healthz",status="2xx"\} [1-9]')
+        self.assertIn("millrace_uploads_completed_total 0", text)
+
+    def test_what_is_not_there(self):
+        self.expect_problem(404, "not-found", "GET", "/api/v1/nothing")
+        self.expect_problem(404, "not-found", "POST", "/api/v1/nothing")
+        self.expect_problem(404, "not-found", "GET", "/assets/none.js")
+        refused = self.expect_problem(405, "method-not-allowed", "DELETE", "/healthz")
+        self.assertEqual(refused.headers["allow"], "GET")
+
+    def test_strangers_are_not_let_in(self):
+        answer = self.expect_problem(401, "unauthenticated", "GET", "/api/v1/runs")
+        self.assertEqual(answer.headers["www-authenticate"].split()[0], "Bearer")
+
+    def test_a_folder_has_one_server(self):
+        done = subprocess.run([MILLRACE, "serve", "--listen", "localhost:0", "--data", str(self.server.data)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is served by another process already", done.stderr)
+
+    def test_a_port_has_one_server(self):
+        other = tempfile.mkdtemp(prefix="millrace-server-")
+        self.addCleanup(shutil.rmtree, other)
+        done = subprocess.run([MILLRACE, "serve", "--listen", f"localhost:{self.server.port}", "--data", other], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Address already in use", done.stderr)
+        self.assertIn("say --listen with another port", done.stderr)
+
+
+class Settings(unittest.TestCase):
+    def setUp(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="millrace-server-"))
+        self.addCleanup(shutil.rmtree, self.dir, True)
+
+    def print_config(self, *words, **environment):
+        (self.dir / "config.yaml").write_text("server:\n  name: From the file\n  pipeline: thumbnails\n  upload_max: 1GiB\n")
+        return subprocess.run([MILLRACE, "serve", "--print-config", "--config", str(self.dir / "config.yaml"), "--data", str(self.dir / "data"), *words],
+                              capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+
+    def test_file_environment_flags(self):
+        done = self.print_config("--set", "server.upload_max=3GiB", MILLRACE_SERVER_UPLOAD_MAX="2GiB", MILLRACE_SERVER_PIPELINE="vod")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line in ('  name: "From the file"', '  pipeline: "vod"', '  upload_max: 3GiB'):
+            self.assertIn(line, done.stdout.splitlines())
+        self.assertFalse((self.dir / "data").exists(), "printing makes nothing")
+        again = self.dir / "again.yaml"
+        again.write_text(done.stdout)
+        self.assertEqual(subprocess.run([MILLRACE, "serve", "--print-config", "--config", str(again), "--data", str(self.dir)], capture_output=True, timeout=60).returncode, 0)
+
+    def test_mistakes(self):
+        done = self.print_config("--set", "server.upload_max=big", "--set", "server.nam=x")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("upload_max", done.stderr)
+        self.assertIn("did you mean 'name'", done.stderr)
+
+    def test_the_end_is_clean(self):
+        server = Server(self.dir)
+        server.start()
+        server.ask("GET", "/healthz")
+        self.assertEqual(server.stop(), 0)
+        lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+        self.assertFalse([line for line in lines if line["level"] == "error"])
+
+
+if __name__ == "__main__":
+    unittest.main()
