@@ -1,0 +1,190 @@
+// What the API answers, as far as the page reads it; api-server/openapi.yaml is the whole.
+
+export interface List<T> {
+  items: T[];
+  next: string | null;
+}
+
+export type Role = 'viewer' | 'creator' | 'admin';
+
+export interface User {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  created_at: string;
+  disabled: boolean;
+  quota_bytes: number | null;
+  used_bytes: number;
+}
+
+export interface Session {
+  access_token: string;
+  expires_in: number;
+  user: User;
+}
+
+export interface ServerInfo {
+  name: string;
+  version: string;
+  registration: 'open' | 'closed';
+  setup_needed: boolean;
+  max_upload_bytes: number | null;
+}
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  scopes: string[];
+  created_at: string;
+  expires_at: string | null;
+  last_used_at?: string | null;
+}
+
+export interface NewApiKey extends ApiKey {
+  key: string;
+}
+
+export type VideoStatus = 'created' | 'uploading' | 'processing' | 'ready' | 'failed';
+export type Visibility = 'public' | 'unlisted' | 'private';
+
+export interface Reason {
+  code: string;
+  message: string;
+}
+
+export interface Video {
+  id: string;
+  title: string;
+  description: string;
+  tags: string[];
+  category: string;
+  language: string;
+  visibility: Visibility;
+  owner: {id: string; name: string};
+  status: VideoStatus;
+  playable: boolean;
+  complete: boolean;
+  reason: Reason | null;
+  progress: number;
+  duration: number | null;
+  width: number | null;
+  height: number | null;
+  size: number | null;
+  run: string | null;
+  pipeline: string | null;
+  poster_url: string | null;
+  created_at: string;
+  updated_at: string;
+  published_at: string | null;
+  views: number;
+  etag: string;
+}
+
+export type VideoChanges = Partial<Pick<Video, 'title' | 'description' | 'tags' | 'category' | 'language' | 'visibility'>>;
+
+export interface NewVideo {
+  video: Video;
+  upload: {tus: {url: string}};
+}
+
+export interface Subtitle {
+  lang: string;
+  label: string;
+  url: string;
+}
+
+export interface Playback {
+  hls: {url: string} | null;
+  dash: {url: string} | null;
+  poster: {url: string} | null;
+  storyboard: {url: string} | null;
+  subtitles: Subtitle[];
+  expires_at: string;
+  position: number | null;
+  complete: boolean;
+  duration: number | null;
+}
+
+export type RunState = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
+export type NodeState = 'pending' | 'ready' | 'running' | 'succeeded' | 'cached' | 'failed' | 'cancelled' | 'skipped';
+
+export interface RunNode {
+  node: string;
+  op: string;
+  state: NodeState;
+  tasks: number;
+  done: number;
+  cached: number;
+  failed: number;
+  cpu_seconds: number;
+}
+
+export interface RunSummary {
+  id: string;
+  video: string | null;
+  pipeline: string;
+  state: RunState;
+  reason: Reason | string | null;
+  started_at: string;
+  ended_at: string | null;
+  tasks: number;
+  cached: number;
+  failed: number;
+}
+
+export interface Run extends RunSummary {
+  nodes: RunNode[];
+  edges: [string, string][];
+}
+
+export interface LogEntry {
+  time?: string;
+  event?: string;
+  node?: string;
+  item?: string;
+  level?: string;
+  message?: string;
+  [field: string]: unknown;
+}
+
+export interface Pipeline {
+  name: string;
+  description: string;
+}
+
+export interface AdminStats {
+  videos: Record<VideoStatus, number>;
+  queue: number;
+  uploads: number;
+  storage_bytes: number;
+  users: number;
+}
+
+// Server-sent events of a video and of a run.
+export interface UploadEvent {
+  received: number;
+  size: number | null;
+}
+
+export interface StatusEvent {
+  status: VideoStatus;
+  playable: boolean;
+  complete: boolean;
+  reason: Reason | null;
+  progress?: number;
+}
+
+export interface NodeEvent {
+  node: string;
+  state: NodeState;
+  done: number;
+  total: number;
+}
+
+export interface TaskEvent {
+  node: string;
+  item: string;
+  state: NodeState;
+  fraction: number;
+}

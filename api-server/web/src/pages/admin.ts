@@ -1,0 +1,115 @@
+// For administrators: numbers, charts of the last minutes, people.
+import 'uplot/dist/uPlot.min.css';
+import uPlot from 'uplot';
+import {server, users} from '../api/calls';
+import {me} from '../api/http';
+import type {AdminStats, User} from '../api/types';
+import {h, replace} from '../base/dom';
+import {bytes, date} from '../base/format';
+import type {Page} from '../base/router';
+import {attempt, button, confirm, section, select, selectField, textField, toast, type Choices} from '../ui/parts';
+import {t} from '../texts';
+
+const a = t.admin;
+const every = 5000; // milliseconds
+const kept = 120; // samples: ten minutes
+const roles: Choices = Object.entries(t.roles);
+
+function chart(name: string, of: (stats: AdminStats) => number): {element: HTMLElement; add: (time: number, stats: AdminStats) => void; dispose: () => void} {
+  const times: number[] = [];
+  const values: number[] = [];
+  const box = h('div', {class: 'chart', role: 'img', 'aria-label': a.chartLabel(name)});
+  let plot: uPlot | null = null;
+  const color = (property: string): string => getComputedStyle(box).getPropertyValue(property).trim();
+  const draw = (): void => {
+    plot?.destroy();
+    const axis = {stroke: color('--muted'), grid: {stroke: color('--line'), width: 1}, ticks: {show: false}, font: '11px system-ui'};
+    plot = new uPlot({width: box.clientWidth, height: 150, legend: {show: false}, cursor: {y: false}, scales: {y: {range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)]}}, series: [{}, {stroke: color('--accent'), fill: color('--accent-soft'), width: 2, points: {show: false}}], axes: [axis, {...axis, size: 36}]}, [times, values], box);
+  };
+  const sized = new ResizeObserver(() => plot?.setSize({width: box.clientWidth, height: 150}));
+  const scheme = matchMedia('(prefers-color-scheme: dark)');
+  scheme.addEventListener('change', draw);
+  sized.observe(box);
+  return {
+    element: h('figure', {class: 'figure'}, h('figcaption', {}, name), box),
+    add(time, stats) {
+      times.push(time / 1000);
+      values.push(of(stats));
+      if (times.length > kept) { times.shift(); values.shift(); }
+      if (plot) plot.setData([times, values]);
+      else draw();
+    },
+    dispose() { sized.disconnect(); scheme.removeEventListener('change', draw); plot?.destroy(); },
+  };
+}
+
+const tile = (label: string, value: string | number): HTMLElement => h('div', {class: 'tile'}, h('dt', {}, label), h('dd', {}, value));
+
+function userRow(user: User, gone: () => Promise<void>): HTMLElement {
+  const self = user.id === me()?.id;
+  const role = select(roles, user.role, {'aria-label': `${t.account.role}: ${user.email}`, disabled: self});
+  role.addEventListener('change', () => void attempt(async () => { await users.change(user.id, {role: role.value as User['role']}); toast(a.changed); }));
+  const active = h('input', {type: 'checkbox', checked: !user.disabled, disabled: self, 'aria-label': `${a.active}: ${user.email}`});
+  active.addEventListener('change', () => void attempt(async () => { await users.change(user.id, {disabled: !active.checked}); toast(a.changed); }));
+  const quota = h('input', {type: 'number', min: 0, step: 1, class: 'quota', value: user.quota_bytes ? user.quota_bytes / 1e9 : '', 'aria-label': `${a.quota} ${a.quotaHelp}: ${user.email}`});
+  quota.addEventListener('change', () => void attempt(async () => { await users.change(user.id, {quota_bytes: quota.value ? Math.round(Number(quota.value) * 1e9) : null}); toast(a.changed); }));
+  const remove = button(a.remove, () => void (async () => { if (await confirm(a.removeConfirm(user.email), a.removeText, a.remove)) await attempt(async () => { await users.remove(user.id); await gone(); }); })(), {small: true});
+  remove.disabled = self;
+  return h('tr', {}, h('th', {scope: 'row'}, user.name, h('span', {class: 'muted block'}, user.email)), h('td', {}, role), h('td', {}, active), h('td', {class: 'number'}, bytes(user.used_bytes ?? 0)), h('td', {}, quota), h('td', {class: 'muted'}, date(user.created_at)), h('td', {}, remove));
+}
+
+function usersPart(): HTMLElement {
+  const rows = h('tbody');
+  const show = async (): Promise<void> => {
+    const all: User[] = [];
+    for (let next: string | null | undefined; next !== null && all.length < 1000;) {
+      const list = await users.list(next);
+      all.push(...list.items);
+      next = list.next;
+    }
+    replace(rows, all.map((user) => userRow(user, show)));
+  };
+  void attempt(show);
+  const name = textField(t.session.name, {required: true});
+  const email = textField(t.session.email, {type: 'email', required: true, autocomplete: 'off'});
+  const password = textField(t.session.password, {type: 'password', required: true, minlength: 12, autocomplete: 'new-password'}, t.session.passwordHelp);
+  const role = selectField(t.account.role, roles, 'creator');
+  const add = h('button', {type: 'submit', class: 'button plain'}, a.add);
+  const form = h('form', {class: 'form two'}, name.element, email.element, password.element, role.element, h('div', {class: 'actions'}, add));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void attempt(async () => {
+      await users.create({name: name.input.value.trim(), email: email.input.value.trim(), password: password.input.value, role: role.input.value});
+      form.reset();
+      toast(a.added);
+      await show();
+    }, add, {name, email, password});
+  });
+  const heads = [t.session.name, t.account.role, a.active, a.used, `${a.quota} (GB)`, a.since, a.remove];
+  return section(a.users, h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': a.users}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', {scope: 'col'}, head)))), rows)), h('details', {}, h('summary', {}, a.add), form));
+}
+
+export function admin(): Page {
+  const tiles = h('dl', {class: 'tiles'});
+  const statuses = h('dl', {class: 'tiles small'});
+  const charts = [chart(a.queue, (stats) => stats.queue), chart(a.uploads, (stats) => stats.uploads)];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let over = false;
+  const look = async (): Promise<void> => {
+    const stats = await server.stats().catch(() => null); // the chart has a gap then
+    if (over) return;
+    if (stats) {
+      const total = Object.values(stats.videos).reduce((sum, one) => sum + one, 0);
+      replace(tiles, tile(a.videos, total), tile(a.queue, stats.queue), tile(a.uploads, stats.uploads), tile(a.storage, bytes(stats.storage_bytes)), tile(a.people, stats.users));
+      replace(statuses, Object.entries(t.status).map(([status, label]) => tile(label, stats.videos[status as keyof AdminStats['videos']] ?? 0)));
+      charts.forEach((one) => one.add(Date.now(), stats));
+    }
+    timer = setTimeout(() => void look(), every);
+  };
+  void look();
+  return {
+    title: a.title,
+    element: h('div', {class: 'page'}, h('h1', {tabindex: '-1'}, a.title), tiles, section(a.byStatus, statuses), section(a.charts, h('div', {class: 'charts'}, charts.map((one) => one.element))), usersPart()),
+    dispose() { over = true; clearTimeout(timer); charts.forEach((one) => one.dispose()); },
+  };
+}

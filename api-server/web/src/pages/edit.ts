@@ -1,0 +1,133 @@
+// A video's settings, for its owner.
+import {server, videos} from '../api/calls';
+import {may, Problem} from '../api/http';
+import type {Playback, Subtitle, Video, Visibility} from '../api/types';
+import {h, replace, uniqueId} from '../base/dom';
+import {go, type Page, type Params} from '../base/router';
+import {player, type Player} from '../player/player';
+import {statusChip, titleOf} from '../ui/card';
+import {areaField, attempt, button, confirm, copyField, empty, iconButton, linkButton, section, selectField, textField, toast} from '../ui/parts';
+import {t} from '../texts';
+import {embedCode, watchLink} from './watch';
+
+const e = t.edit;
+
+function visibilityChoice(video: Video): {element: HTMLElement; value: () => Visibility} {
+  const name = uniqueId('visibility');
+  const kinds = Object.keys(t.visibility) as Visibility[];
+  const inputs = kinds.map((kind) => h('input', {type: 'radio', name, value: kind, checked: video.visibility === kind}));
+  const element = h('fieldset', {class: 'choice'}, h('legend', {}, e.visibility),
+    inputs.map((input, index) => h('label', {class: 'choice-one'}, input, h('span', {}, h('strong', {}, t.visibility[kinds[index] as Visibility]), h('span', {class: 'muted'}, t.visibilityHelp[kinds[index] as Visibility])))));
+  return {element, value: () => (inputs.find((input) => input.checked)?.value ?? video.visibility) as Visibility};
+}
+
+function details(first: Video, saved: (video: Video) => void): HTMLElement {
+  let video = first;
+  const title = textField(e.name, {value: video.title, maxlength: 200});
+  const description = areaField(e.description, video.description, {maxlength: 10000});
+  const tags = textField(e.tags, {value: video.tags.join(', ')}, e.tagsHelp);
+  const category = textField(e.category, {value: video.category, maxlength: 60});
+  const language = textField(e.language, {value: video.language, maxlength: 35}, e.languageHelp);
+  const visibility = visibilityChoice(video);
+  const save = h('button', {type: 'submit', class: 'button primary'}, t.save);
+  const form = h('form', {class: 'form'}, title.element, description.element, h('div', {class: 'two'}, category.element, language.element), tags.element, visibility.element, h('div', {class: 'actions'}, save));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void attempt(async () => {
+      try {
+        video = await videos.change(video.id, {
+          title: title.input.value.trim(), description: description.input.value, category: category.input.value.trim(), language: language.input.value.trim(),
+          tags: tags.input.value.split(',').map((tag) => tag.trim()).filter(Boolean), visibility: visibility.value(),
+        }, video.etag);
+      } catch (error) {
+        throw error instanceof Problem && error.status === 412 ? new Error(e.conflict) : error;
+      }
+      saved(video);
+      toast(t.saved);
+    }, save, {title, description, category, language, tags});
+  });
+  return section(e.details, form);
+}
+
+function posterPart(video: Video, playing: Player | null): HTMLElement {
+  const file = h('input', {type: 'file', accept: 'image/jpeg,image/png,image/webp', class: 'visually-hidden', tabindex: '-1', 'aria-label': e.posterUpload});
+  file.addEventListener('change', () => void attempt(async () => {
+    const image = file.files?.[0];
+    if (!image) return;
+    await videos.poster(video.id, image);
+    toast(e.posterDone);
+  }));
+  const current = button(e.posterAt, () => void attempt(async () => {
+    await videos.posterAt(video.id, Math.round((playing?.time() ?? 0) * 1000) / 1000);
+    toast(e.posterDone);
+  }, current), {icon: 'film'});
+  return section(e.poster, h('p', {class: 'muted'}, e.posterHelp), playing?.element, h('div', {class: 'actions'}, playing && current, file, button(e.posterUpload, () => file.click(), {icon: 'upload'})));
+}
+
+function captionsPart(video: Video, first: Subtitle[]): HTMLElement {
+  const list = h('ul', {class: 'rows'});
+  const language = textField(e.language, {placeholder: 'en', maxlength: 35, required: true}, e.languageHelp);
+  const file = textField(e.captionsFile, {type: 'file', accept: '.vtt,.srt,text/vtt,application/x-subrip', required: true}, e.captionsHelp);
+  const add = h('button', {type: 'submit', class: 'button plain'}, e.captionsAdd);
+  const form = h('form', {class: 'form inline'}, language.element, file.element, add);
+  const show = (all: Subtitle[]): void => replace(list, all.length === 0 && h('li', {class: 'muted'}, e.noCaptions), all.map((one) => h('li', {class: 'row'}, h('span', {}, one.label || one.lang, ' ', h('span', {class: 'muted'}, one.lang)),
+    iconButton('trash', `${e.remove}: ${one.label || one.lang}`, () => void attempt(async () => {
+      await videos.removeCaptions(video.id, one.lang);
+      toast(e.captionsRemoved);
+      await reload();
+    })))));
+  const reload = async (): Promise<void> => show((await videos.playback(video.id).catch(() => null))?.subtitles ?? []);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void attempt(async () => {
+      const chosen = file.input.files?.[0];
+      if (!chosen) return;
+      const type = chosen.name.toLowerCase().endsWith('.srt') ? 'application/x-subrip' : 'text/vtt';
+      await videos.captions(video.id, language.input.value.trim(), new Blob([chosen], {type}));
+      form.reset();
+      toast(e.captionsDone);
+      await reload();
+    }, add, {language, file});
+  });
+  show(first);
+  return section(e.captions, list, form);
+}
+
+function processPart(video: Video): HTMLElement {
+  const pipeline = selectField(e.pipeline, [[video.pipeline ?? '', video.pipeline ?? '']], video.pipeline ?? '');
+  void server.pipelines().then((all) => replace(pipeline.input, all.map((one) => h('option', {value: one.name, selected: one.name === video.pipeline}, one.name))), () => undefined); // the one of now stays
+  const start = button(e.process, () => void attempt(async () => {
+    await videos.process(video.id, pipeline.input.value ? {pipeline: pipeline.input.value} : {});
+    toast(e.processed);
+    go(`/watch/${encodeURIComponent(video.id)}`);
+  }, start), {icon: 'retry'});
+  return section(e.process, h('p', {class: 'muted'}, e.processText), pipeline.element, h('div', {class: 'actions'}, start, video.run && linkButton(t.watch.run, `/runs/${encodeURIComponent(video.run)}`, {icon: 'flow'})));
+}
+
+function removePart(video: Video): HTMLElement {
+  return section(e.danger, h('p', {class: 'muted'}, e.dangerText), h('div', {class: 'actions'}, button(e.delete, () => void (async () => {
+    if (!(await confirm(e.deleteConfirm(titleOf(video)), e.dangerText, e.delete))) return;
+    await attempt(async () => {
+      await videos.remove(video.id);
+      toast(e.deleted);
+      go('/?owner=me', true);
+    });
+  })(), {kind: 'danger', icon: 'trash'})));
+}
+
+export async function edit(params: Params): Promise<Page> {
+  const video = await videos.get(params['id'] ?? '');
+  if (!may('creator')) return {title: e.title, element: h('div', {class: 'page'}, empty('shield', t.notFound.title, t.notFound.text))};
+  const playback: Playback | null = video.playable ? await videos.playback(video.id).catch(() => null) : null; // without it there are no captions to list
+  const playing = video.playable ? player(video, {embedded: true, from: 0}) : null;
+  const heading = h('h1', {tabindex: '-1'}, titleOf(video));
+  return {
+    title: `${e.title}: ${titleOf(video)}`,
+    element: h('div', {class: 'page'},
+      h('div', {class: 'page-head'}, h('div', {}, h('p', {class: 'eyebrow'}, e.title), heading, statusChip(video)), linkButton(e.watch, `/watch/${encodeURIComponent(video.id)}`, {icon: 'playLine'})),
+      h('div', {class: 'edit'},
+        h('div', {}, details(video, (now) => { heading.textContent = titleOf(now); }), captionsPart(video, playback?.subtitles ?? [])),
+        h('div', {}, posterPart(video, playing), section(e.share, copyField(t.watch.link, watchLink(video)), copyField(t.watch.embed, embedCode(video))), processPart(video), removePart(video)))),
+    dispose: () => playing?.dispose(),
+  };
+}

@@ -1,0 +1,109 @@
+// Runs: what has been made, what is being made, and why something failed.
+import {runs} from '../api/calls';
+import {subscribe} from '../api/events';
+import type {LogEntry, NodeEvent, Run, RunNode, RunState, RunSummary} from '../api/types';
+import {h, replace} from '../base/dom';
+import {ago, date, took} from '../base/format';
+import {go, type Page, type Params} from '../base/router';
+import {graph} from '../graph/view';
+import {attempt, button, chip, confirm, empty, select, toast, words} from '../ui/parts';
+import {t} from '../texts';
+
+const r = t.runs;
+const link = (id: string): string => `/runs/${encodeURIComponent(id)}`;
+const seconds = (run: RunSummary): number => ((run.ended_at ? new Date(run.ended_at).getTime() : Date.now()) - new Date(run.started_at).getTime()) / 1000;
+const stateChip = (state: RunState): HTMLElement => chip(state, t.runState[state] ?? state);
+const reasonOf = (run: RunSummary): string => (typeof run.reason === 'string' ? run.reason : run.reason?.message ?? '');
+
+function table(label: string, heads: string[], rows: HTMLElement[]): HTMLElement {
+  return h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': label}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', {scope: 'col'}, head)))), h('tbody', {}, rows)));
+}
+
+export function runList(): Page {
+  const state = new URLSearchParams(location.search).get('state') ?? '';
+  const body = h('div');
+  const all: RunSummary[] = [];
+  let next: string | null = null;
+  const row = (run: RunSummary): HTMLElement => h('tr', {},
+    h('td', {}, h('a', {href: link(run.id)}, run.pipeline || run.id)), h('td', {}, stateChip(run.state)), h('td', {}, run.video ? h('a', {href: `/watch/${encodeURIComponent(run.video)}`}, t.watch.more) : '–'),
+    h('td', {title: date(run.started_at)}, ago(run.started_at)), h('td', {class: 'number'}, took(seconds(run))), h('td', {class: 'number'}, run.tasks, run.cached > 0 && h('span', {class: 'muted'}, ` (${r.reused(run.cached)})`)));
+  const load = async (): Promise<void> => {
+    const list = await runs.list({state: state as RunState | '', cursor: next, limit: 50});
+    all.push(...list.items);
+    next = list.next;
+    const more = button(t.more, () => void attempt(load, more));
+    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.pipeline, r.state, r.video, r.started, r.took, r.tasks], all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
+  };
+  load().catch((error: unknown) => replace(body, empty('close', t.unreachable, words(error))));
+  const filter = select([['', r.any], ...Object.entries(t.runState)], state, {'aria-label': r.state});
+  filter.addEventListener('change', () => go(`/runs${filter.value ? `?state=${filter.value}` : ''}`));
+  return {title: r.title, element: h('div', {class: 'page'}, h('div', {class: 'page-head'}, h('h1', {tabindex: '-1'}, r.title), h('div', {class: 'filters'}, filter)), body)};
+}
+
+function logLine(entry: LogEntry): HTMLElement {
+  const {time, event, node, item, level, message, ...rest} = entry;
+  const more = Object.entries(rest).filter(([, value]) => value !== null && value !== '' && typeof value !== 'object').map(([name, value]) => `${name}=${String(value)}`).join(' ');
+  const bad = level === 'error' || /fail/.test(String(rest['state'] ?? event ?? ''));
+  return h('li', {class: bad ? 'bad' : ''}, h('span', {class: 'muted'}, time ? new Date(time).toLocaleTimeString('en', {hour12: false}) : ''), ' ', [event, node && `${node}${item ? ` ${item}` : ''}`, message].filter(Boolean).join(' · '), ' ', h('span', {class: 'muted'}, more));
+}
+
+function logPart(run: Run): HTMLElement {
+  const lines = h('ol', {class: 'log', tabindex: 0, 'aria-label': r.log});
+  const node = select([['', r.allNodes], ...run.nodes.map((one) => [one.node, one.node] as const)], '', {'aria-label': r.node});
+  const load = async (): Promise<void> => {
+    const entries = await runs.logs(run.id, node.value || undefined);
+    replace(lines, entries.length === 0 ? h('li', {class: 'muted'}, r.noLog) : entries.map(logLine));
+  };
+  node.addEventListener('change', () => void attempt(load));
+  void attempt(load);
+  return h('section', {class: 'panel', 'aria-label': r.log}, h('div', {class: 'panel-head'}, h('h2', {}, r.log), h('div', {class: 'filters'}, node, button(r.refresh, () => void attempt(load), {small: true, icon: 'retry'}))), lines);
+}
+
+function nodeRow(node: RunNode): HTMLElement {
+  return h('tr', {}, h('th', {scope: 'row'}, node.node), h('td', {class: 'muted'}, node.op), h('td', {}, chip(node.state, t.nodeState[node.state] ?? node.state)), h('td', {class: 'number'}, `${node.done} / ${node.tasks}`), h('td', {class: 'number'}, node.cached), h('td', {class: 'number'}, node.failed), h('td', {class: 'number'}, took(node.cpu_seconds)));
+}
+
+export async function runPage(params: Params): Promise<Page> {
+  let run = await runs.get(params['id'] ?? '');
+  const head = h('div', {class: 'page-head'});
+  const reason = h('p', {class: 'run-reason', role: 'alert'});
+  const steps = h('div');
+  const drawing = graph(run);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function show(): void {
+    const retry = button(r.retry, () => void attempt(async () => { await runs.retry(run.id); toast(r.retried); await reload(); listen(); }, retry), {icon: 'retry'});
+    const cancel = button(r.cancel, () => void (async () => {
+      if (await confirm(r.cancelConfirm, r.cancelText, r.cancel)) await attempt(async () => { await runs.cancel(run.id); toast(r.cancelled); await reload(); });
+    })(), {kind: 'danger', icon: 'stop'});
+    replace(head, h('div', {}, h('p', {class: 'eyebrow'}, h('a', {href: '/runs'}, r.title)), h('h1', {tabindex: '-1'}, run.pipeline || r.one), h('p', {class: 'muted'}, stateChip(run.state), ` ${date(run.started_at)} · ${took(seconds(run))} · ${run.tasks} ${r.tasks.toLowerCase()}`, run.cached > 0 && ` · ${r.reused(run.cached)}`)),
+      h('div', {class: 'actions'}, run.state === 'running' ? cancel : run.state !== 'succeeded' && retry));
+    reason.textContent = reasonOf(run);
+    reason.hidden = reason.textContent === '';
+    run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks}));
+    replace(steps, table(r.steps, [r.node, r.op, r.state, r.done, r.cached, r.failed, r.cpu], run.nodes.map(nodeRow)));
+  }
+  async function reload(): Promise<void> {
+    run = await runs.get(run.id);
+    show();
+  }
+  // Numbers that events don't carry are asked for at most once in two seconds.
+  const soon = (): void => {
+    timer ??= setTimeout(() => { timer = undefined; void reload().catch(() => undefined); }, 2000); // the next event asks again
+  };
+  let stop = (): void => undefined;
+  const listen = (): void => {
+    stop();
+    stop = subscribe(runs.events(run.id), (name, data) => {
+      if (name === 'node') drawing.set((data as NodeEvent).node, data as NodeEvent);
+      soon();
+    });
+  };
+  show();
+  if (run.state === 'running') listen();
+  return {
+    title: `${r.one}: ${run.pipeline}`,
+    element: h('div', {class: 'page'}, head, reason, h('section', {class: 'panel', 'aria-label': r.steps}, drawing.element, steps), logPart(run)),
+    dispose() { stop(); clearTimeout(timer); },
+  };
+}

@@ -1,0 +1,117 @@
+// A player for one video: the stream, its controls, previews, and the place where the viewer was.
+import {videos} from '../api/calls';
+import {me, Problem} from '../api/http';
+import type {Playback, Video} from '../api/types';
+import {h, replace} from '../base/dom';
+import {clock} from '../base/format';
+import {t} from '../texts';
+import {announce, button} from '../ui/parts';
+import {Controls} from './controls';
+import {parse} from './storyboard';
+import {Stream} from './stream';
+
+const keepEvery = 8_000; // milliseconds between two notes of the place
+const nearStart = 5; // seconds: nothing to come back to
+const nearEnd = 0.97; // of the duration: seen
+
+export interface Player {
+  element: HTMLElement;
+  time: () => number;
+  key: (event: KeyboardEvent) => void;
+  setMade: (seconds: number | null) => void; // how much is there in every quality; null: all
+  dispose: () => void;
+}
+
+const place = (id: string): string => `millrace.position.${id}`;
+
+function remembered(video: Video, playback: Playback): number | null {
+  const seconds = me() ? playback.position : Number(localStorage.getItem(place(video.id)));
+  const duration = playback.duration ?? video.duration ?? Infinity;
+  return seconds && seconds > nearStart && seconds < duration * nearEnd ? seconds : null;
+}
+
+async function ask(id: string): Promise<Playback> {
+  for (let pause = 500; ; pause = Math.min(pause * 1.6, 5_000)) {
+    try {
+      return await videos.playback(id);
+    } catch (error) {
+      // Said to be playable a moment ago, or the server is away for a moment: asked again. What is wrong with us is told.
+      if (!(error instanceof Problem) || (error.status !== 409 && error.status !== 0 && error.status < 500)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+// embedded: nothing is remembered, and it does not start by itself.
+export function player(video: Video, options: {embedded?: boolean; from?: number | null} = {}): Player {
+  const picture = h('video', {playsinline: true, preload: 'auto', ...(video.poster_url ? {poster: video.poster_url} : {}), 'aria-label': video.title || t.player.region});
+  const captions = h('div', {class: 'captions'});
+  const frame = h('div', {class: 'player paused waiting', role: 'region', 'aria-label': t.player.region, tabindex: '-1'}, picture, captions);
+  const stream = new Stream(picture, captions, () => ask(video.id));
+  const controls = new Controls(frame, picture, stream);
+  if (video.width && video.height) frame.style.aspectRatio = `${Math.max(video.width / video.height, 1.2)}`;
+  let disposed = false;
+
+  const broken = (message: string): void => {
+    if (disposed) return;
+    frame.append(h('div', {class: 'player-broken', role: 'alert'}, h('p', {}, t.player.failed), h('p', {class: 'muted'}, message)));
+  };
+  stream.addEventListener('broken', (event) => broken((event as CustomEvent<string>).detail));
+
+  let kept = 0;
+  const keep = (leaving = false): void => {
+    if (options.embedded || picture.readyState === 0 || (!leaving && picture.seeking)) return;
+    kept = Date.now();
+    if (me()) void videos.keepPosition(video.id, Math.round(picture.currentTime * 10) / 10, leaving).catch(() => undefined); // the next note will do
+    else localStorage.setItem(place(video.id), String(picture.currentTime));
+  };
+  const leave = (): void => keep(true);
+  picture.addEventListener('timeupdate', () => { if (!picture.paused && Date.now() - kept > keepEvery) keep(); });
+  picture.addEventListener('pause', () => keep());
+  picture.addEventListener('seeked', () => keep());
+  picture.addEventListener('playing', () => void videos.viewed(video.id).catch(() => undefined), {once: true});
+  window.addEventListener('pagehide', leave);
+
+  void (async () => {
+    try {
+      const playback = await ask(video.id);
+      if (disposed) return;
+      const from = options.from ?? (options.embedded ? null : remembered(video, playback));
+      await stream.open(playback, from);
+      frame.classList.remove('waiting');
+      if (from !== null && options.from === undefined) resumed(from);
+      if (!options.embedded) void picture.play().catch(() => undefined); // not allowed before a press: the big button is there
+      if (playback.storyboard) await previews(playback.storyboard.url);
+    } catch (error) {
+      broken(error instanceof Error ? error.message : String(error));
+    }
+  })();
+
+  async function previews(address: string): Promise<void> {
+    const answer = await fetch(address).catch(() => null); // previews are a help; without them the bar works too
+    if (answer?.ok && !disposed) controls.pictures = parse(await answer.text(), new URL(address, location.href).href);
+  }
+
+  function resumed(from: number): void {
+    const note = h('div', {class: 'resumed'});
+    const close = (): void => note.remove();
+    replace(note, t.player.resumed(clock(from)), button(t.player.fromStart, () => { picture.currentTime = 0; close(); }, {kind: 'quiet', small: true}));
+    frame.append(note);
+    announce(t.player.resumed(clock(from)));
+    setTimeout(close, 6_000);
+  }
+
+  return {
+    element: frame,
+    time: () => picture.currentTime,
+    key: (event) => controls.key(event),
+    setMade: (seconds) => stream.setMade(seconds),
+    dispose() {
+      leave();
+      disposed = true;
+      window.removeEventListener('pagehide', leave);
+      controls.close();
+      stream.close();
+    },
+  };
+}

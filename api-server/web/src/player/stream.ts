@@ -1,0 +1,171 @@
+// A video in Shaka Player: addresses that are signed anew before they expire, patience with segments that are being made, and what a viewer can choose.
+import shaka from 'shaka-player/dist/shaka-player.dash-es2021.js';
+import type {Playback} from '../api/types';
+
+export interface Choice {
+  id: string;
+  label: string;
+  chosen: boolean;
+}
+
+const openingBandwidth = 400_000; // bits per second: what the first choice goes by, so that the smallest picture comes at once
+
+// How far ahead of the picture a video must be made before more than its lowest quality is tried by itself.
+const leadWanted = 30;
+
+const signed = /^\/media\/[^/]+\//;
+
+export class Stream extends EventTarget {
+  readonly video: HTMLVideoElement;
+  readonly #player: shaka.Player;
+  readonly #renew: () => Promise<Playback>;
+  #prefix = ''; // "/media/<token>/": what the addresses of now begin with
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
+  #limited = false;
+
+  // renew: asks for signed addresses.
+  constructor(video: HTMLVideoElement, captions: HTMLElement, renew: () => Promise<Playback>) {
+    super();
+    shaka.polyfill.installAll();
+    this.video = video;
+    this.#renew = renew;
+    this.#player = new shaka.Player();
+    this.#player.setVideoContainer(captions);
+    // A segment that isn't made yet is waited for by the server (20 s), then refused with 503: patience comes from here, not from a timer on silence.
+    const patient = {maxAttempts: 12, baseDelay: 500, backoffFactor: 1.5, fuzzFactor: 0.3, timeout: 40_000, stallTimeout: 0, connectionTimeout: 0};
+    this.#player.configure({
+      abr: {defaultBandwidthEstimate: openingBandwidth},
+      manifest: {retryParameters: patient},
+      streaming: {retryParameters: patient, bufferingGoal: 30, rebufferingGoal: 0.5, bufferBehind: 60, failureCallback: (error: shaka.util.Error) => this.#failed(error)},
+    });
+    this.#player.getNetworkingEngine()?.registerRequestFilter((_type, request) => {
+      request.uris = request.uris.map((uri) => this.#current(uri));
+    });
+    for (const event of ['trackschanged', 'adaptation', 'variantchanged', 'texttrackvisibility', 'textchanged']) {
+      this.#player.addEventListener(event, () => this.dispatchEvent(new Event('choices')));
+    }
+    this.#player.addEventListener('buffering', (event) => {
+      this.dispatchEvent(new CustomEvent('buffering', {detail: (event as unknown as {buffering: boolean}).buffering}));
+    });
+  }
+
+  async open(playback: Playback, from: number | null): Promise<void> {
+    await this.#player.attach(this.video);
+    const native = !('MediaSource' in window || 'ManagedMediaSource' in window);
+    const url = (native ? playback.hls ?? playback.dash : playback.dash ?? playback.hls)?.url;
+    if (!url) throw new Error('there is no stream yet');
+    this.#take(playback);
+    await this.#player.load(new URL(url, location.href).href, from);
+    const known = new Set(this.#player.getTextTracks().map((track) => track.language));
+    for (const track of playback.subtitles) {
+      if (!known.has(track.lang)) await this.#player.addTextTrackAsync(new URL(track.url, location.href).href, track.lang, 'subtitles', 'text/vtt', undefined, track.label).catch(() => undefined);
+    }
+    this.dispatchEvent(new Event('choices'));
+  }
+
+  close(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    void this.#player.destroy();
+  }
+
+  // An address of this video with the signature of now.
+  #current(uri: string): string {
+    const url = new URL(uri, location.href);
+    if (this.#prefix && url.origin === location.origin) url.pathname = url.pathname.replace(signed, this.#prefix);
+    return url.href;
+  }
+
+  #take(playback: Playback): void {
+    const url = playback.dash?.url ?? playback.hls?.url ?? '';
+    this.#prefix = signed.exec(new URL(url, location.href).pathname)?.[0] ?? '';
+    clearTimeout(this.#timer);
+    const left = new Date(playback.expires_at).getTime() - Date.now();
+    // Renewed at three quarters of its life; setTimeout can't wait longer than 24.8 days.
+    this.#timer = setTimeout(() => void this.#refresh(), Math.min(Math.max(left * 0.75, 5_000), 2_000_000_000));
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      const playback = await this.#renew();
+      if (!this.#stopped) this.#take(playback);
+    } catch {
+      if (!this.#stopped) this.#timer = setTimeout(() => void this.#refresh(), 5_000);
+    }
+  }
+
+  // A segment could not be had. An expired signature (a laptop that slept) is renewed, and a server that is away for a moment is asked again.
+  #failed(error: shaka.util.Error): void {
+    const {BAD_HTTP_STATUS, HTTP_ERROR, TIMEOUT} = shaka.util.Error.Code;
+    if (error.code === BAD_HTTP_STATUS && [401, 403, 410].includes(Number(error.data[1]))) {
+      void this.#refresh().then(() => this.#player.retryStreaming(0.1));
+    } else if ([BAD_HTTP_STATUS, HTTP_ERROR, TIMEOUT].includes(error.code)) {
+      this.#player.retryStreaming(2);
+    } else {
+      this.dispatchEvent(new CustomEvent('broken', {detail: error.message}));
+    }
+  }
+
+  // made: seconds from the start that are there in every quality; null: all.
+  setMade(made: number | null): void {
+    const limited = made !== null && made < this.video.currentTime + leadWanted;
+    if (limited === this.#limited) return;
+    this.#limited = limited;
+    const heights = this.#player.getVariantTracks().map((track) => track.height ?? Infinity);
+    this.#player.configure('abr.restrictions.maxHeight', limited && heights.length > 0 ? Math.min(...heights) : Infinity);
+  }
+
+  get automatic(): boolean {
+    return this.#player.getConfiguration().abr.enabled;
+  }
+
+  qualities(): Choice[] {
+    const heights = new Map<number, boolean>();
+    for (const track of this.#player.getVariantTracks()) {
+      if (track.height) heights.set(track.height, (heights.get(track.height) ?? false) || track.active);
+    }
+    return [...heights].sort((a, b) => b[0] - a[0]).map(([height, chosen]) => ({id: String(height), label: `${height}p`, chosen}));
+  }
+
+  chooseQuality(id: string | null): void {
+    this.#player.configure('abr.enabled', id === null);
+    if (id !== null) {
+      const tracks = this.#player.getVariantTracks();
+      const spoken = tracks.find((track) => track.active)?.language;
+      const of = tracks.filter((track) => String(track.height) === id);
+      const wanted = of.find((track) => track.language === spoken) ?? of[0];
+      if (wanted) this.#player.selectVariantTrack(wanted, true, 2);
+    }
+    this.dispatchEvent(new Event('choices'));
+  }
+
+  sounds(): Choice[] {
+    return this.#player.getAudioTracks().map((track, index) => ({id: String(index), label: track.label || languageName(track.language), chosen: track.active}));
+  }
+
+  chooseSound(id: string): void {
+    const track = this.#player.getAudioTracks()[Number(id)];
+    if (track) this.#player.selectAudioTrack(track);
+    this.dispatchEvent(new Event('choices'));
+  }
+
+  captions(): Choice[] {
+    return this.#player.getTextTracks().map((track) => ({id: String(track.id), label: track.label || languageName(track.language), chosen: track.active}));
+  }
+
+  chooseCaptions(id: string | null): void {
+    const track = this.#player.getTextTracks().find((one) => String(one.id) === id) ?? null;
+    this.#player.selectTextTrack(track);
+    this.dispatchEvent(new Event('choices'));
+  }
+}
+
+function languageName(code: string): string {
+  if (!code || code === 'und') return 'Default';
+  try {
+    return new Intl.DisplayNames('en', {type: 'language'}).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}

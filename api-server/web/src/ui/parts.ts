@@ -1,0 +1,158 @@
+// Small parts that pages are made of.
+import {h, uniqueId, type Attributes, type Child} from '../base/dom';
+import {icon, type IconName} from '../base/icons';
+import {Problem} from '../api/http';
+import {t} from '../texts';
+
+type Kind = 'primary' | 'plain' | 'quiet' | 'danger';
+
+export function button(label: string, press: (event: MouseEvent) => void, look: {kind?: Kind; icon?: IconName; small?: boolean} = {}): HTMLButtonElement {
+  return h('button', {type: 'button', class: `button ${look.kind ?? 'plain'}${look.small ? ' small' : ''}`, on: {click: press}}, look.icon && icon(look.icon), label);
+}
+
+export function linkButton(label: string, href: string, look: {kind?: Kind; icon?: IconName; small?: boolean} = {}): HTMLAnchorElement {
+  return h('a', {href, class: `button ${look.kind ?? 'plain'}${look.small ? ' small' : ''}`}, look.icon && icon(look.icon), label);
+}
+
+export function iconButton(name: IconName, label: string, press: (event: MouseEvent) => void): HTMLButtonElement {
+  return h('button', {type: 'button', class: 'icon-button', 'aria-label': label, title: label, on: {click: press}}, icon(name));
+}
+
+export interface Field<E extends HTMLElement> {
+  element: HTMLElement;
+  input: E;
+  say: (message: string) => void; // what is wrong with it; '': nothing
+}
+
+function field<E extends HTMLElement>(label: string, input: E, help?: string): Field<E> {
+  const id = uniqueId('field');
+  const wrong = h('span', {class: 'field-error', id: `${id}-error`, 'aria-live': 'polite'});
+  input.id = id;
+  input.setAttribute('aria-describedby', `${id}-error${help ? ` ${id}-help` : ''}`);
+  return {
+    input,
+    element: h('div', {class: 'field'}, h('label', {for: id}, label), input, help && h('span', {class: 'field-help', id: `${id}-help`}, help), wrong),
+    say(message) {
+      wrong.textContent = message;
+      if (message) input.setAttribute('aria-invalid', 'true');
+      else input.removeAttribute('aria-invalid');
+    },
+  };
+}
+
+export const textField = (label: string, attributes: Attributes = {}, help?: string): Field<HTMLInputElement> => field(label, h('input', {type: 'text', ...attributes}), help);
+export function areaField(label: string, value: string, attributes: Attributes = {}): Field<HTMLTextAreaElement> {
+  const area = field(label, h('textarea', {rows: 6, ...attributes}));
+  area.input.value = value;
+  return area;
+}
+
+export type Choices = readonly (readonly [value: string, label: string])[];
+
+export function select(choices: Choices, value: string, attributes: Attributes = {}): HTMLSelectElement {
+  return h('select', attributes, choices.map(([of, label]) => h('option', {value: of, selected: of === value}, label)));
+}
+
+export const selectField = (label: string, choices: Choices, value: string, help?: string): Field<HTMLSelectElement> => field(label, select(choices, value), help);
+
+export function progress(label: string): {element: HTMLElement; set: (fraction: number | null) => void} {
+  const bar = h('div', {class: 'progress-bar'});
+  const element = h('div', {class: 'progress', role: 'progressbar', 'aria-label': label, 'aria-valuemin': 0, 'aria-valuemax': 100}, bar);
+  return {
+    element,
+    set(fraction) {
+      element.classList.toggle('endless', fraction === null);
+      if (fraction === null) {
+        element.removeAttribute('aria-valuenow');
+        return;
+      }
+      const hundred = Math.min(1, Math.max(0, fraction)) * 100;
+      bar.style.transform = `scaleX(${hundred / 100})`;
+      element.setAttribute('aria-valuenow', String(Math.floor(hundred)));
+    },
+  };
+}
+
+export const chip = (kind: string, label: string): HTMLElement => h('span', {class: `chip ${kind}`}, label);
+
+export function empty(name: IconName, title: string, text: string, ...actions: Child[]): HTMLElement {
+  return h('div', {class: 'empty'}, h('div', {class: 'empty-icon'}, icon(name)), h('h2', {}, title), h('p', {}, text), actions);
+}
+
+export const section = (title: string, ...content: Child[]): HTMLElement => {
+  const id = uniqueId('section');
+  return h('section', {class: 'panel', 'aria-labelledby': id}, h('h2', {id}, title), content);
+};
+
+export const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+// ---- what a screen reader says, and what is shown for a moment ----
+const live = h('div', {class: 'visually-hidden', role: 'status', 'aria-live': 'polite'});
+const toasts = h('div', {class: 'toasts', role: 'status', 'aria-live': 'polite'});
+export const notices: HTMLElement[] = [live, toasts];
+
+export function announce(text: string): void {
+  live.textContent = text;
+}
+
+export function toast(text: string, kind: 'good' | 'bad' = 'good'): void {
+  const shown = h('div', {class: `toast ${kind}`}, icon(kind === 'good' ? 'check' : 'close'), text);
+  toasts.append(shown);
+  setTimeout(() => shown.remove(), kind === 'good' ? 3500 : 8000);
+}
+
+// Runs work; what goes wrong is said in a toast, or beside the fields that the server named. A busy button is not pressed twice.
+export async function attempt(work: () => Promise<void>, busy?: HTMLButtonElement, fields: Record<string, Field<HTMLElement>> = {}): Promise<void> {
+  Object.values(fields).forEach((one) => one.say(''));
+  if (busy) busy.disabled = true;
+  try {
+    await work();
+  } catch (error) {
+    const named = error instanceof Problem ? error.fields.filter((wrong) => wrong.field in fields) : [];
+    named.forEach((wrong) => fields[wrong.field]?.say(wrong.message));
+    const first = named[0];
+    if (first) fields[first.field]?.element.querySelector<HTMLElement>('input, textarea, select')?.focus();
+    else toast(words(error), 'bad');
+  } finally {
+    if (busy) busy.disabled = false;
+  }
+}
+
+// A question before something that can't be undone. true: go on.
+export function confirm(title: string, text: string, action: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const id = uniqueId('dialog');
+    const dialog = h('dialog', {class: 'dialog', 'aria-labelledby': id},
+      h('h2', {id}, title), h('p', {}, text),
+      h('form', {method: 'dialog', class: 'actions'}, h('button', {class: 'button plain', value: ''}, t.cancel), h('button', {class: 'button danger', value: 'yes'}, action)));
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(dialog.returnValue === 'yes');
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+// The clipboard is there only on secure origins; elsewhere the old way does it.
+export async function copy(text: string): Promise<void> {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+  } else {
+    const area = h('textarea', {class: 'visually-hidden'});
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand('copy');
+    area.remove();
+  }
+  toast(t.watch.copied);
+}
+
+export function copyField(label: string, value: string): HTMLElement {
+  const text = textField(label, {readonly: true, value});
+  text.input.addEventListener('focus', () => text.input.select());
+  const row = h('div', {class: 'copy-row'}, text.input.parentElement && text.element);
+  row.append(button(t.account.copy, () => void attempt(() => copy(value)), {icon: 'link'}));
+  return row;
+}
