@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs as playback follows them: where each publishes, and which task makes which segment. Learned from events: a chunk says which segments it holds;
+ * an output says which node makes a rendition, and for which rung or track. Not thread-safe: playback.c has the lock.
+ */
+#ifndef MR_PLAYBACK_FOLLOWED_H
+#define MR_PLAYBACK_FOLLOWED_H
+
+#include "api-server/playback/playback.h"
+
+#include <jansson.h>
+
+typedef struct mr_followed mr_followed;
+
+enum { MR_MAKER_SIZE = 96 }; /* bytes for a node's name, or an item */
+
+mr_followed *mr_followed_new(const char *run); /* NULL: no memory */
+void mr_followed_free(mr_followed *followed);
+const char *mr_followed_run(const mr_followed *followed);
+const char *mr_followed_output(const mr_followed *followed); /* "": not known yet */
+void mr_followed_publishes(mr_followed *followed, const char *output);
+/* An event "output"; what is wrong or too much in it is passed over. */
+void mr_followed_learn(mr_followed *followed, const json_t *event);
+/*
+ * Whether path ("video/720p/00012.m4s") is of a segment that some task makes, and which one. A path of another form, of an unknown rendition, or
+ * beyond the last segment: false.
+ */
+bool mr_followed_find(const mr_followed *followed, const char *path, char ret_node[static MR_MAKER_SIZE], char ret_item[static MR_MAKER_SIZE]);
+
+#endif
