@@ -5,6 +5,8 @@
  */
 #include "scripting/filters.h"
 
+#include "scripting/filters_watch.h"
+
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ typedef struct filter_state {
     const void *params;
     const mr_video_format *video; /* while it is opened */
     mr_script *script;
+    mr_filter_watch *watch;
     char *chain;
     bool known; /* the script has called millrace.filter for it */
 } filter_state;
@@ -32,6 +35,19 @@ static filter_state *state_of(lua_State *lua)
 
 /* ---- what the script calls ---- */
 
+void mr_script_check_filter(lua_State *lua, int index)
+{
+    const int table = lua_absindex(lua, index);
+    lua_getfield(lua, table, "name");
+    const char *name = lua_tostring(lua, -1);
+    if (lua_getfield(lua, table, "steer") != LUA_TFUNCTION)
+        luaL_error(lua, "filter '%s' needs a steer function: steer = function(frame, params, video) ... end", name);
+    const int chain = lua_getfield(lua, table, "chain");
+    if (chain != LUA_TFUNCTION && chain != LUA_TSTRING)
+        luaL_error(lua, "filter '%s' needs a chain: a text, or a function that gives one", name);
+    lua_pop(lua, 3);
+}
+
 static int lua_filter(lua_State *lua)
 {
     filter_state *state = state_of(lua);
@@ -39,19 +55,14 @@ static int lua_filter(lua_State *lua)
     lua_settop(lua, 1);
     if (lua_getfield(lua, 1, "name") != LUA_TSTRING || strcmp(lua_tostring(lua, -1), state->filter->pub.name) != 0)
         return 0;
-    if (lua_getfield(lua, 1, "steer") != LUA_TFUNCTION)
-        return luaL_error(lua, "filter '%s' needs a steer function: steer = function(frame, params, video) ... end", state->filter->pub.name);
-    const int chain = lua_getfield(lua, 1, "chain");
-    if (chain != LUA_TFUNCTION && chain != LUA_TSTRING)
-        return luaL_error(lua, "filter '%s' needs a chain: a text, or a function that gives one", state->filter->pub.name);
+    mr_script_check_filter(lua, 1);
     lua_pushvalue(lua, 1);
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &key_functions);
     state->known = true;
     return 0;
 }
 
-/* A script may offer ops beside its filters: they are not for here. */
-static int lua_ignored(lua_State *lua)
+int mr_script_ignored(lua_State *lua)
 {
     (void)lua;
     return 0;
@@ -148,6 +159,7 @@ static mr_status fail(const filter_state *state, mr_status status, const mr_diag
 static bool tick(void *context)
 {
     const filter_state *state = context;
+    mr_filter_watch_enter(state->watch);
     return !state->host->cancelled(state->task);
 }
 
@@ -158,6 +170,7 @@ static void close_filter(void *opaque)
     filter_state *state = opaque;
     if (!state)
         return;
+    mr_filter_watch_free(state->watch);
     mr_script_free(state->script);
     free(state->chain);
     free(state);
@@ -167,11 +180,11 @@ static mr_status start(filter_state *state, mr_diags *diags)
 {
     lua_State *lua = mr_script_lua(state->script);
     mr_status status =
-        mr_script_define(state->script, "filter", lua_filter) && mr_script_define(state->script, "op", lua_ignored) ? MR_OK : MR_ERR_NOMEM;
+        mr_script_define(state->script, "filter", lua_filter) && mr_script_define(state->script, "op", mr_script_ignored) ? MR_OK : MR_ERR_NOMEM;
     if (status == MR_OK)
         status = mr_script_run(state->script, 0, diags);
     if (status == MR_OK && !state->known) {
-        mr_error(diags, "script-filter", (mr_span){.file = state->filter->bundle->path, .line = 1, .col = 1, .len = 1},
+        mr_error(diags, "script-filter", (mr_span){.file = state->filter->script->bundle->path, .line = 1, .col = 1, .len = 1},
                  "the script offers no filter '%s' when it is run again", state->filter->pub.name);
         status = MR_ERR_PARAM;
     }
@@ -200,9 +213,16 @@ static mr_status open_filter(const mr_host *host, mr_task *task, const mr_frame_
         return MR_ERR_NOMEM;
     }
     *state = (filter_state){.filter = own, .host = host, .task = task, .params = params, .video = in};
-    const mr_script_options options = {.bundle = own->bundle, .memory = own->memory, .time_us = own->time_us, .tick = tick, .context = state};
+    const mr_script_options options = {
+        .bundle = own->script->bundle, .memory = own->limits.memory, .time_us = own->limits.time_us, .tick = tick, .context = state};
     state->script = mr_script_new(&options);
-    mr_status status = state->script ? start(state, diags) : MR_ERR_NOMEM;
+    state->watch = mr_filter_watch_new(host, task, own);
+    mr_status status = state->script && state->watch ? MR_OK : MR_ERR_NOMEM;
+    if (status == MR_OK) {
+        mr_filter_watch_enter(state->watch);
+        status = start(state, diags);
+        mr_filter_watch_leave(state->watch);
+    }
     state->video = NULL;
     if (status != MR_OK) {
         status = fail(state, status, diags);
@@ -226,10 +246,12 @@ static mr_status steer(void *opaque, const mr_picture *frame, const mr_steering 
     mr_diags *diags = mr_diags_new();
     if (!diags)
         return MR_ERR_NOMEM;
+    mr_filter_watch_enter(state->watch);
     lua_pushcfunction(lua, call_steer);
     lua_pushlightuserdata(lua, (void *)frame);
     const uint32_t count = (uint32_t)count_settings(state->filter);
     mr_status status = mr_script_call(state->script, 1, (int)count, diags);
+    mr_filter_watch_leave(state->watch);
     if (status != MR_OK)
         status = fail(state, status, diags);
     for (uint32_t i = 0; status == MR_OK && i < count; i++)
@@ -237,6 +259,23 @@ static mr_status steer(void *opaque, const mr_picture *frame, const mr_steering 
     lua_settop(lua, 0);
     mr_diags_free(diags);
     return status;
+}
+
+static const mr_script_filter *script_filter(const mr_frame_filter *filter)
+{
+    return filter->open == open_filter ? (const mr_script_filter *)(const void *)filter : NULL;
+}
+
+const mr_ops_script *mr_filter_script_of(const mr_frame_filter *filter)
+{
+    const mr_script_filter *mine = script_filter(filter);
+    return mine ? mine->script : NULL;
+}
+
+mr_span mr_filter_span(const mr_frame_filter *filter)
+{
+    const mr_script_filter *mine = script_filter(filter);
+    return mine ? mine->span : (mr_span){0};
 }
 
 void mr_script_filter_init(mr_script_filter *filter)

@@ -21,19 +21,27 @@
 #ifndef MR_SCRIPTING_FILTERS_H
 #define MR_SCRIPTING_FILTERS_H
 
-#include "scripting/state.h"
+#include "scripting/ops.h"
 #include <millrace/filter.h>
+
+/* A process that ends with this code has said that a filter was in one call of Lua's library for too long (filters_watch.h), and would be again. */
+#define MR_SCRIPT_STUCK 86
 
 /* A filter of a script. Whoever makes it fills name, summary, help, version, params, params_size and settings of pub, and what follows pub. */
 typedef struct mr_script_filter {
     mr_frame_filter pub; /* first: a filter of a script is this */
-    const mr_bundle *bundle;
-    size_t memory;                                                                  /* of a state; 0: MR_SCRIPT_MEMORY */
-    int64_t time_us;                                                                /* processor time of one call; 0: MR_SCRIPT_TIME */
+    const mr_ops_script *script;
+    mr_span span;                                                                   /* of its millrace.filter */
+    mr_script_limits limits;                                                        /* of a state, and of one call */
     void (*push_params)(lua_State *lua, const mr_param *table, const void *params); /* as a table; may raise */
 } mr_script_filter;
 
 /* Puts the functions into filter->pub that run it. */
 void mr_script_filter_init(mr_script_filter *filter);
+
+/* Lua: the table at index has the functions of the filter that it names; raises what is wrong with them. */
+void mr_script_check_filter(lua_State *lua, int index);
+/* Lua: what a script offers besides what it is run for. */
+int mr_script_ignored(lua_State *lua);
 
 #endif

@@ -6,6 +6,7 @@
 #include "scripting/ops_internal.h"
 
 #include "config/params.h"
+#include "scripting/filters.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,16 @@
 #define DEPTH_MAX   8u
 #define TEXT_MAX    20000u      /* bytes of a help text */
 #define SLOT        16u         /* bytes of a param in its struct: enough for any type, and aligned for it */
-#define WHOLE_MAX   (16u << 20) /* bytes of mr_ops_text() */
+#define WHOLE_MAX   (16u << 20) /* bytes of mr_ops_script.text */
 
 typedef struct builder {
     mr_arena *arena;
     mr_diags *diags;
     const mr_bundle *bundle;
-    mr_span span;     /* of the op */
+    const mr_ops_script *script;
+    const mr_script_limits *limits;
+    mr_span span;     /* of the op or filter */
     const char *what; /* "op 'captions.shift'" */
-    const char *text; /* mr_ops_text() */
     bool failed;
     bool nomem;
 } builder;
@@ -285,16 +287,41 @@ static const mr_param *build_params(builder *in, const json_t *owner_map, const 
     return params;
 }
 
-/* ---- ops ---- */
+/* ---- ops and filters ---- */
+
+/* The line of the script that called millrace.op or millrace.filter, if it is one of its files. */
+static mr_span call_span(const builder *in, const json_t *description)
+{
+    const char *file = json_string_value(json_object_get(description, "file"));
+    const json_int_t line = json_integer_value(json_object_get(description, "line"));
+    for (size_t i = 0; file && i < in->bundle->count; i++)
+        if (strcmp(in->bundle->files[i].path, file) == 0 && line > 0 && line < (json_int_t)in->bundle->files[i].len + 2)
+            return (mr_span){.file = in->bundle->files[i].path, .line = (uint32_t)line, .col = 1, .len = 1};
+    return (mr_span){.file = in->bundle->path, .line = 1, .col = 1, .len = 1};
+}
 
 /* The first line of help is the summary; what follows after a line break are paragraphs. */
-static void split_help(builder *in, const char *help, mr_op *op)
+static void get_help(builder *in, const json_t *map, const char **ret_summary, const char **ret_help)
 {
+    const char *help = get_text(in, map, "", "help", "");
     const size_t len = strcspn(help, "\n");
     const char *rest = help + len + strspn(help + len, "\n");
-    op->summary = mr_arena_copy(in->arena, help, len);
-    op->help = rest[0] ? rest : NULL;
-    in->nomem = in->nomem || !op->summary;
+    *ret_summary = mr_arena_copy(in->arena, help, len);
+    *ret_help = rest[0] ? rest : NULL;
+    in->nomem = in->nomem || !*ret_summary;
+    if (!help[0])
+        wrong(in, "", "help", "a sentence that says what it does");
+}
+
+/* What is reported from here on is about it. Its name. */
+static const char *begin_one(builder *in, const json_t *description, const char *kind)
+{
+    in->span = call_span(in, description);
+    in->what = kind;
+    const char *name = get_text(in, description, "", "name", "");
+    in->what = mr_arena_printf(in->arena, "%s '%.128s'", kind, name);
+    in->nomem = in->nomem || !in->what;
+    return name;
 }
 
 static uint32_t get_memory(builder *in, const json_t *op)
@@ -319,38 +346,16 @@ static const char *lua_release(void)
     return LUA_RELEASE;
 }
 
-/* The line of the script that called millrace.op, if it is one of its files. */
-static mr_span op_span(const builder *in, const json_t *op)
-{
-    const char *file = json_string_value(json_object_get(op, "file"));
-    const json_int_t line = json_integer_value(json_object_get(op, "line"));
-    for (size_t i = 0; file && i < in->bundle->count; i++)
-        if (strcmp(in->bundle->files[i].path, file) == 0 && line > 0 && line < (json_int_t)in->bundle->files[i].len + 2)
-            return (mr_span){.file = in->bundle->files[i].path, .line = (uint32_t)line, .col = 1, .len = 1};
-    return (mr_span){.file = in->bundle->path, .line = 1, .col = 1, .len = 1};
-}
-
-static const mr_op *build_op(builder *in, const json_t *description, const mr_script_limits *limits)
+static const mr_op *build_op(builder *in, const json_t *description)
 {
     mr_script_op *op = mr_arena_take(in->arena, sizeof(*op));
-    if (!op) {
-        in->nomem = true;
+    in->nomem = in->nomem || !op;
+    const char *name = begin_one(in, description, "op");
+    if (in->nomem)
         return NULL;
-    }
-    in->span = op_span(in, description);
-    in->what = "an op";
-    const char *name = get_text(in, description, "", "name", "");
-    in->what = mr_arena_printf(in->arena, "op '%.128s'", name);
-    if (!in->what) {
-        in->nomem = true;
-        return NULL;
-    }
-    const char *help = get_text(in, description, "", "help", "");
-    *op = (mr_script_op){.bundle = in->bundle, .limits = *limits, .span = in->span, .text = in->text};
+    *op = (mr_script_op){.script = in->script, .limits = *in->limits, .span = in->span};
     op->pub = (mr_op){.size = sizeof(mr_op), .name = name, .run = mr_ops_run, .toolchain = lua_release};
-    split_help(in, help, &op->pub);
-    if (!help[0])
-        wrong(in, "", "help", "a sentence that says what the op does");
+    get_help(in, description, &op->pub.summary, &op->pub.help);
     op->pub.version = get_count(in, description, "version", 1, 1000000000, 1);
     op->pub.cpu = get_count(in, description, "cpu", 0, 64, 1);
     op->pub.memory_mb = get_memory(in, description);
@@ -360,26 +365,70 @@ static const mr_op *build_op(builder *in, const json_t *description, const mr_sc
     return &op->pub;
 }
 
-/* "captions" of "captions.shift", which all of them share. */
-static const char *common_name(builder *in, const mr_op *const *ops)
+/* {"drawtext.text", …}; what they may be, mr_plugin_check() knows. */
+static const char *const *get_settings(builder *in, const json_t *map)
 {
-    const size_t len = strcspn(ops[0]->name, ".");
-    for (size_t i = 1; ops[i]; i++) {
-        if (strncmp(ops[i]->name, ops[0]->name, len + 1) == 0)
-            continue;
-        mr_error(in->diags, "script-op", mr_ops_span(ops[i]), "op '%s' and op '%s' are in one file: ops of a file share what stands before the dot",
-                 ops[i]->name, ops[0]->name);
-        mr_hint(in->diags, "name it '%.*s.…', or move it to a file of its own", (int)len, ops[0]->name);
+    const json_t *value = json_object_get(map, "settings");
+    const size_t count = json_array_size(value);
+    const char **words = mr_arena_take_array(in->arena, count + 1, sizeof(*words));
+    bool good = words && count > 0 && count <= CHOICES_MAX;
+    for (size_t i = 0; i < count && good; i++) {
+        const char *word = json_string_value(json_array_get(value, i));
+        words[i] = word && strlen(word) <= TEXT_MAX ? keep(in, word) : NULL;
+        good = words[i] != NULL;
+    }
+    if (!good)
+        wrong(in, "", "settings", "a list of what is set for each frame, as in settings = {\"drawtext.text\"}");
+    return words;
+}
+
+static const mr_frame_filter *build_filter(builder *in, const json_t *description)
+{
+    mr_script_filter *filter = mr_arena_take(in->arena, sizeof(*filter));
+    in->nomem = in->nomem || !filter;
+    const char *name = begin_one(in, description, "filter");
+    if (in->nomem)
+        return NULL;
+    *filter = (mr_script_filter){.script = in->script, .limits = *in->limits, .span = in->span, .push_params = mr_ops_push_params};
+    filter->pub = (mr_frame_filter){.name = name, .toolchain = lua_release};
+    get_help(in, description, &filter->pub.summary, &filter->pub.help);
+    filter->pub.version = get_count(in, description, "version", 1, 1000000000, 1);
+    filter->pub.params = build_params(in, description, "params", 0, &filter->pub.params_size);
+    filter->pub.settings = get_settings(in, description);
+    mr_script_filter_init(filter);
+    return &filter->pub;
+}
+
+/* ---- a plugin ---- */
+
+/* "captions" of "captions.shift", which all that a file offers shares. */
+static void share_name(builder *in, const char **name, const char *kind, const char *own, mr_span span)
+{
+    const size_t len = strcspn(own, ".");
+    if (!*name) {
+        *name = mr_arena_copy(in->arena, own, len);
+        in->nomem = in->nomem || !*name;
+    } else if (strlen(*name) != len || strncmp(own, *name, len) != 0) {
+        mr_error(in->diags, "script-op", span, "%s '%s' and '%s.…' are in one file: what a file offers shares what stands before the dot", kind, own,
+                 *name);
+        mr_hint(in->diags, "name it '%s.…', or move it to a file of its own", *name);
         in->failed = true;
     }
-    const char *name = mr_arena_copy(in->arena, ops[0]->name, len);
-    in->nomem = in->nomem || !name;
+}
+
+static const char *common_name(builder *in, const mr_op *const *ops, const mr_frame_filter *const *filters)
+{
+    const char *name = NULL;
+    for (size_t i = 0; ops[i]; i++)
+        share_name(in, &name, "op", ops[i]->name, mr_ops_span(ops[i]));
+    for (size_t i = 0; filters[i]; i++)
+        share_name(in, &name, "filter", filters[i]->name, mr_filter_span(filters[i]));
     return name;
 }
 
-static mr_status no_ops(const mr_bundle *bundle, mr_diags *diags)
+static mr_status offers_nothing(const mr_bundle *bundle, mr_diags *diags)
 {
-    mr_error(diags, "script-op", (mr_span){.file = bundle->path, .line = 1, .col = 1, .len = 1}, "the script offers no op");
+    mr_error(diags, "script-op", (mr_span){.file = bundle->path, .line = 1, .col = 1, .len = 1}, "the script offers no op and no filter");
     mr_hint(diags, "call millrace.op{name = …, help = …, run = function(task) … end}");
     return MR_ERR_PARAM;
 }
@@ -394,33 +443,60 @@ static const char *whole_text(mr_arena *arena, const mr_bundle *bundle, const js
     return kept;
 }
 
-mr_status mr_ops_build(mr_arena *arena, const mr_bundle *bundle, const json_t *description, const mr_script_limits *limits, mr_diags *diags,
-                       const mr_plugin **ret_plugin)
+static const mr_ops_script *script_with(mr_arena *arena, const mr_bundle *bundle, const json_t *description)
 {
-    builder in = {.arena = arena, .diags = diags, .bundle = bundle};
-    const json_t *list = json_object_get(description, "ops");
-    const size_t count = json_array_size(list);
-    *ret_plugin = NULL;
-    if (count == 0 || count > MR_OPS_MAX)
-        return no_ops(bundle, diags);
-    const mr_op **ops = mr_arena_take_array(arena, count + 1, sizeof(*ops));
-    mr_plugin *plugin = mr_arena_take(arena, sizeof(*plugin));
-    in.text = whole_text(arena, bundle, description);
-    in.nomem = !ops || !plugin || !in.text;
-    for (size_t i = 0; i < count && !in.nomem; i++)
-        ops[i] = build_op(&in, json_array_get(list, i), limits);
-    const char *name = in.nomem ? NULL : common_name(&in, ops);
-    if (in.nomem)
-        return MR_ERR_NOMEM;
-    if (in.failed)
-        return MR_ERR_PARAM;
+    mr_ops_script *script = mr_arena_take(arena, sizeof(*script));
+    if (!script)
+        return NULL;
+    *script = (mr_ops_script){.bundle = bundle, .text = whole_text(arena, bundle, description)};
+    return script->text ? script : NULL;
+}
+
+/* NULL: memory is short, which in says. */
+static mr_plugin *build_plugin(builder *in, const json_t *listed_ops, const json_t *listed_filters)
+{
+    const size_t op_count = json_array_size(listed_ops);
+    const size_t filter_count = json_array_size(listed_filters);
+    const mr_op **ops = mr_arena_take_array(in->arena, op_count + 1, sizeof(*ops));
+    const mr_frame_filter **filters = mr_arena_take_array(in->arena, filter_count + 1, sizeof(*filters));
+    mr_plugin *plugin = mr_arena_take(in->arena, sizeof(*plugin));
+    in->nomem = in->nomem || !ops || !filters || !plugin;
+    for (size_t i = 0; i < op_count && !in->nomem; i++)
+        ops[i] = build_op(in, json_array_get(listed_ops, i));
+    for (size_t i = 0; i < filter_count && !in->nomem; i++)
+        filters[i] = build_filter(in, json_array_get(listed_filters, i));
+    const char *name = in->nomem ? NULL : common_name(in, ops, filters);
+    if (in->nomem)
+        return NULL;
     *plugin = (mr_plugin){.size = sizeof(mr_plugin),
                           .abi_major = MR_ABI_MAJOR,
                           .abi_minor = MR_ABI_MINOR,
                           .name = name,
-                          .version = bundle->digest,
-                          .summary = "ops in Lua",
-                          .ops = ops};
+                          .version = in->bundle->digest,
+                          .summary = filter_count == 0 ? "ops in Lua"
+                                     : op_count == 0   ? "filters in Lua"
+                                                       : "ops and filters in Lua",
+                          .ops = ops,
+                          .filters = filters};
+    return plugin;
+}
+
+mr_status mr_ops_build(mr_arena *arena, const mr_bundle *bundle, const json_t *description, const mr_script_limits *limits, mr_diags *diags,
+                       const mr_plugin **ret_plugin)
+{
+    builder in = {.arena = arena, .diags = diags, .bundle = bundle, .limits = limits};
+    const json_t *ops = json_object_get(description, "ops");
+    const json_t *filters = json_object_get(description, "filters");
+    *ret_plugin = NULL;
+    if (json_array_size(ops) + json_array_size(filters) == 0 || json_array_size(ops) > MR_OPS_MAX || json_array_size(filters) > MR_OPS_MAX)
+        return offers_nothing(bundle, diags);
+    in.script = script_with(arena, bundle, description);
+    in.nomem = !in.script;
+    const mr_plugin *plugin = build_plugin(&in, ops, filters);
+    if (in.nomem)
+        return MR_ERR_NOMEM;
+    if (in.failed)
+        return MR_ERR_PARAM;
     *ret_plugin = plugin;
     return MR_OK;
 }
@@ -447,14 +523,15 @@ mr_span mr_ops_span(const mr_op *op)
     return mine ? mine->span : (mr_span){0};
 }
 
-const mr_bundle *mr_ops_bundle(const mr_op *op)
+const mr_ops_script *mr_ops_script_of(const mr_op *op)
 {
     const mr_script_op *mine = script_op(op);
-    return mine ? mine->bundle : NULL;
+    return mine ? mine->script : NULL;
 }
 
-const char *mr_ops_text(const mr_op *op)
+const mr_ops_script *mr_plugin_script_of(const mr_plugin *plugin)
 {
-    const mr_script_op *mine = script_op(op);
-    return mine ? mine->text : NULL;
+    if (plugin->ops && plugin->ops[0])
+        return mr_ops_script_of(plugin->ops[0]);
+    return plugin->filters && plugin->filters[0] ? mr_filter_script_of(plugin->filters[0]) : NULL;
 }

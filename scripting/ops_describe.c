@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a script to see which ops it offers. Here is checked what only Lua knows: that fields are spelled right, and that run is a function; all else
- * is checked where the tables are built, by whoever does not trust this process.
+ * Runs a script to see which ops and frame filters it offers. Here is checked what only Lua knows: that fields are spelled right, and that what is to
+ * be a function is one; all else is checked where the tables are built, by whoever does not trust this process.
  */
 #include "scripting/ops_internal.h"
+
+#include "scripting/filters.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #define DESCRIPTION_MAX (4u << 20) /* bytes */
 
 const char *const mr_ops_fields[] = {"name", "help", "version", "inputs", "outputs", "params", "cpu", "memory", "run", NULL};
+const char *const mr_ops_filter_fields[] = {"name", "help", "version", "params", "settings", "chain", "steer", NULL};
 const char *const mr_ops_port_fields[] = {"name", "type", "help", "many", "optional", "streaming", NULL};
 const char *const mr_ops_param_fields[] = {"name",   "type",  "default", "min",    "max",  "choices", "required",
                                            "secret", "items", "fields",  "silent", "help", NULL};
@@ -61,28 +64,55 @@ static void check_op(lua_State *lua)
     lua_settop(lua, 1);
 }
 
-int mr_ops_lua_describe(lua_State *lua)
+static void check_filter(lua_State *lua)
 {
-    const mr_span here = mr_script_here(lua, 1);
-    check_op(lua);
-    lua_newtable(lua); /* all of it but run */
-    for (size_t i = 0; mr_ops_fields[i]; i++) {
-        if (strcmp(mr_ops_fields[i], "run") == 0)
-            continue;
-        lua_getfield(lua, 1, mr_ops_fields[i]);
-        lua_setfield(lua, -2, mr_ops_fields[i]);
+    luaL_argcheck(lua, lua_istable(lua, 1), 1, "millrace.filter takes one table: millrace.filter{name = ..., steer = function(frame) ... end}");
+    lua_settop(lua, 1);
+    if (lua_getfield(lua, 1, "name") != LUA_TSTRING)
+        luaL_error(lua, "a filter needs a name, as in name = \"titles.clock\"");
+    const char *what = lua_pushfstring(lua, "filter '%s'", lua_tostring(lua, -1));
+    mr_script_check_fields(lua, 1, what, mr_ops_filter_fields);
+    check_part(lua, what, "params", "param", mr_ops_param_fields);
+    mr_script_check_filter(lua, 1);
+    lua_settop(lua, 1);
+}
+
+/* The table at 1, without its functions, becomes the next entry of the kept list. */
+static int keep(lua_State *lua, mr_span here, const char *list, const char *const *fields)
+{
+    lua_newtable(lua);
+    for (size_t i = 0; fields[i]; i++) {
+        if (lua_getfield(lua, 1, fields[i]) != LUA_TFUNCTION)
+            lua_setfield(lua, -2, fields[i]);
+        else
+            lua_pop(lua, 1);
     }
     lua_pushstring(lua, here.file);
     lua_setfield(lua, -2, "file");
     lua_pushinteger(lua, here.line);
     lua_setfield(lua, -2, "line");
     lua_getfield(lua, LUA_REGISTRYINDEX, MR_OPS_KEPT);
+    lua_getfield(lua, -1, list);
     const lua_Integer count = luaL_len(lua, -1);
     if (count >= MR_OPS_MAX)
-        return luaL_error(lua, "a script offers at most %d ops", (int)MR_OPS_MAX);
-    lua_insert(lua, -2);
+        return luaL_error(lua, "a script offers at most %d %s", (int)MR_OPS_MAX, list);
+    lua_pushvalue(lua, -3);
     lua_rawseti(lua, -2, count + 1);
     return 0;
+}
+
+int mr_ops_lua_describe(lua_State *lua)
+{
+    const mr_span here = mr_script_here(lua, 1);
+    check_op(lua);
+    return keep(lua, here, "ops", mr_ops_fields);
+}
+
+static int describe_filter(lua_State *lua)
+{
+    const mr_span here = mr_script_here(lua, 1);
+    check_filter(lua);
+    return keep(lua, here, "filters", mr_ops_filter_fields);
 }
 
 int mr_ops_lua_define(lua_State *lua)
@@ -96,15 +126,19 @@ int mr_ops_lua_define(lua_State *lua)
     return 0;
 }
 
-static int make_list(lua_State *lua)
+static int make_lists(lua_State *lua)
 {
     lua_newtable(lua);
+    lua_newtable(lua);
+    lua_setfield(lua, -2, "ops");
+    lua_newtable(lua);
+    lua_setfield(lua, -2, "filters");
     lua_setfield(lua, LUA_REGISTRYINDEX, MR_OPS_KEPT);
     return 0;
 }
 
-/* Leaves the list of what it offers. */
-static int push_list(lua_State *lua)
+/* Leaves what it offers. */
+static int push_lists(lua_State *lua)
 {
     lua_getfield(lua, LUA_REGISTRYINDEX, MR_OPS_KEPT);
     return 1;
@@ -115,27 +149,23 @@ mr_status mr_ops_describe(const mr_bundle *bundle, const mr_script_limits *limit
     const char *why = NULL;
     const mr_script_options options = {.bundle = bundle, .memory = limits->memory, .time_us = limits->time_us};
     mr_script *script = mr_script_new(&options);
-    json_t *ops = NULL;
     *ret_description = NULL;
-    if (!script || !mr_script_define(script, "op", mr_ops_lua_describe)) {
+    if (!script || !mr_script_define(script, "op", mr_ops_lua_describe) || !mr_script_define(script, "filter", describe_filter)) {
         mr_script_free(script);
         return MR_ERR_NOMEM;
     }
     lua_State *lua = mr_script_lua(script);
-    lua_pushcfunction(lua, make_list);
+    lua_pushcfunction(lua, make_lists);
     mr_status status = mr_script_call(script, 0, 0, diags);
     if (status == MR_OK)
         status = mr_script_run(script, 0, diags);
-    lua_pushcfunction(lua, push_list);
+    lua_pushcfunction(lua, push_lists);
     if (status == MR_OK)
         status = mr_script_call(script, 0, 1, diags);
-    if (status == MR_OK && !(ops = mr_script_read_json(lua, -1, DESCRIPTION_MAX, &why))) {
-        mr_error(diags, "script", (mr_span){.file = bundle->path, .line = 1, .col = 1, .len = 1},
-                 "what the script gave to millrace.op can't be used: %s", why);
+    if (status == MR_OK && !(*ret_description = mr_script_read_json(lua, -1, DESCRIPTION_MAX, &why))) {
+        mr_error(diags, "script", (mr_span){.file = bundle->path, .line = 1, .col = 1, .len = 1}, "what the script offers can't be used: %s", why);
         status = MR_ERR_PARAM;
     }
     mr_script_free(script);
-    if (status == MR_OK && !(*ret_description = json_pack("{s:o}", "ops", ops)))
-        status = MR_ERR_NOMEM;
     return status;
 }

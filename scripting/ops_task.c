@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "config/params_internal.h"
+#include "scripting/filters.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -109,7 +110,6 @@ static int task_next(lua_State *lua)
 /* ---- params ---- */
 
 static void push_param(lua_State *lua, const mr_param *param, const char *field);
-static void push_params(lua_State *lua, const mr_param *table, const void *params);
 
 static void push_list(lua_State *lua, const mr_param *param, const char *field)
 {
@@ -121,7 +121,7 @@ static void push_list(lua_State *lua, const mr_param *param, const char *field)
     for (size_t i = 0; i < list.count; i++) {
         const char *item = (const char *)list.items + i * size;
         if (param->fields)
-            push_params(lua, param->fields, item);
+            mr_ops_push_params(lua, param->fields, item);
         else
             push_param(lua, &one, item);
         lua_rawseti(lua, -2, (lua_Integer)i + 1);
@@ -181,7 +181,7 @@ static void push_param(lua_State *lua, const mr_param *param, const char *field)
     }
 }
 
-static void push_params(lua_State *lua, const mr_param *table, const void *params)
+void mr_ops_push_params(lua_State *lua, const mr_param *table, const void *params)
 {
     luaL_checkstack(lua, 8, "nested too deeply");
     lua_newtable(lua);
@@ -384,7 +384,7 @@ static int push_value(lua_State *lua, int which)
         return 1;
     const mr_ops_task *it = task_of(lua);
     if (which == VALUE_PARAMS)
-        push_params(lua, it->op->pub.params, it->params);
+        mr_ops_push_params(lua, it->op->pub.params, it->params);
     else
         lua_newtable(lua);
     lua_createtable(lua, 0, 2);
@@ -490,12 +490,12 @@ static void report(const mr_ops_task *it, const mr_diags *diags)
     if (diag->span.line > 0)
         it->host->report(it->task, MR_SEVERITY_ERROR, NULL, diag->hint, "%s:%u: %s%s", diag->span.file, diag->span.line, diag->message, calls);
     else
-        it->host->report(it->task, MR_SEVERITY_ERROR, NULL, diag->hint, "%s: %s", it->op->bundle->path, diag->message);
+        it->host->report(it->task, MR_SEVERITY_ERROR, NULL, diag->hint, "%s: %s", it->op->script->bundle->path, diag->message);
 }
 
 static mr_status run_script(mr_script *script, mr_diags *diags)
 {
-    if (!mr_script_define(script, "op", mr_ops_lua_define))
+    if (!mr_script_define(script, "op", mr_ops_lua_define) || !mr_script_define(script, "filter", mr_script_ignored))
         return MR_ERR_NOMEM;
     lua_pushcfunction(mr_script_lua(script), open_task);
     mr_status status = mr_script_call(script, 0, 0, diags);
@@ -510,7 +510,7 @@ static mr_status run_task(const mr_host *host, const mr_batch_task *view)
     const mr_script_op *op = (const mr_script_op *)(const void *)view->op;
     mr_ops_task it = {.host = host, .task = view->task, .op = op, .params = view->params, .beat_us = mr_now_us()};
     const mr_script_options options = {
-        .bundle = op->bundle, .memory = op->limits.memory, .time_us = op->limits.time_us, .tick = tick, .context = &it};
+        .bundle = op->script->bundle, .memory = op->limits.memory, .time_us = op->limits.time_us, .tick = tick, .context = &it};
     mr_diags *diags = mr_diags_new();
     mr_script *script = diags ? mr_script_new(&options) : NULL;
     mr_status status = script ? run_script(script, diags) : MR_ERR_NOMEM;

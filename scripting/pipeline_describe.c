@@ -450,7 +450,8 @@ mr_status mr_script_pipeline_describe(const mr_bundle *bundle, size_t memory, mr
     to.outputs = json_array();
     to.known = json_object();
     if (script && to.top && to.inputs && to.params && to.nodes && to.outputs && to.known && mr_script_define(script, "pipeline", make_pipeline) &&
-        mr_script_define(script, "expr", make_expr) && mr_script_define(script, "op", no_op_here) && mr_script_define(script, "hooks", no_op_here))
+        mr_script_define(script, "expr", make_expr) && mr_script_define(script, "op", no_op_here) && mr_script_define(script, "filter", no_op_here) &&
+        mr_script_define(script, "hooks", no_op_here))
         status = run(script, &to);
     if (status == MR_OK && !(*ret_description = finish(&to)))
         status = MR_ERR_NOMEM;

@@ -30,6 +30,8 @@ mr_status mr_params_bind_with(const mr_filter_set *filters, const mr_param *tabl
 json_t *mr_params_json(const mr_param *table, const void *params);
 /* All of a filled struct, secrets in clear, to be restored elsewhere. New reference; NULL when memory is short. */
 json_t *mr_params_dump(const mr_param *table, const void *params);
+/* Calls visit with each filter that a filled struct uses. */
+void mr_params_each_filter(const mr_param *table, const void *params, void (*visit)(const mr_filter_use *use, void *context), void *context);
 /* Fills out (size bytes, zeroed first) from what mr_params_dump() gave. Texts and lists live in arena. MR_ERR_PARAM: it is not of this table. */
 mr_status mr_params_restore(const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size);
 mr_status mr_params_restore_with(const mr_filter_set *filters, const mr_param *table, const json_t *dump, mr_arena *arena, void *out, size_t size);

@@ -239,6 +239,23 @@ json_t *mr_param_filters_json(const mr_filters *filters, bool whole)
     return list;
 }
 
+void mr_params_each_filter(const mr_param *table, const void *params, void (*visit)(const mr_filter_use *use, void *context), void *context)
+{
+    for (const mr_param *param = table; param && param->name; param++) {
+        const char *field = (const char *)params + param->offset;
+        mr_filters filters = {0};
+        mr_list list = {0};
+        if (param->type == MR_PARAM_TYPE_FILTERS)
+            memcpy(&filters, field, sizeof(filters));
+        if (param->type == MR_PARAM_TYPE_LIST && param->fields)
+            memcpy(&list, field, sizeof(list));
+        for (size_t i = 0; i < filters.count; i++)
+            visit(filters.items[i], context);
+        for (size_t i = 0; i < list.count; i++)
+            mr_params_each_filter(param->fields, (const char *)list.items + i * mr_param_item_size(param), visit, context);
+    }
+}
+
 static mr_status restore_params(const mr_filter_set *set, const json_t *json, mr_arena *arena, mr_filter_use *use)
 {
     const char *name = json_string_value(json_object_get(json, "use"));

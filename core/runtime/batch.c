@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "config/params.h"
 #include "runtime/hosts/serve.h"
 #include "runtime/internal.h"
 
@@ -323,14 +324,30 @@ static void run_here(mr_task *const *tasks, const uint32_t *slots, uint32_t coun
     }
 }
 
-/* Pure ops run in a task host; those that act on the world need it, and run here. Ops in Lua must be where they can be killed, sandbox or not. */
+static void look_for_script(const mr_filter_use *use, void *found)
+{
+    *(bool *)found |= use->filter && mr_filter_script_of(use->filter);
+}
+
+static bool has_script(mr_task *const *tasks, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const mr_op *op = tasks[i]->node->node->op;
+        found |= mr_ops_script_of(op) != NULL;
+        mr_params_each_filter(op->params, tasks[i]->params, look_for_script, &found);
+    }
+    return found;
+}
+
+/* Pure ops run in a task host; those that act on the world need it, and run here. What is in Lua must be where it can be killed, sandbox or not. */
 static void run_selected(mr_engine *engine, mr_task *const *tasks, uint32_t count)
 {
     uint32_t slots[MR_MAX_BATCH];
     for (uint32_t i = 0; i < count; i++)
         slots[i] = tasks[i]->batch_slot;
     const mr_op *op = tasks[0]->node->node->op;
-    const bool away = engine->settings.sandbox != MR_SANDBOX_OFF || mr_ops_bundle(op);
+    const bool away = engine->settings.sandbox != MR_SANDBOX_OFF || has_script(tasks, count);
     if (engine->hosts && away && !(op->flags & MR_OP_EFFECT))
         run_in_host(engine, tasks, slots, count);
     else

@@ -150,7 +150,7 @@ static size_t compare_text(mr_task *task, const char *kind, const json_t *old, c
         const json_t *value = i == 0 ? old : new;
         snprintf(texts[i], sizeof(texts[i]), "%lld", (long long)json_integer_value(value));
     }
-    if (strcmp(kind, "plugin") == 0 && mr_ops_bundle(task->node->node->op))
+    if (strcmp(kind, "plugin") == 0 && mr_ops_script_of(task->node->node->op))
         tell(task, "script", "", NULL, NULL); /* its version is a digest */
     else
         tell(task, kind, "", json_is_integer(old) ? texts[0] : before, json_is_integer(new) ? texts[1] : after);

@@ -117,16 +117,24 @@ static mr_status check_abi(const mr_plugin *entry, const char *path, mr_diags *d
     return MR_OK;
 }
 
-/* Where a mistake in the tables of a script is told: at the op that the message names. */
-static mr_span place_of(const mr_plugin *entry, const char *message)
+static bool names(const char *message, const char *name)
 {
     char quoted[MR_PLUGIN_NAME_MAX * 2 + 8];
-    for (size_t i = 0; entry->ops && entry->ops[i]; i++) {
-        snprintf(quoted, sizeof(quoted), "'%s'", entry->ops[i]->name);
-        if (strstr(message, quoted))
+    snprintf(quoted, sizeof(quoted), "'%s'", name);
+    return strstr(message, quoted) != NULL;
+}
+
+/* Where a mistake in the tables of a script is told: at the op or filter that the message names. */
+static mr_span place_of(const mr_plugin *entry, const char *message)
+{
+    const mr_frame_filter *const *filters = mr_plugin_filters(entry);
+    for (size_t i = 0; entry->ops[i]; i++)
+        if (names(message, entry->ops[i]->name))
             return mr_ops_span(entry->ops[i]);
-    }
-    return entry->ops && entry->ops[0] ? mr_ops_span(entry->ops[0]) : nowhere;
+    for (size_t i = 0; filters[i]; i++)
+        if (names(message, filters[i]->name))
+            return mr_filter_span(filters[i]);
+    return entry->ops[0] ? mr_ops_span(entry->ops[0]) : mr_filter_span(filters[0]);
 }
 
 /* All that is wrong with the tables, as one diagnostic: the first mistake, with the others as notes. */

@@ -4,7 +4,7 @@
  *   1. each folder of MILLRACE_PLUGIN_PATH (colon-separated)
  *   2. ../lib/millrace/plugins relative to the real path of the running executable (build tree: build/bin + build/lib/millrace/plugins;
  *      install prefix: the same shape)
- * Files are shared objects (.so) and scripts (.lua) whose ops are in Lua (plugins_script.c); a script becomes a plugin like any other.
+ * Files are shared objects (.so) and scripts (.lua) whose ops and filters are in Lua (plugins_script.c); a script becomes a plugin like any other.
  * A file that can't be loaded gets one clear diagnostic with its path, and the rest still loads.
  */
 #ifndef MR_RUNTIME_PLUGINS_H
@@ -44,9 +44,9 @@ void mr_plugins_free(mr_plugins *plugins); /* the shared objects stay loaded */
 mr_status mr_plugins_add_script(mr_plugins *plugins, const char *path, mr_span asked, mr_diags *diags);
 mr_status mr_plugins_add_bundle(mr_plugins *plugins, mr_arena *take_arena, const mr_bundle *bundle, mr_span asked, mr_diags *diags);
 void mr_plugins_end_reading(mr_plugins *plugins);
-/* In a task host: from mr_ops_text(). */
+/* In a task host: from mr_ops_script.text. */
 mr_status mr_plugins_restore_script(mr_plugins *plugins, const char *text, const mr_script_limits *limits, mr_diags *diags);
-/* Forgets what was added after the first count: the scripts of one pipeline, before the next. Their ops must not be in use. */
+/* Forgets what was added after the first count: the scripts of one pipeline, before the next. What they offer must not be in use. */
 void mr_plugins_forget(mr_plugins *plugins, size_t count);
 const mr_op_set *mr_plugins_ops(const mr_plugins *plugins);
 size_t mr_plugins_count(const mr_plugins *plugins);

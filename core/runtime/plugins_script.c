@@ -43,7 +43,7 @@ static mr_status look_for_others(const mr_plugins *plugins, const mr_plugin *ent
             return MR_END;
         if (asked.line == 0)
             return MR_OK; /* passed over, with a warning */
-        mr_error(diags, "script-conflict", asked, "the ops of script '%s' begin with '%s.', as those of '%s' do", bundle->path, entry->name,
+        mr_error(diags, "script-conflict", asked, "what script '%s' offers begins with '%s.', as that of '%s' does", bundle->path, entry->name,
                  other->path);
         mr_hint(diags, "give them another name before the dot");
         return MR_ERR_CONFLICT;
@@ -51,7 +51,7 @@ static mr_status look_for_others(const mr_plugins *plugins, const mr_plugin *ent
     return MR_OK;
 }
 
-/* found: it lies in a folder of plugins, where a script without ops is the module of another. */
+/* found: it lies in a folder of plugins, where a script that offers nothing is the module of another. */
 static mr_status add(mr_plugins *plugins, mr_arena *arena, const mr_bundle *bundle, mr_span asked, bool found, mr_diags *diags, bool *ret_kept)
 {
     const mr_plugin *entry = NULL;
@@ -59,7 +59,8 @@ static mr_status add(mr_plugins *plugins, mr_arena *arena, const mr_bundle *bund
     *ret_kept = false;
     mr_bundle_add_texts(bundle, diags);
     mr_status status = describe(plugins, bundle, diags, &description);
-    if (status == MR_OK && found && json_array_size(json_object_get(description, "ops")) == 0)
+    const bool offers = json_array_size(json_object_get(description, "ops")) + json_array_size(json_object_get(description, "filters")) > 0;
+    if (status == MR_OK && found && !offers)
         return MR_OK;
     if (status == MR_OK)
         status = mr_ops_build(arena, bundle, description, &task_limits, diags, &entry);
@@ -114,18 +115,17 @@ mr_status mr_plugins_restore_script(mr_plugins *plugins, const char *text, const
     mr_arena *arena = mr_arena_new(0);
     mr_status status = arena ? mr_ops_restore(arena, text, limits, diags, &entry) : MR_ERR_NOMEM;
     if (status == MR_OK)
-        status = mr_plugins_keep_script(plugins, entry, mr_ops_bundle(entry->ops[0]), arena, diags);
+        status = mr_plugins_keep_script(plugins, entry, mr_plugin_script_of(entry)->bundle, arena, diags);
     if (status != MR_OK)
         mr_arena_free(arena);
     return status;
 }
 
-/* True: the entry's plugin is not among those that stay. */
-static bool goes(const mr_plugins *plugins, const mr_op *op, size_t count)
+/* True: the plugin that has this script is not among those that stay. */
+static bool goes(const mr_plugins *plugins, const mr_ops_script *script, size_t count)
 {
-    const mr_bundle *bundle = mr_ops_bundle(op);
-    for (size_t i = count; bundle && i < plugins->count; i++)
-        if (plugins->loaded[i].bundle == bundle)
+    for (size_t i = count; script && i < plugins->count; i++)
+        if (plugins->loaded[i].bundle == script->bundle)
             return true;
     return false;
 }
@@ -135,9 +135,15 @@ void mr_plugins_forget(mr_plugins *plugins, size_t count)
     mr_op_entry *entries = (mr_op_entry *)plugins->ops.entries;
     size_t kept = 0;
     for (size_t i = 0; i < plugins->ops.count; i++)
-        if (!goes(plugins, entries[i].op, count))
+        if (!goes(plugins, mr_ops_script_of(entries[i].op), count))
             entries[kept++] = entries[i];
     plugins->ops.count = kept;
+    mr_filter_entry *filters = (mr_filter_entry *)plugins->ops.filters.entries;
+    kept = 0;
+    for (size_t i = 0; i < plugins->ops.filters.count; i++)
+        if (!goes(plugins, mr_filter_script_of(filters[i].filter), count))
+            filters[kept++] = filters[i];
+    plugins->ops.filters.count = kept;
     for (; plugins->count > count && plugins->loaded[plugins->count - 1].bundle; plugins->count--) {
         mr_loaded_plugin *last = &plugins->loaded[plugins->count - 1];
         free((void *)last->path);

@@ -10,7 +10,7 @@ millrace = {}
 ---@class millrace.PipelineFields
 ---@field name? string            of the pipeline; default: the file's name
 ---@field description? string
----@field scripts? string[]       scripts with ops in Lua, by their paths from the pipeline's folder down: {"ops/captions.lua"}
+---@field scripts? string[]       scripts with ops and filters in Lua, by their paths from the pipeline's folder down: {"ops/captions.lua"}
 
 ---@class millrace.Pipeline
 local Pipeline = {}
@@ -138,6 +138,30 @@ function Pipeline:output(name, stream) end
 ---Offers an op.
 ---@param fields millrace.OpFields
 function millrace.op(fields) end
+
+---------------------------------------------------------------------------------------------------- Frame filters
+
+---@class millrace.Video
+---@field width integer
+---@field height integer
+---@field frame_rate number
+
+---@class millrace.Frame
+---@field number integer          from 0, on the grid of the whole video
+---@field time number             seconds from the start
+
+---@class millrace.FilterFields
+---@field name string             plugin.noun; all that a script offers shares what stands before the dot
+---@field help string             a line; after a line break, paragraphs
+---@field version? integer
+---@field params? table<string, millrace.ParamFields>|millrace.ParamFields[]
+---@field settings string[]       what steer sets: "filter.option", or "filter@name.option"
+---@field chain string|fun(params: table<string, any>, video: millrace.Video): string   of libavfilter
+---@field steer fun(frame: millrace.Frame, params: table<string, any>, video: millrace.Video): table<string, string|number>
+
+---Offers a frame filter: it sets options of a chain of libavfilter for each frame.
+---@param fields millrace.FilterFields
+function millrace.filter(fields) end
 
 ---What came in.
 ---@class millrace.Artifact

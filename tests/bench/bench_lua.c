@@ -68,7 +68,8 @@ static const mr_op *lua_op(mr_arena *arena, const char *text)
     must(description != NULL, "describing the op");
     must(mr_ops_build(arena, bundle, description, &limits, NULL, &plugin) == MR_OK, "building the op");
     json_decref(description);
-    must(mr_ops_restore(arena, mr_ops_text(plugin->ops[0]), &limits, NULL, &plugin) == MR_OK, "what a task host does"); /* it compiles, too */
+    must(mr_ops_restore(arena, mr_ops_script_of(plugin->ops[0])->text, &limits, NULL, &plugin) == MR_OK,
+         "what a task host does"); /* it compiles, too */
     return plugin->ops[0];
 }
 

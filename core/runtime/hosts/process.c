@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "scripting/filters.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +104,7 @@ static mr_status say_hello(mr_task_host *host, const mr_settings *settings, cons
     const size_t all = plugins ? mr_plugins_count(plugins) : 0;
     uint32_t count = 0;
     for (size_t i = 0; i < all; i++)
-        count += !mr_plugins_get(plugins, i)->bundle; /* scripts are told when one of their ops is to run */
+        count += !mr_plugins_get(plugins, i)->bundle; /* scripts are told when something of them is to run */
     mr_packer *packer = &host->packer;
     mr_pack_begin(packer, MR_FRAME_HELLO);
     mr_pack_u32(packer, MR_HOST_PROTOCOL);
@@ -216,22 +217,21 @@ int mr_host_hello(mr_task_host *host, const mr_settings *settings, const mr_plug
     return status == MR_OK ? 0 : EPIPE;
 }
 
-mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_op *op)
+mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_ops_script *script)
 {
-    const mr_bundle *bundle = mr_ops_bundle(op);
     mr_packer *packer = &host->packer;
-    for (size_t i = 0; bundle && i < host->script_count; i++)
-        if (host->scripts[i] == bundle)
+    for (size_t i = 0; i < host->script_count; i++)
+        if (host->scripts[i] == script->bundle)
             return MR_OK;
-    const mr_bundle **grown = bundle ? realloc(host->scripts, (host->script_count + 1) * sizeof(*grown)) : NULL;
+    const mr_bundle **grown = realloc(host->scripts, (host->script_count + 1) * sizeof(*grown));
     if (!grown)
-        return bundle ? MR_ERR_NOMEM : MR_OK;
+        return MR_ERR_NOMEM;
     host->scripts = grown;
-    host->scripts[host->script_count++] = bundle;
+    host->scripts[host->script_count++] = script->bundle;
     mr_pack_begin(packer, MR_FRAME_SCRIPT);
     mr_pack_u64(packer, (uint64_t)settings->scripts_memory);
     mr_pack_i64(packer, settings->scripts_time);
-    mr_pack_text(packer, mr_ops_text(op));
+    mr_pack_text(packer, script->text);
     return mr_wire_send(&host->wire, packer, -1, START_MS);
 }
 
@@ -273,6 +273,7 @@ void mr_host_autopsy(mr_task_host *host, const mr_settings *settings, char *ret_
     char limit[32];
     siginfo_t info;
     kill_and_reap(host, DYING_MS, &info);
+    host->stuck = info.si_pid != 0 && info.si_code == CLD_EXITED && info.si_status == MR_SCRIPT_STUCK;
     host->struck = info.si_pid != 0 && info.si_code == CLD_KILLED && info.si_status == SIGKILL;
     const char *name = info.si_code == CLD_EXITED ? NULL : sigabbrev_np(info.si_status);
     if (info.si_pid == 0)

@@ -29,8 +29,9 @@ typedef struct mr_task_host {
     char words[MR_HOST_WORDS];
     size_t words_len;
     bool ready;                /* it has said so */
+    bool stuck;                /* it ended since a filter in Lua was in one call for too long; why is reported */
     bool struck;               /* somebody else, or the kernel for want of memory, has killed it */
-    const mr_bundle **scripts; /* whose ops it knows; borrowed */
+    const mr_bundle **scripts; /* that it knows; borrowed */
     size_t script_count;
     uint32_t tasks;
     struct mr_task_host *next; /* the pool's */
@@ -44,8 +45,8 @@ mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error);
 int mr_host_hello(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins);
 /* It has loaded its plugins and locked itself down, or it is of no use: waits until it says so. */
 bool mr_host_hear_ready(mr_task_host *host, const mr_settings *settings, mr_diags *diags);
-/* Of an op in Lua: its script, where the host does not know it yet. Others need nothing. */
-mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_op *op);
+/* The script, where the host does not know it yet. */
+mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_ops_script *script);
 bool mr_host_is_alive(const mr_task_host *host); /* of one that is idle */
 void mr_host_free(mr_task_host *host);           /* kills it; NULL is fine */
 

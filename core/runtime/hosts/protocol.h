@@ -37,7 +37,7 @@ enum {
                            (mr_limits as it is), u32 count, count × text plugin file */
     MR_FRAME_RUN,       /* u32 count, count × (text op, text params as JSON of mr_params_dump) */
     MR_FRAME_REPLY,     /* i64 status, then what the request asks for; see there */
-    MR_FRAME_SCRIPT,    /* u64 memory, i64 time, text as mr_ops_text(): the ops of a script, which may be run from then on. No answer */
+    MR_FRAME_SCRIPT,    /* u64 memory, i64 time, text as mr_ops_script.text: a script, whose ops and filters may be used from then on. No answer */
     MR_FRAME_EVALUATE,  /* u32 mr_script_kind, u64 memory, i64 time, text bundle. ANSWER: what the script describes */
     MR_FRAME_CALL,      /* text function, text argument as JSON: of the script that was evaluated last, which is kept. ANSWER: what it returns */
 

@@ -57,6 +57,7 @@ typedef struct service {
     int64_t cancel_us; /* since when a task that runs is to end; 0: none */
     char why[384];     /* the host is lost because */
     bool done;
+    mr_status told; /* its scripts */
     mr_host_outcome *outcome;
 } service;
 
@@ -477,7 +478,7 @@ static bool look_at_time(service *it)
     mr_host_listen(it->host);
     if (!look_at_cancels(it, now))
         return false;
-    const bool script = mr_ops_bundle(it->tasks[0]->node->node->op) != NULL;
+    const bool script = mr_ops_script_of(it->tasks[0]->node->node->op) != NULL;
     const int64_t most = script && SILENCE_US < it->settings->host_hang ? SILENCE_US : it->settings->host_hang;
     if (now - it->heard_us <= most)
         return true;
@@ -513,10 +514,28 @@ static bool serve(service *it)
     return true;
 }
 
+static void tell_script(service *it, const mr_ops_script *script)
+{
+    if (script && it->told == MR_OK)
+        it->told = mr_host_tell_script(it->host, it->settings, script);
+}
+
+static void tell_filter(const mr_filter_use *use, void *context)
+{
+    tell_script(context, use->filter ? mr_filter_script_of(use->filter) : NULL);
+}
+
 static bool send_batch(service *it)
 {
-    if (mr_host_tell_script(it->host, it->settings, it->tasks[0]->node->node->op) != MR_OK)
-        return lose(it, "could not be told its script");
+    for (uint32_t i = 0; i < it->count; i++) {
+        const mr_op *op = it->tasks[i]->node->node->op;
+        tell_script(it, mr_ops_script_of(op));
+        mr_params_each_filter(op->params, it->tasks[i]->params, tell_filter, it);
+    }
+    if (it->told != MR_OK)
+        return lose(it, "could not be told its scripts");
+    mr_host_listen(it->host);
+    it->host->words_len = 0; /* those of an earlier batch are not this one's last words */
     mr_packer *packer = &it->host->packer;
     mr_pack_begin(packer, MR_FRAME_RUN);
     mr_pack_u32(packer, it->count);
@@ -572,6 +591,7 @@ void mr_host_run_batch(mr_hosts *hosts, const mr_settings *settings, mr_task *co
     const bool good = mr_host_serve(host, settings, tasks, slots, count, ret_outcome);
     if (!good && !ret_outcome->why[0]) {
         mr_host_autopsy(host, settings, how, sizeof(how));
+        ret_outcome->stuck = host->stuck;
         snprintf(ret_outcome->why, sizeof(ret_outcome->why), "%s", how);
     }
     if (!good) /* one that is to be ended is not waited for: it may be anything but about to die */

@@ -211,7 +211,7 @@ class Mistakes(LuaCase):
         self.says(COUNT.replace("default = 1", "defualt = 1"), "param 'least' of op 'words.count' has no field 'defualt'; did you mean 'default'?")
         self.says(COUNT.replace("run = function", "run_ = function"), "did you mean 'run'?")
         self.says(COUNT + COUNT.replace("local split", "split").replace("words.count", "other.count").replace('split = require "split"', ""),
-                  "ops of a file share what stands before the dot")
+                  "what a file offers shares what stands before the dot")
         self.says(COUNT + COUNT.replace('local split = require "split"', ""), "it has two ops 'words.count'")
 
     def test_in_scripts(self):
@@ -227,9 +227,9 @@ class Mistakes(LuaCase):
         scripts("ops/words.lua", "'scripts' takes a list of files")
         scripts("[ops/none.lua]", "No such file", "it is named here", "bad.yaml:3:11")
         self.write("ops/other.lua", COUNT.replace("counts the words", "counts all words"))
-        scripts("[ops/words.lua, ops/other.lua]", "bad.yaml:3:26: error: the ops of script 'ops/other.lua' begin with 'words.'")
+        scripts("[ops/words.lua, ops/other.lua]", "bad.yaml:3:26: error: what script 'ops/other.lua' offers begins with 'words.'")
         self.write("ops/other.lua", COUNT.replace("words.count", "probe.media"))
-        scripts("[ops/words.lua, ops/other.lua]", "begin with 'probe.'")
+        scripts("[ops/words.lua, ops/other.lua]", "begins with 'probe.'")
 
     def test_two_pipelines_with_scripts_of_one_name_are_two(self):
         (self.dir / "b" / "ops").mkdir(parents=True)

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -19,6 +21,8 @@ struct mr_task {
     int cancelled;
 };
 
+static int told_to = -1; /* reports go there, too */
+
 static void report(mr_task *task, mr_severity severity, const char *param, const char *hint, const char *fmt, ...)
 {
     va_list args;
@@ -26,6 +30,8 @@ static void report(mr_task *task, mr_severity severity, const char *param, const
     va_start(args, fmt);
     vsnprintf(task->message, sizeof(task->message), fmt, args);
     va_end(args);
+    if (told_to >= 0 && write(told_to, task->message, strlen(task->message)) < 0)
+        abort();
 }
 
 static int cancelled(const mr_task *task)
@@ -81,6 +87,7 @@ static mr_status take(const mr_steering *to, uint32_t setting, const char *value
 typedef struct script {
     mr_arena *arena;
     mr_script_filter filter;
+    mr_ops_script from;
     mr_task task;
     void *state;
 } script;
@@ -93,8 +100,10 @@ static mr_status begin(script *it, const char *text)
     mr_diags *diags = mr_diags_new();
     *it = (script){.arena = mr_arena_new(0)};
     it->filter =
-        (mr_script_filter){.pub = {.version = 1, .name = "titles.clock", .settings = settings}, .time_us = 2000000, .push_params = push_size};
-    assert_int_equal(mr_bundle_of_text(it->arena, "clock.lua", text, strlen(text), diags, &it->filter.bundle), MR_OK);
+        (mr_script_filter){.pub = {.version = 1, .name = "titles.clock", .settings = settings}, .script = &it->from, .push_params = push_size};
+    it->filter.limits = (mr_script_limits){.time_us = 500000};
+    it->filter.span = (mr_span){.file = "clock.lua", .line = 2, .col = 1, .len = 1};
+    assert_int_equal(mr_bundle_of_text(it->arena, "clock.lua", text, strlen(text), diags, &it->from.bundle), MR_OK);
     mr_diags_free(diags);
     mr_script_filter_init(&it->filter);
     return it->filter.pub.open(&host, &it->task, &it->filter.pub, &params, &video, &out, &it->state);
@@ -187,6 +196,33 @@ static void test_is_cancelled(void **state)
     finish(&it);
 }
 
+/* No instruction of Lua is run meanwhile: only the watch sees it. */
+static void test_pattern_without_end(void **state)
+{
+    int status = 0;
+    int pipes[2];
+    char said[256] = "";
+    (void)state;
+    assert_int_equal(pipe(pipes), 0);
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        script it;
+        taken got;
+        told_to = pipes[1];
+        if (begin(&it, FILTER("string.find(string.rep('a', 5000), string.rep('.-', 60) .. 'b')")) == MR_OK)
+            steer(&it, 0, &got);
+        _exit(0);
+    }
+    close(pipes[1]);
+    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    assert_true(read(pipes[0], said, sizeof(said) - 1) > 0);
+    close(pipes[0]);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), MR_SCRIPT_STUCK);
+    assert_non_null(strstr(said, "clock.lua:2: filter 'titles.clock' was ended: it was in one call of Lua's library"));
+}
+
 /* A picture of 1080 lines takes an encoder's 20 ms and more: 2 % of that are 400 µs. */
 static void test_costs_little(void **state)
 {
@@ -209,9 +245,8 @@ static void test_costs_little(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steers),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_is_cancelled),
+        cmocka_unit_test(test_steers),       cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_is_cancelled), cmocka_unit_test(test_pattern_without_end),
         cmocka_unit_test(test_costs_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,13 +79,13 @@ static void tables_are_what_the_script_says(void **state)
     assert_int_equal(plugin->ops[1]->inputs[0].flags, MR_PORT_STREAMING | MR_PORT_MANY);
     assert_null(plugin->ops[2]);
     assert_int_equal(mr_ops_span(plugin->ops[1]).line, 8);
-    assert_ptr_equal(mr_ops_bundle(one), f.bundle);
+    assert_ptr_equal(mr_ops_script_of(one)->bundle, f.bundle);
     /* In another process it is the same. */
     const mr_plugin *copy = NULL;
-    assert_int_equal(mr_ops_restore(f.arena, mr_ops_text(one), &limits, f.diags, &copy), MR_OK);
+    assert_int_equal(mr_ops_restore(f.arena, mr_ops_script_of(one)->text, &limits, f.diags, &copy), MR_OK);
     assert_string_equal(copy->version, plugin->version);
     assert_string_equal(copy->ops[1]->name, "a.two");
-    assert_non_null(mr_ops_bundle(copy->ops[0])->files[0].compiled);
+    assert_non_null(mr_ops_script_of(copy->ops[0])->bundle->files[0].compiled);
     end(&f);
 }
 

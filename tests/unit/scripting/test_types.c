@@ -103,6 +103,7 @@ static void test_fields(void **state)
     same_as_list("millrace.Pipeline", "Pipeline", mr_script_pipeline_methods);
     same_as_list("millrace.NodeFields", NULL, mr_script_node_fields);
     same_as_list("millrace.OpFields", NULL, mr_ops_fields);
+    same_as_list("millrace.FilterFields", NULL, mr_ops_filter_fields);
     same_as_list("millrace.PortFields", NULL, mr_ops_port_fields);
     same_as_list("millrace.ParamFields", NULL, mr_ops_param_fields);
     same_as_list("millrace.Artifact", "Artifact", mr_ops_artifact_fields);
