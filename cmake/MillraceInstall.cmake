@@ -26,6 +26,7 @@ add_custom_target(product DEPENDS millrace ${plugins} ${servers} ${PROJECT_BINAR
 install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS millrace-task-host RUNTIME DESTINATION libexec/millrace) # where the command looks: ../libexec/millrace
 install(TARGETS millrace-inspector LIBRARY DESTINATION libexec/millrace)
+install(FILES api-server/openapi.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace)
 install(DIRECTORY core/include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ${plugins} LIBRARY DESTINATION lib/millrace/plugins)
 install(TARGETS ${servers} LIBRARY DESTINATION lib/millrace/servers)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads share/millrace/web, and finds files by their path. */
+/* Reads share/millrace/web and the document of the API, and finds files by their path. */
 #include "api-server/page/page.h"
 
 #include <errno.h>
@@ -44,6 +44,7 @@ static const struct {
     {".wasm", "application/wasm"},
     {".txt", "text/plain; charset=utf-8"},
     {".map", "application/json"},
+    {".yaml", "application/yaml"}, /* RFC 9512 */
 };
 
 static const char *type_of(const char *path)
@@ -85,10 +86,11 @@ static void *read_whole(const char *path, size_t len)
     return NULL;
 }
 
-static mr_status add(mr_page *page, const char *root, const char *path, size_t len)
+/* The file root/from is found as path. */
+static mr_status add(mr_page *page, const char *root, const char *from, const char *path, size_t len)
 {
     char whole[PATH_BYTES];
-    const int used = snprintf(whole, sizeof(whole), "%s/%s", root, path);
+    const int used = snprintf(whole, sizeof(whole), "%s/%s", root, from);
     if (used < 0 || (size_t)used >= sizeof(whole) || page->bytes + len > BYTES_MAX || HASH_COUNT(page->files) >= FILES_MAX)
         return MR_OK; /* no page is like that */
     void *bytes = read_whole(whole, len);
@@ -125,12 +127,23 @@ static mr_status read_folder(mr_page *page, const char *root, const char *below,
             if (S_ISDIR(about.st_mode))
                 status = read_folder(page, root, path, depth + 1);
             else if (S_ISREG(about.st_mode))
-                status = add(page, root, path, (size_t)about.st_size);
+                status = add(page, root, path, path, (size_t)about.st_size);
         }
         free(names[i]);
     }
     free(names);
     return status;
+}
+
+/* What the API is: beside the page, found where a client looks for it. */
+static mr_status read_openapi(mr_page *page, const char *share_dir)
+{
+    char path[PATH_BYTES];
+    struct stat about;
+    const int used = snprintf(path, sizeof(path), "%s/openapi.yaml", share_dir);
+    if (used < 0 || (size_t)used >= sizeof(path) || stat(path, &about) != 0 || !S_ISREG(about.st_mode))
+        return MR_OK;
+    return add(page, share_dir, "openapi.yaml", "api/v1/openapi.yaml", (size_t)about.st_size);
 }
 
 mr_status mr_page_open(const char *share_dir, mr_page **ret_page)
@@ -140,7 +153,10 @@ mr_status mr_page_open(const char *share_dir, mr_page **ret_page)
     if (!*ret_page)
         return MR_ERR_NOMEM;
     const int used = share_dir ? snprintf(root, sizeof(root), "%s/web", share_dir) : -1;
-    return used > 0 && (size_t)used < sizeof(root) ? read_folder(*ret_page, root, "", 0) : MR_OK;
+    if (used < 0 || (size_t)used >= sizeof(root))
+        return MR_OK;
+    mr_status status = read_folder(*ret_page, root, "", 0);
+    return status == MR_OK ? read_openapi(*ret_page, share_dir) : status;
 }
 
 void mr_page_close(mr_page *page)

@@ -19,7 +19,7 @@ typedef struct mr_page_file {
     bool immutable; /* its name changes with what is in it */
 } mr_page_file;
 
-/* share_dir/web; NULL, or nothing there: a page without files. MR_ERR_NOMEM */
+/* share_dir/web, and share_dir/openapi.yaml as api/v1/openapi.yaml; NULL, or nothing there: a page without files. MR_ERR_NOMEM */
 mr_status mr_page_open(const char *share_dir, mr_page **ret_page);
 void mr_page_close(mr_page *page); /* NULL is fine */
 /* path: "assets/index-4f3a.js"; "": the page itself. NULL: there is none. */

@@ -146,9 +146,17 @@ class ServerCase(unittest.TestCase):
     def setUpClass(cls):
         cls.dir = Path(tempfile.mkdtemp(prefix="millrace-server-"))
         cls.addClassCleanup(shutil.rmtree, cls.dir, True)
+        cls.addClassCleanup(cls.check_answers)
         cls.server = Server(cls.dir, *cls.SETTINGS)
         cls.addClassCleanup(cls.server.stop)
         cls.server.start()
+
+    @classmethod
+    def check_answers(cls):
+        """Everything that was answered is as the OpenAPI document says."""
+        if cls.server.seen.exists():
+            subprocess.run(["node", str(SOURCE / "tests" / "server" / "validate.mjs"), str(SOURCE / "api-server" / "openapi.yaml"), str(cls.server.seen)],
+                           check=True, timeout=TIMEOUT)
 
     def expect(self, status, method, path, *args, **more):
         answer = self.server.ask(method, path, *args, **more)
