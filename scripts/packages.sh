@@ -52,6 +52,7 @@ test tool xmllint libxml2-utils
 test tool groff groff-base
 test tool zsh zsh
 test tool fish fish
+test file /usr/bin/aws awscli
 test tool git git
 TEXT
 }

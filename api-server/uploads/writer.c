@@ -23,7 +23,6 @@ struct mr_writer {
     int64_t committed; /* up to here */
     int64_t last_us;   /* when bytes came last */
     bool mine;         /* the upload, or the part's place, is this writer's */
-    bool done;
 };
 
 static void place_set(mr_live *live, int32_t number, bool taken)
@@ -248,11 +247,22 @@ static bool end_whole(mr_writer *writer, mr_refusal *why)
     return writer->live->closing;
 }
 
+/* Lock held. Whoever comes next need not wait for this request's answer to be out. */
+static void release(mr_writer *writer)
+{
+    if (writer->mine && writer->write.part)
+        writer->live->writers--;
+    else if (writer->mine)
+        writer->live->writer = NULL;
+    writer->mine = false;
+}
+
 bool mr_writer_end(mr_writer *writer, mr_refusal *why)
 {
     pthread_mutex_lock(&writer->live->lock);
-    writer->done = writer->part.number ? end_part(writer, why) : end_whole(writer, why);
-    const bool good = writer->done;
+    const bool good = writer->part.number ? end_part(writer, why) : end_whole(writer, why);
+    if (good)
+        release(writer);
     pthread_mutex_unlock(&writer->live->lock);
     return good;
 }
@@ -281,20 +291,16 @@ void mr_writer_free(mr_writer *writer)
     if (!writer)
         return;
     mr_live *live = writer->live;
+    mr_refusal why;
+    const bool dropped = writer->mine && writer->upload.kind == MR_UPLOAD_PUT; /* S3: it counts as a whole, or not at all */
     pthread_mutex_lock(&live->lock);
-    if (writer->write.part) {
-        live->writers -= writer->mine;
-        if (!writer->done && writer->part.number)
-            drop_part(writer);
-    } else if (writer->mine) {
-        live->writer = NULL;
-        if (!writer->done && !writer->write.whole && writer->file.at > writer->committed)
-            commit(writer); /* a cut connection keeps what has come */
-    }
+    if (writer->mine && writer->part.number)
+        drop_part(writer);
+    if (writer->mine && !writer->write.whole && writer->file.at > writer->committed)
+        commit(writer); /* a cut connection keeps what has come */
+    release(writer);
     mr_upload_file_close(&writer->file);
     pthread_mutex_unlock(&live->lock);
-    const bool dropped = !writer->done && writer->mine && writer->upload.kind == MR_UPLOAD_PUT;
-    mr_refusal why;
     if (dropped)
         mr_uploads_remove(writer->uploads, &writer->upload, &why);
     mr_live_put(writer->uploads, live);

@@ -15,6 +15,14 @@
 
 const mr_route mr_route_table[] = {MR_UPLOAD_ROWS(MR_RULE_ANYONE), {0}};
 
+/* Instead of the router's own: here everybody may do everything. */
+bool mr_call_admit(mr_call *call);
+bool mr_call_admit(mr_call *call)
+{
+    (void)call;
+    return true;
+}
+
 static mr_status video_add(void *context, const mr_identity *who, const char *filename, char ret_video[MR_UPLOAD_ID])
 {
     (void)context;
