@@ -545,4 +545,5 @@ const mr_host mr_child_host = {
     .limits = host_limits,
     .output_url = host_nothing,
     .service = host_no_service,
+    .log_line = mr_child_log_line,
 };

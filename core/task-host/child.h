@@ -76,6 +76,9 @@ bool mr_child_is_source(const mr_artifact *artifact);
 void mr_child_count_read(mr_known *known, uint64_t offset, uint64_t len);
 void mr_child_tell_reads(mr_child *child);
 
+/* words.c */
+void mr_child_log_line(const char *line);
+
 /* After run(): what the batch held is given back. */
 void mr_child_clear(mr_child *child);
 int64_t mr_child_cpu_us(void);

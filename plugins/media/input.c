@@ -12,6 +12,8 @@
 #include <limits.h>
 #include <libavutil/avstring.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,18 +44,25 @@ typedef struct media_source {
     mr_status status; /* sticky: the first read_at that did not succeed */
 } media_source;
 
-static void log_nothing(void *context, int level, const char *format, va_list args)
+/* To whom libav's log goes: there is one log, and one host in a process. */
+static _Atomic(const mr_host *) log_host;
+
+static void log_to_host(void *context, int level, const char *format, va_list args)
 {
-    (void)context;
-    (void)level;
-    (void)format;
-    (void)args;
+    const mr_host *host = log_host;
+    const AVClass *class = context ? *(const AVClass **)context : NULL;
+    char line[256];
+    if (level > AV_LOG_WARNING || !host || !host->log_line)
+        return;
+    const int len = snprintf(line, sizeof(line), "%s: ", class && class->item_name ? class->item_name(context) : "libav");
+    if (len > 0 && (size_t)len < sizeof(line) && vsnprintf(line + len, sizeof(line) - (size_t)len, format, args) > 1)
+        host->log_line(line);
 }
 
 static void quiet_once(void)
 {
     av_log_set_level(AV_LOG_QUIET);
-    av_log_set_callback(log_nothing);
+    av_log_set_callback(log_to_host);
 }
 
 void mr_media_quiet(void)
@@ -453,6 +462,7 @@ static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifac
 
     *ret_format = NULL;
     mr_media_quiet();
+    log_host = host;
     limit_memory(limits);
     mr_status status = open_source(host, task, source, part, &bytes, &container);
     if (status != MR_OK)

@@ -44,7 +44,8 @@ uint64_t mr_media_size(const AVFormatContext *format);
 mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const char *what);
 /* After libav said ENOMEM. Not short: more was asked for than anybody has, by what the source says of itself; it is damaged or hostile. */
 bool mr_media_memory_is_short(void);
-/* Quiets libav's own log once (process-wide, that is how libav has it); its last lines go nowhere. Called by mr_media_open. */
+/* Quiets libav's own log once (process-wide, that is how libav has it). Errors and warnings go to the host that mr_media_open was called with, which
+ * keeps the last ones (log_line); nothing of it is printed. Called by mr_media_open. */
 void mr_media_quiet(void);
 
 #endif

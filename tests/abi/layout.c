@@ -30,7 +30,7 @@ AT(mr_port, types, 8);
 AT(mr_port, flags, 12);
 AT(mr_port, help, 16);
 
-SIZE(mr_host, 192);
+SIZE(mr_host, 200);
 AT(mr_host, size, 0);
 AT(mr_host, abi_major, 4);
 AT(mr_host, abi_minor, 6);
@@ -57,6 +57,7 @@ AT(mr_host, limits, 160);     /* 1.1 */
 AT(mr_host, output_url, 168); /* 1.2 */
 AT(mr_host, service, 176);
 AT(mr_host, content_copy_at, 184);
+AT(mr_host, log_line, 192); /* 1.3 */
 
 SIZE(mr_range, 16);
 AT(mr_range, offset, 0);

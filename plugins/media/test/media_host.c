@@ -64,13 +64,22 @@ static const mr_limits *limits(const mr_task *task)
     return task->limits.size ? &task->limits : NULL;
 }
 
+char media_log[4096];
+
+static void log_line(const char *line)
+{
+    const size_t len = strlen(media_log);
+    snprintf(media_log + len, sizeof(media_log) - len, "%s", line);
+}
+
 const mr_host media_host = {.size = sizeof(mr_host),
                             .read_at = read_at,
                             .content_fd = content_fd,
                             .cancelled = cancelled,
                             .progress = progress,
                             .report = report,
-                            .limits = limits};
+                            .limits = limits,
+                            .log_line = log_line};
 
 void media_task_open(mr_task *task, const char *path)
 {

@@ -14,6 +14,7 @@ struct mr_task {
 };
 
 extern const mr_host media_host;
+extern char media_log[4096]; /* lines of libav, the first of them */
 
 /* Opens path as the task's source; its limits are the defaults. */
 void media_task_open(mr_task *task, const char *path);

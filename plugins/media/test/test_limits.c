@@ -388,6 +388,23 @@ static void test_packets_without_end(void **context)
     media_task_close(&task);
 }
 
+/* Should a codec crash, these are its last words. */
+static void test_what_libav_complains_of(void **state)
+{
+    (void)state;
+    mr_task task;
+    assert_true(clip_make("torn.mkv", PICTURE ":r=10:d=2 " X264 " -g 10"));
+    bytes all = read_clip("torn.mkv");
+    memset(all.data + all.len / 2, 0xa5, all.len / 8);
+    write_clip("torn.mkv", &all);
+    free(all.data);
+    media_log[0] = '\0';
+    media_task_open(&task, clip_path("torn.mkv"));
+    decode(&task, 0, MR_END);
+    media_task_close(&task);
+    assert_non_null(strstr(media_log, ": "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_much_from_little),
         cmocka_unit_test(test_a_million_pictures_a_second),
         cmocka_unit_test(test_packets_without_end),
+        cmocka_unit_test(test_what_libav_complains_of),
     };
     return cmocka_run_group_tests(tests, make_clips, NULL);
 }

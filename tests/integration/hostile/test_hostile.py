@@ -185,6 +185,8 @@ class Hostile(unittest.TestCase):
     def test_an_input_has_three_strikes(self):
         done = self.run_one("crash", 0)
         self.expect_one_error(done, KILLED, "input 'source' is set aside: it cost 3 task hosts in node 'act'")
+        if not SANITIZED:
+            self.assertIn("= help: its last words: hostile: the picture is 7 lines too high\n", done.stderr)
 
     def asked(self, *words):
         done = subprocess.run([MILLRACE, words[0], "--state", str(self.dir / "state"), *words[1:]], stdin=subprocess.DEVNULL, capture_output=True, text=True,
