@@ -21,6 +21,7 @@ enum {
     MR_VIDEO_TAGS = 50,            /* tags of a video */
     MR_VIDEO_METADATA_MAX = 65536, /* bytes of the free metadata as text */
     MR_CAPTIONS_MAX = 64,          /* captions of a video */
+    MR_RUBBISH_SIZE = 192,
 };
 
 typedef enum mr_video_status { MR_VIDEO_CREATED, MR_VIDEO_UPLOADING, MR_VIDEO_PROCESSING, MR_VIDEO_READY, MR_VIDEO_FAILED } mr_video_status;
@@ -40,10 +41,12 @@ typedef struct mr_video_view {
     char etag[MR_ETAG_SIZE]; /* without quotation marks */
     mr_video_status status;
     mr_visibility visibility;
-    bool playable; /* something can be watched */
-    bool complete; /* all of it is made */
-    bool has_poster;
-    double duration; /* seconds; < 0: not known */
+    bool playable;               /* something can be watched */
+    bool complete;               /* all of it is made */
+    char poster[160];            /* its path below the data folder; "": none */
+    char poster_key[MR_ID_SIZE]; /* in its URL: whoever was shown the video has it, and only until poster or visibility change */
+    char output[96];             /* what is published, below the data folder: "media/v_…/1"; "": nothing yet */
+    double duration;             /* seconds; < 0: not known */
     int64_t published_us;
     char run[64]; /* its latest; "": none */
     const char *json;
@@ -71,7 +74,8 @@ typedef struct mr_video_fields {
 mr_status mr_video_add(mr_metadata *metadata, const char *id, const char *owner, const mr_video_fields *fields);
 /* if_match: NULL, or the etag it must have: else MR_ERR_CONFLICT. */
 mr_status mr_video_edit(mr_metadata *metadata, const char *id, const char *if_match, const mr_video_fields *fields);
-mr_status mr_video_remove(mr_metadata *metadata, const char *id, const char *if_match); /* with all that belongs to it, its upload too */
+/* With all that belongs to it; its files are rubbish then. */
+mr_status mr_video_remove(mr_metadata *metadata, const char *id, const char *if_match);
 
 /* ---- lists ---- */
 
@@ -109,11 +113,12 @@ typedef struct mr_video_life {
 
 mr_status mr_video_life_find(mr_metadata *metadata, const char *id, mr_video_life *ret_life);
 mr_status mr_video_life_of_run(mr_metadata *metadata, const char *run, mr_video_life *ret_life);
-/* Ids of videos with that to do: a source and no run that has ended or was set. ret_ids: room for most. */
+/* Ids, in order, after `after` ("": from the start), of videos whose source is there and whose run is not known to have ended. */
 mr_status mr_video_unfinished(mr_metadata *metadata, const char *after, char (*ret_ids)[MR_ID_SIZE], size_t most, size_t *ret_count);
-/* A run is about to be started (MR_OK): status processing, attempt + 1, playable stays what it is. */
-mr_status mr_video_run_begins(mr_metadata *metadata, const char *id, int64_t *ret_attempt);
-mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run);
+/* A run is about to be started: status processing, complete no more, no run, attempt + 1; what is playable stays so. pipeline, params (JSON text):
+ * NULL: as they were. */
+mr_status mr_video_run_begins(mr_metadata *metadata, const char *id, const char *pipeline, const char *params, int64_t *ret_attempt);
+mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run); /* of the attempt that began last */
 /* What became known of its run: NULL and < 0: as it was. A run that is not the video's: MR_ERR_NOT_FOUND. */
 typedef struct mr_video_news {
     const mr_video_status *status;
@@ -122,24 +127,29 @@ typedef struct mr_video_news {
     const char *reason_code, *reason_message; /* "" for none */
     double duration;                          /* < 0: as it was */
     int64_t width, height;                    /* < 0: as it was */
-    const char *poster;                       /* path below the published tree; "": none */
+    const char *poster;                       /* below the data folder; "": none. A poster that a person chose stays */
 } mr_video_news;
 mr_status mr_video_tell(mr_metadata *metadata, const char *id, const char *run, const mr_video_news *news);
 /* In memory alone: the fraction of its run that is done. Quick. */
 void mr_video_progress(mr_metadata *metadata, const char *id, double fraction);
+/* A person's choice; the one before is rubbish if it was one, too. */
 mr_status mr_video_set_poster(mr_metadata *metadata, const char *id, const char *poster);
+
+/* Paths below the data folder that nothing refers to any more, and the news that one is gone. */
+mr_status mr_rubbish_list(mr_metadata *metadata, char (*ret_paths)[MR_RUBBISH_SIZE], size_t most, size_t *ret_count);
+mr_status mr_rubbish_gone(mr_metadata *metadata, const char *path);
 
 /* ---- captions: side tracks, files below DATA/captions/VIDEO/ ---- */
 
 typedef struct mr_caption {
     char language[MR_LANGUAGE_SIZE];
     char label[MR_CATEGORY_SIZE];
-    char file[96]; /* its name in that folder: a new one with each change, so that it may be cached for good */
+    char file[64]; /* its name in that folder: a new one with each change, so that it may be cached for good */
     int64_t updated_us;
 } mr_caption;
 
-mr_status mr_caption_put(mr_metadata *metadata, const char *video, const mr_caption *caption, char ret_old_file[static 96]); /* MR_ERR_LIMIT */
-mr_status mr_caption_remove(mr_metadata *metadata, const char *video, const char *language, char ret_old_file[static 96]);
+mr_status mr_caption_put(mr_metadata *metadata, const char *video, const mr_caption *caption); /* MR_ERR_LIMIT. The old file is rubbish */
+mr_status mr_caption_remove(mr_metadata *metadata, const char *video, const char *language);
 mr_status mr_caption_list(mr_metadata *metadata, const char *video, mr_caption **ret_captions, size_t *ret_count); /* the caller frees */
 
 /* ---- positions and views ---- */
