@@ -374,7 +374,8 @@ static bool ask_at_once(mr_hooks *hooks, question *what)
     answer_one(hooks, what);
     pthread_mutex_lock(&hooks->lock);
     hooks->busy = false;
-    pthread_cond_broadcast(&hooks->changed);
+    if (hooks->queued > 0) /* else nobody waits for it, and waking the thread costs more than the question */
+        pthread_cond_broadcast(&hooks->changed);
     pthread_mutex_unlock(&hooks->lock);
     return true;
 }
