@@ -2,6 +2,8 @@
 /* The plugin: one service, and the order in which the parts of the server begin and end. */
 #include "api-server/server.h"
 
+#include "api-server/administer.h"
+#include "api-server/auth/auth.h"
 #include "api-server/metrics/metrics.h"
 #include "api-server/page/page.h"
 #include "api-server/routes/router.h"
@@ -38,9 +40,40 @@ static mr_status listen_for(mr_server *server, mr_server_error *error)
     return MR_OK;
 }
 
+static mr_status open_limits(mr_server *server, mr_server_error *error)
+{
+    const mr_server_settings *settings = server->settings;
+    const uint32_t per_minute[MR_LIMIT_KINDS] = {
+        [MR_LIMIT_API] = (uint32_t)settings->rate_api,
+        [MR_LIMIT_SIGN_IN] = (uint32_t)settings->rate_sign_in,
+        [MR_LIMIT_ACCOUNT] = (uint32_t)settings->rate_sign_in * 5,
+    };
+    const char *bad = NULL;
+    if (!mr_proxies_read(settings->trusted_proxies, &server->proxies, &bad)) {
+        mr_server_fail(error, "say them as '127.0.0.1, 10.0.0.0/8', 32 at most", "server.trusted_proxies: '%s' begins with no address or network",
+                       bad);
+        return MR_ERR_PARAM;
+    }
+    server->limits = mr_limits_new(per_minute);
+    return server->limits ? MR_OK : MR_ERR_NOMEM;
+}
+
+static mr_status open_accounts(mr_server *server, mr_server_error *error)
+{
+    char why[MR_SERVER_WORDS] = "";
+    mr_status status = mr_server_open_accounts(server->host, &server->metadata, &server->auth, why, sizeof(why));
+    if (status != MR_OK)
+        mr_server_fail(error, NULL, "%s", why);
+    return status;
+}
+
 static mr_status open_parts(mr_server *server, mr_server_error *error)
 {
     mr_status status = mr_metrics_new(&server->metrics);
+    if (status == MR_OK)
+        status = open_limits(server, error);
+    if (status == MR_OK)
+        status = open_accounts(server, error);
     if (status == MR_OK)
         status = mr_page_open(server->host->share_dir, &server->page);
     if (status == MR_ERR_NOMEM)
@@ -54,6 +87,9 @@ static void close_server(mr_server *server)
         return;
     mr_http_close(server->http, 0);
     mr_page_close(server->page);
+    mr_auth_close(server->auth);
+    mr_metadata_close(server->metadata);
+    mr_limits_free(server->limits);
     mr_metrics_free(server->metrics);
     free(server);
 }
@@ -96,17 +132,6 @@ static void drain(mr_server *server)
     server->http = NULL;
 }
 
-static mr_status administer(const mr_platform_host *host, const void *settings, const char *request, const char *password, char **ret_answer,
-                            mr_server_error *error)
-{
-    (void)host;
-    (void)settings;
-    (void)password;
-    *ret_answer = NULL;
-    mr_server_fail(error, NULL, "there is nothing like '%s'", request);
-    return MR_ERR_UNSUPPORTED;
-}
-
 static const mr_server_driver driver = {
     .size = sizeof(driver),
     .settings = mr_server_setting_table,
@@ -116,7 +141,7 @@ static const mr_server_driver driver = {
     .event = on_event,
     .drain = drain,
     .close = close_server,
-    .administer = administer,
+    .administer = mr_server_administer,
 };
 
 static const mr_service service = {

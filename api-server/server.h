@@ -7,13 +7,19 @@
 #define MR_API_SERVER_H
 
 #include "api-server/http/http.h"
+#include "api-server/limits/client.h"
+#include "api-server/limits/limits.h"
 #include "api-server/settings.h"
 #include <millrace/server.h>
 
 struct mr_server {
     const mr_platform_host *host;
     const mr_server_settings *settings;
+    mr_proxies proxies; /* that are trusted to say who asks */
     struct mr_metrics *metrics;
+    mr_limits *limits;
+    struct mr_metadata *metadata;
+    struct mr_auth *auth;
     struct mr_page *page;
     struct mr_uploads *uploads;
     const struct mr_upload_people *upload_people; /* what their routes ask of videos and accounts */

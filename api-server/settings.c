@@ -4,6 +4,8 @@
 
 static const char *const registrations[] = {"closed", "open", NULL};
 
+static const char *const registered[] = {"viewer", "creator", NULL};
+
 const mr_param mr_server_setting_table[] = {
     MR_TEXT(mr_server_settings, listen, .standard = "localhost:8080", .max = "256",
             .help = "where the server answers, as ADDR:PORT; *:8080 is every address of the machine"),
@@ -12,6 +14,14 @@ const mr_param mr_server_setting_table[] = {
     MR_TEXT(mr_server_settings, name, .standard = "Millrace", .max = "128", .help = "of the site, on its pages"),
     MR_CHOICE(mr_server_settings, registration, .choices = registrations, .standard = "closed",
               .help = "who may make an account: closed: an administrator makes them; open: anyone"),
+    MR_CHOICE(mr_server_settings, registration_role, .choices = registered, .standard = "viewer",
+              .help = "of those who make their own account: viewer: may watch; creator: may upload, too"),
+    MR_TEXT(mr_server_settings, trusted_proxies, .max = "2048",
+            .help = "addresses and networks of proxies whose X-Forwarded-For is believed, as '127.0.0.1, 10.0.0.0/8'; absent: none"),
+    MR_INT(mr_server_settings, rate_api, .standard = "6000", .min = "0", .max = "10000000",
+           .help = "requests a minute of one user, or of one address that nobody is signed in at; 0: no limit"),
+    MR_INT(mr_server_settings, rate_sign_in, .standard = "20", .min = "0", .max = "10000000",
+           .help = "passwords a minute that are tried from one address, and for one account five times as many; 0: no limit"),
     MR_TEXT(mr_server_settings, pipeline, .standard = "vod", .max = "64", .help = "that uploads go through where nobody names another"),
     MR_SIZE(mr_server_settings, upload_max, .standard = "64GiB", .min = "1MiB", .max = "16TiB", .help = "bytes of one upload"),
     MR_BOOL(mr_server_settings, access_log, .standard = "true", .help = "a line in the log for each request"),

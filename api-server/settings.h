@@ -7,12 +7,17 @@
 
 typedef enum mr_registration { MR_REGISTRATION_CLOSED, MR_REGISTRATION_OPEN } mr_registration;
 
+typedef enum mr_registered { MR_REGISTERED_VIEWER, MR_REGISTERED_CREATOR } mr_registered;
+
 typedef struct mr_server_settings {
     const char *listen;
-    const char *public_url; /* as browsers see the server; NULL: by what they ask for */
-    const char *name;       /* of the site */
-    int32_t registration;   /* mr_registration */
-    int32_t reserved;
+    const char *public_url;      /* as browsers see the server; NULL: by what they ask for */
+    const char *name;            /* of the site */
+    int32_t registration;        /* mr_registration */
+    int32_t registration_role;   /* mr_registered */
+    const char *trusted_proxies; /* addresses and networks; NULL: none */
+    int64_t rate_api;            /* requests a minute; 0: no limit */
+    int64_t rate_sign_in;
     const char *pipeline; /* that uploads go through */
     int64_t upload_max;   /* bytes of one upload */
     bool access_log;      /* a line for each request */

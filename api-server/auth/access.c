@@ -5,13 +5,13 @@
  */
 #include "api-server/auth/internal.h"
 
+#include "api-server/auth/words.h"
+
 #include <errno.h>
 #include <jwt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const role_names[] = {"nobody", "viewer", "creator", "admin"};
 
 _Static_assert(LONG_MAX >= INT64_MAX, "times and versions are long to libjwt");
 
@@ -22,7 +22,7 @@ mr_status mr_access_make(mr_ring *ring, const mr_claims *claims, char ret_token[
     char *text = NULL;
     mr_status status = MR_ERR_NOMEM;
     if (jwt_new(&jwt) == 0 && jwt_set_alg(jwt, JWT_ALG_HS256, key.access, sizeof(key.access)) == 0 && jwt_add_grant(jwt, "sub", claims->user) == 0 &&
-        jwt_add_grant(jwt, "role", role_names[claims->role]) == 0 && jwt_add_grant(jwt, "fam", claims->family) == 0 &&
+        jwt_add_grant(jwt, "role", mr_role_name(claims->role)) == 0 && jwt_add_grant(jwt, "fam", claims->family) == 0 &&
         jwt_add_grant_int(jwt, "ver", claims->version) == 0 && jwt_add_grant_int(jwt, "iat", claims->issued_s) == 0 &&
         jwt_add_grant_int(jwt, "exp", claims->expires_s) == 0)
         text = jwt_encode_str(jwt);
@@ -67,12 +67,7 @@ static bool take_number(jwt_t *jwt, const char *claim, int64_t *ret)
 static bool take_role(jwt_t *jwt, mr_role *ret_role)
 {
     const char *name = jwt_get_grant(jwt, "role");
-    for (unsigned i = MR_ROLE_VIEWER; name && i <= MR_ROLE_ADMIN; i++) {
-        *ret_role = (mr_role)i;
-        if (strcmp(name, role_names[i]) == 0)
-            return true;
-    }
-    return false;
+    return name && mr_role_read(name, ret_role);
 }
 
 mr_status mr_access_read(mr_ring *ring, const char *token, int64_t now_us, mr_claims *ret_claims)

@@ -61,6 +61,11 @@ mr_status mr_auth_add_key(mr_auth *auth, mr_key *key, char ret_text[MR_API_KEY_S
     return status;
 }
 
+const char *mr_auth_key_part(const char *text)
+{
+    return text + sizeof(prefix) - 1 + MR_ID_DIGITS + 1;
+}
+
 /* The key if it holds, and whose it is. */
 static mr_status find(mr_auth *auth, const char *id, mr_key *ret_key, mr_identity *ret_who)
 {

@@ -70,6 +70,9 @@ bool mr_auth_password_is(mr_auth *auth, const mr_user *user, const char *passwor
 /* Makes a key of user with scopes and name; *ret_key is shown once. Slow. */
 mr_status mr_auth_add_key(mr_auth *auth, mr_key *key, char ret_text[MR_API_KEY_SIZE]);
 
+/* The secret at the end of what mr_auth_add_key gave. */
+const char *mr_auth_key_part(const char *text);
+
 /* NULL: fine; else what is wrong with it, in words. */
 const char *mr_auth_email_problem(const char *email);
 const char *mr_auth_password_problem(const char *password);

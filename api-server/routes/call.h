@@ -17,6 +17,8 @@ typedef struct mr_call_parts {
 
 /* A copy that lives as long as the call. NULL: no memory. */
 const char *mr_call_keep(mr_call *call, const char *text, size_t len);
+/* Who asks, how often, and whether the row lets him in (admit.c). False: no, and answered. */
+bool mr_call_admit(mr_call *call);
 void mr_call_parts_free(mr_call_parts *parts);
 
 #endif

@@ -61,20 +61,6 @@ static const mr_route *find_route(mr_call *call, const char *method, const char 
     return NULL;
 }
 
-static bool let_in(mr_call *call)
-{
-    switch (mr_rule_decide(call->route->rule, call->route->scopes, &call->who)) {
-    case MR_LET_IN: return true;
-    case MR_SIGN_IN_FIRST:
-        mr_http_reply_field(call->exchange, "WWW-Authenticate", "Bearer");
-        mr_call_problem(call, 401, "unauthenticated", "sign in first");
-        return false;
-    case MR_NOT_FOR_YOU: break;
-    }
-    mr_call_problem(call, 403, "forbidden", "you may not do that");
-    return false;
-}
-
 static uint64_t body_bound(const mr_route *route)
 {
     switch (route->takes) {
@@ -103,7 +89,7 @@ static void on_begin(void *context, mr_exchange *exchange, mr_lane *ret_lane, ui
         return;
     call->route = route;
     memcpy(call->ids, parts->match.ids, sizeof(call->ids));
-    if (!let_in(call))
+    if (!mr_call_admit(call))
         return;
     *ret_lane = route->lane;
     *ret_body_max = body_bound(route);

@@ -10,6 +10,7 @@
 #define MR_ROUTES_ROUTER_H
 
 #include "api-server/auth/identity.h"
+#include "api-server/limits/limits.h"
 #include "api-server/server.h"
 
 #include <jansson.h>
@@ -26,6 +27,7 @@ typedef struct mr_call {
     mr_exchange *exchange;
     const mr_route *route;
     mr_identity who;               /* nobody: who.user is "" */
+    char client[MR_ADDRESS_SIZE];  /* the address of whoever asks, behind trusted proxies */
     const char *ids[MR_ROUTE_IDS]; /* what stands where the route has {…}; of "{…*}" the rest of the path */
     json_t *json;                  /* the body, where the route takes JSON */
     const void *body;              /* the body, where it takes another kind and keeps it */
@@ -54,7 +56,9 @@ struct mr_route {
     void (*begin)(mr_call *call, uint64_t *ret_body_max); /* NULL: nothing to do. May answer */
     mr_status (*body)(mr_call *call, const void *data, size_t len);
     void (*ended)(mr_call *call);
-    bool quiet; /* not in the access log: asked every few seconds by machines */
+    mr_limit_kind limit; /* how often one may ask; default: as of the whole API */
+    bool asks_itself;    /* Authorization is left to the route: a bad token there is no reason to refuse */
+    bool quiet;          /* not in the access log: asked every few seconds by machines */
 };
 
 extern const mr_route mr_route_table[]; /* ends with {0} */
@@ -75,6 +79,9 @@ void mr_call_invalid(mr_call *call, json_t *take_errors);
 void mr_call_status(mr_call *call, mr_status status, const char *what);
 
 /* ---- the request ---- */
+
+/* Takes one from a bucket, and tells the client by RateLimit-* how it stands. False: that was too often, and answered. */
+bool mr_call_take(mr_call *call, mr_limit_kind kind, const char *whose);
 
 /* The value of a query parameter, decoded, in the call's memory until ended. NULL: absent. */
 const char *mr_call_query(mr_call *call, const char *name);

@@ -11,6 +11,27 @@ void mr_route_readyz(mr_call *call);
 void mr_route_server(mr_call *call);
 void mr_route_metrics(mr_call *call);
 
+/* auth.c */
+void mr_route_setup_state(mr_call *call);
+void mr_route_setup(mr_call *call);
+void mr_route_register(mr_call *call);
+void mr_route_login(mr_call *call);
+void mr_route_refresh(mr_call *call);
+void mr_route_logout(mr_call *call);
+
+/* users.c */
+void mr_route_me(mr_call *call);
+void mr_route_change_me(mr_call *call);
+void mr_route_users(mr_call *call);
+void mr_route_add_user(mr_call *call);
+void mr_route_change_user(mr_call *call);
+void mr_route_remove_user(mr_call *call);
+
+/* keys.c */
+void mr_route_keys(mr_call *call);
+void mr_route_add_key(mr_call *call);
+void mr_route_remove_key(mr_call *call);
+
 /* pipelines.c */
 void mr_route_pipelines(mr_call *call);
 void mr_route_pipeline(mr_call *call);

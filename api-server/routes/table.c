@@ -5,9 +5,9 @@
 /* clang-format off */
 const mr_route mr_route_table[] = {
     /* method  path                          rule             scopes  lane           body           bound  answer */
-    {"GET", "/healthz",                      MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_healthz, .quiet = true},
-    {"GET", "/readyz",                       MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_readyz, .quiet = true},
-    {"GET", "/metrics",                      MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_metrics, .quiet = true},
+    {"GET", "/healthz",                      MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_healthz, .limit = MR_LIMIT_NONE, .quiet = true},
+    {"GET", "/readyz",                       MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_readyz, .limit = MR_LIMIT_NONE, .quiet = true},
+    {"GET", "/metrics",                      MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_metrics, .limit = MR_LIMIT_NONE, .quiet = true},
     {"GET", "/api/v1/server",                MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_server},
     {"GET", "/api/v1/pipelines",             MR_RULE_CREATOR, MR_SCOPE_RUNS_READ, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_pipelines},
     {"GET", "/api/v1/pipelines/{name}",      MR_RULE_CREATOR, MR_SCOPE_RUNS_READ, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_pipeline},
@@ -20,8 +20,24 @@ const mr_route mr_route_table[] = {
     {"POST", "/api/v1/runs/{id}/cancel",     MR_RULE_ADMIN, MR_SCOPE_RUNS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_run_cancel},
     {"POST", "/api/v1/runs/{id}/retry",      MR_RULE_ADMIN, MR_SCOPE_RUNS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_run_retry},
 
+    {"GET", "/api/v1/auth/setup",            MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_setup_state, .asks_itself = true},
+    {"POST", "/api/v1/auth/setup",           MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_setup, .asks_itself = true, .limit = MR_LIMIT_SIGN_IN},
+    {"POST", "/api/v1/auth/register",        MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_register, .asks_itself = true, .limit = MR_LIMIT_SIGN_IN},
+    {"POST", "/api/v1/auth/login",           MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_login, .asks_itself = true, .limit = MR_LIMIT_SIGN_IN},
+    {"POST", "/api/v1/auth/refresh",         MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_refresh, .asks_itself = true},
+    {"POST", "/api/v1/auth/logout",          MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_logout, .asks_itself = true},
+    {"GET", "/api/v1/users/me",              MR_RULE_SIGNED_IN, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_me},
+    {"PATCH", "/api/v1/users/me",            MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_change_me},
+    {"GET", "/api/v1/users",                 MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_users},
+    {"POST", "/api/v1/users",                MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_add_user},
+    {"PATCH", "/api/v1/users/{id}",          MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_change_user},
+    {"DELETE", "/api/v1/users/{id}",         MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_user},
+    {"GET", "/api/v1/keys",                  MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_keys},
+    {"POST", "/api/v1/keys",                 MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_add_key},
+    {"DELETE", "/api/v1/keys/{id}",          MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_key},
+
     /* The page: what no row above has taken. */
-    {"GET", "/",                             MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_page},
-    {"GET", "/{path*}",                      MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_page},
+    {"GET", "/",                             MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_page, .limit = MR_LIMIT_NONE},
+    {"GET", "/{path*}",                      MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_page, .limit = MR_LIMIT_NONE},
     {0},
 };

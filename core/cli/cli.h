@@ -27,7 +27,8 @@ typedef enum mr_verb_args {
     MR_ARGS_FILTER,
     MR_ARGS_VERB,
     MR_ARGS_SHELL,
-    MR_ARGS_RUN
+    MR_ARGS_RUN,
+    MR_ARGS_USER
 } mr_verb_args;
 
 typedef struct mr_verb {
@@ -48,6 +49,7 @@ extern const mr_verb mr_verb_runs;
 extern const mr_verb mr_verb_logs;
 extern const mr_verb mr_verb_gc;
 extern const mr_verb mr_verb_serve;
+extern const mr_verb mr_verb_user;
 extern const mr_verb mr_verb_check;
 extern const mr_verb mr_verb_plan;
 extern const mr_verb mr_verb_graph;

@@ -115,6 +115,7 @@ static void put_bash_args(const mr_verb *verb)
     case MR_ARGS_FILTER: puts("        mapfile -t COMPREPLY < <(compgen -W \"$(millrace filters --names 2>/dev/null)\" -- \"$cur\") ;;"); break;
     case MR_ARGS_RUN: puts("        mapfile -t COMPREPLY < <(compgen -W \"$(millrace runs --names 2>/dev/null)\" -- \"$cur\") ;;"); break;
     case MR_ARGS_VERB: puts("        mapfile -t COMPREPLY < <(compgen -W \"$verbs $(millrace ops --names 2>/dev/null)\" -- \"$cur\") ;;"); break;
+    case MR_ARGS_USER: puts("        mapfile -t COMPREPLY < <(compgen -W 'add list role disable enable password remove' -- \"$cur\") ;;"); break;
     case MR_ARGS_SHELL: puts("        mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$cur\") ;;"); break;
     default: puts("        ;;"); break;
     }
@@ -194,6 +195,7 @@ static void put_zsh_args(const mr_verb *verb)
         [MR_ARGS_VERB] = "\"1:topic:($verbs $(millrace ops --names 2>/dev/null))\"",
         [MR_ARGS_SHELL] = "'1:shell:(bash zsh fish)'",
         [MR_ARGS_RUN] = "'1:run:($(millrace runs --names 2>/dev/null))'",
+        [MR_ARGS_USER] = "'1:action:(add list role disable enable password remove)'",
     };
     printf("            %s\n        ;;\n", by_kind[verb->args]);
 }
@@ -264,6 +266,7 @@ static void put_fish_args(const mr_verb *verb)
         [MR_ARGS_VERB] = "-a '(millrace ops --names 2>/dev/null)'",
         [MR_ARGS_SHELL] = "-a 'bash zsh fish'",
         [MR_ARGS_RUN] = "-a '(millrace runs --names 2>/dev/null)'",
+        [MR_ARGS_USER] = "-a 'add list role disable enable password remove'",
     };
     if (verb->args != MR_ARGS_NONE)
         printf("complete -c millrace -n '__fish_seen_subcommand_from %s' %s\n", verb->name, by_kind[verb->args]);

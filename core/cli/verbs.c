@@ -10,11 +10,9 @@
 #include <unistd.h>
 
 const mr_verb *const mr_verbs[] = {
-    &mr_verb_run,    &mr_verb_check,      &mr_verb_plan,  &mr_verb_graph,   &mr_verb_convert,
-    &mr_verb_repl,   &mr_verb_runs,       &mr_verb_logs,  &mr_verb_resume,  &mr_verb_cancel,
-    &mr_verb_gc,     &mr_verb_serve,      &mr_verb_ops,   &mr_verb_filters, &mr_verb_plugins,
-    &mr_verb_schema, &mr_verb_settings,   &mr_verb_probe, &mr_verb_new,     &mr_verb_test_plugin,
-    &mr_verb_help,   &mr_verb_completion, NULL,
+    &mr_verb_run,    &mr_verb_check,    &mr_verb_plan,  &mr_verb_graph, &mr_verb_convert,     &mr_verb_repl, &mr_verb_runs,       &mr_verb_logs,
+    &mr_verb_resume, &mr_verb_cancel,   &mr_verb_gc,    &mr_verb_serve, &mr_verb_user,        &mr_verb_ops,  &mr_verb_filters,    &mr_verb_plugins,
+    &mr_verb_schema, &mr_verb_settings, &mr_verb_probe, &mr_verb_new,   &mr_verb_test_plugin, &mr_verb_help, &mr_verb_completion, NULL,
 };
 
 const struct argp_option mr_verb_common_options[] = {

@@ -20,6 +20,11 @@ static void free_text(mr_platform *platform, char *take_text)
     free(take_text);
 }
 
+static mr_status learn_source(mr_platform *platform, const char *path, uint64_t length, const unsigned char *leaves, size_t count, char *ret_digest)
+{
+    return mr_engine_learn_source(platform->engine, path, length, leaves, count, ret_digest);
+}
+
 /* In an install it is beside bin/, in a build tree the same: whatever belongs to the program is put there by the build. */
 static const char *find_share(mr_session *session)
 {
@@ -48,21 +53,32 @@ static void fill_host(mr_platform *platform, const char *data_dir)
         .run_log = mr_platform_run_log,
         .run_graph = mr_platform_run_graph,
         .run_demand = mr_platform_run_demand,
+        .source_learn = learn_source,
     };
 }
 
-bool mr_platform_open(mr_platform *platform, mr_session *session, const mr_loaded_settings *settings, const char *data_dir, uint32_t jobs)
+bool mr_platform_open_bare(mr_platform *platform, mr_session *session, const char *data_dir)
 {
-    *platform = (mr_platform){.session = session, .settings = settings};
+    *platform = (mr_platform){.session = session};
     pthread_mutex_init(&platform->reading, NULL);
     pthread_mutex_init(&platform->lock, NULL);
     pthread_cond_init(&platform->fewer, NULL);
     platform->log = mr_log_new(stderr, MR_LOG_INFO, !mr_is_terminal(stderr));
     fill_host(platform, data_dir);
+    if (!platform->log)
+        mr_complain("out of memory");
+    return platform->log != NULL;
+}
+
+bool mr_platform_open(mr_platform *platform, mr_session *session, const mr_loaded_settings *settings, const char *data_dir, uint32_t jobs)
+{
+    if (!mr_platform_open_bare(platform, session, data_dir))
+        return false;
+    platform->settings = settings;
     const char *state_dir = mr_arena_printf(session->arena, "%s/state", data_dir);
     const mr_engine_options options = {
         .state_dir = state_dir, .jobs = jobs, .log = platform->log, .settings = &settings->values, .plugins = session->plugins};
-    mr_status status = state_dir && platform->log ? mr_engine_open(&options, session->diags, &platform->engine) : MR_ERR_NOMEM;
+    mr_status status = state_dir ? mr_engine_open(&options, session->diags, &platform->engine) : MR_ERR_NOMEM;
     if (status == MR_OK)
         status = mr_journal_open(state_dir, false, session->diags, &platform->journal);
     mr_session_flush(session);

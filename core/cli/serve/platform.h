@@ -39,6 +39,8 @@ struct mr_platform {
 
 /* data_dir: absolute, there already. session and settings are borrowed. What is wrong was said; false then. */
 bool mr_platform_open(mr_platform *platform, mr_session *session, const mr_loaded_settings *settings, const char *data_dir, uint32_t jobs);
+/* Without engine, for administration: only the log and the folders of the host are there. */
+bool mr_platform_open_bare(mr_platform *platform, mr_session *session, const char *data_dir);
 /* Cancels what runs, waits for it, and closes the engine. Runs that were cancelled so are "interrupted" for the next open(). */
 void mr_platform_stop_runs(mr_platform *platform);
 void mr_platform_close(mr_platform *platform);
