@@ -10,6 +10,7 @@
 #include "runtime/hosts/sandbox.h"
 #include "runtime/internal.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <time.h>
@@ -237,6 +238,17 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_e
     }
     *ret_engine = engine;
     return MR_OK;
+}
+
+mr_status mr_engine_learn_source(mr_engine *engine, const char *path, uint64_t length, const unsigned char *leaves, size_t count,
+                                 char ret_digest[MR_DIGEST_TEXT])
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return MR_ERR_IO;
+    const mr_status status = mr_source_learn(engine->catalogue, fd, length, leaves, count, ret_digest);
+    close(fd);
+    return status;
 }
 
 void mr_engine_close(mr_engine *engine)

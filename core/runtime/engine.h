@@ -4,6 +4,7 @@
 #define MR_RUNTIME_ENGINE_H
 
 #include "base/diag.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "graph/pipeline.h"
 #include "runtime/events.h"
@@ -26,6 +27,10 @@ const mr_host *mr_engine_host(void); /* the table that plugins are given */
 
 mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_engine **ret_engine);
 void mr_engine_close(mr_engine *engine); /* when all its runs are freed; NULL is fine */
+
+/* See mr_source_learn(): a file that will be a run's input is known by its bytes already. MR_ERR_IO: it can't be opened. ret_digest: "sha256:…". */
+mr_status mr_engine_learn_source(mr_engine *engine, const char *path, uint64_t length, const unsigned char *leaves, size_t count,
+                                 char ret_digest[MR_DIGEST_TEXT]);
 
 typedef struct mr_run_input {
     const char *name;

@@ -283,6 +283,32 @@ void mr_source_close(mr_source *source, bool finish)
     free(source);
 }
 
+mr_status mr_source_learn(mr_catalogue *catalogue, int fd, uint64_t length, const unsigned char *leaves, size_t count,
+                          char ret_digest[MR_DIGEST_TEXT])
+{
+    mr_file_state state;
+    bool trusted = false;
+    char key[MR_DIGEST_TEXT];
+    mr_block_tree *tree = mr_block_tree_new();
+    mr_status status = !tree ? MR_ERR_NOMEM : length > MR_TREE_MAX || count != mr_block_count(length) ? MR_ERR_PARAM : MR_OK;
+    for (size_t i = count; i-- > 0 && status == MR_OK;)
+        status = mr_block_tree_set(tree, (uint32_t)i, leaves + i * MR_BLOCK_LEAF);
+    if (status == MR_OK)
+        status = mr_block_tree_finish(tree, length);
+    if (status == MR_OK && (!look_when_settled(fd, &state, &trusted) || state.size != length))
+        status = MR_ERR_CONFLICT;
+    if (status == MR_OK) {
+        const char *digest = mr_block_tree_digest(tree);
+        memcpy(ret_digest, digest, strlen(digest) + 1);
+        if (!mr_catalogue_find_content(catalogue, digest, key))
+            memcpy(key, digest, strlen(digest) + 1);
+        mr_catalogue_add_content(catalogue, key, tree);
+        mr_catalogue_set_source(catalogue, &state, trusted, key);
+    }
+    mr_block_tree_free(tree);
+    return status;
+}
+
 const char *mr_source_key(const mr_source *source)
 {
     return source->key;

@@ -36,6 +36,13 @@ mr_status mr_source_open(const mr_source_options *options, int fd, mr_diags *dia
 /* Stops the hashing; with finish, when little is left, after it is done. NULL is fine. */
 void mr_source_close(mr_source *source, bool finish);
 
+/*
+ * Who wrote a file, and made the leaves of its block tree on the way, says so: it is known by its digest before any run has opened it. The writer
+ * must be as trusted as the engine. MR_ERR_PARAM: that many leaves are not those of so many bytes; MR_ERR_CONFLICT: nor are they the file's.
+ */
+mr_status mr_source_learn(mr_catalogue *catalogue, int fd, uint64_t length, const unsigned char *leaves, size_t count,
+                          char ret_digest[MR_DIGEST_TEXT]);
+
 const char *mr_source_key(const mr_source *source);
 uint64_t mr_source_size(const mr_source *source);
 /*

@@ -220,7 +220,7 @@ SIZE(mr_server_error, 1032);
 AT(mr_server_error, message, 8);
 AT(mr_server_error, hint, 520);
 
-SIZE(mr_platform_host, 136);
+SIZE(mr_platform_host, 152);
 AT(mr_platform_host, platform, 8);
 AT(mr_platform_host, version, 16);
 AT(mr_platform_host, data_dir, 24);
@@ -237,6 +237,8 @@ AT(mr_platform_host, runs, 104);
 AT(mr_platform_host, run, 112);
 AT(mr_platform_host, run_log, 120);
 AT(mr_platform_host, run_graph, 128);
+AT(mr_platform_host, run_demand, 136);
+AT(mr_platform_host, source_learn, 144);
 
 SIZE(mr_server_driver, 72);
 AT(mr_server_driver, flags, 4);

@@ -18,6 +18,7 @@
 #include "service.h"
 #include "status.h"
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,6 +83,15 @@ typedef struct mr_platform_host {
     /* Somebody waits for what item ("3,1") of a node makes: it is done next, with all that it needs. Quick. MR_ERR_NOT_FOUND: the run is not under
      * way, or has no such task (yet). */
     mr_status (*run_demand)(mr_platform *platform, const char *run, const char *node, const char *item);
+
+    /* ---- sources ---- */
+
+    /*
+     * The server wrote a file of length bytes, and hashed it on the way: the engine need not read it to know its content. leaves: 32 bytes for each
+     * 256 KiB (the last may be shorter): SHA-256 of a zero byte and the block's bytes. ret_digest: 72 bytes for "sha256:…", the root of the tree
+     * above them. The file must not change afterwards. MR_ERR_PARAM, MR_ERR_CONFLICT: leaves and file don't fit together.
+     */
+    mr_status (*source_learn)(mr_platform *platform, const char *path, uint64_t length, const unsigned char *leaves, size_t count, char *ret_digest);
 } mr_platform_host;
 
 typedef struct mr_server_driver {

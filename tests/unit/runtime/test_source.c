@@ -177,6 +177,33 @@ static void test_a_large_file_has_a_key_at_once(void **context)
     free(path);
 }
 
+static void test_the_writer_of_a_file_knows_its_digest(void **context)
+{
+    world *it = *context;
+    char digest[MR_DIGEST_TEXT];
+    char *path = path_in(it, "a.mp4");
+    const uint32_t count = mr_block_count(LARGE);
+    unsigned char *leaves = malloc((size_t)count * MR_BLOCK_LEAF);
+    mr_block_tree *tree = NULL;
+    write_bytes(path, LARGE, 1);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(mr_block_tree_of_fd(fd, LARGE, 1, NULL, NULL, &tree), MR_OK);
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(leaves + (size_t)i * MR_BLOCK_LEAF, mr_block_tree_leaf(tree, i), MR_BLOCK_LEAF);
+    assert_int_equal(mr_source_learn(it->catalogue, fd, LARGE, leaves, count - 1, digest), MR_ERR_PARAM);
+    assert_int_equal(mr_source_learn(it->catalogue, fd, LARGE - 1, leaves, count, digest), MR_ERR_CONFLICT);
+    assert_false(mr_catalogue_knows_size(it->catalogue, LARGE));
+    assert_int_equal(mr_source_learn(it->catalogue, fd, LARGE, leaves, count, digest), MR_OK);
+    assert_string_equal(digest, mr_block_tree_digest(tree));
+    opened file = open_it(it, path, false); /* large, and yet not by a random key */
+    assert_string_equal(mr_source_key(file.source), digest);
+    close_it(&file, false);
+    mr_block_tree_free(tree);
+    free(leaves);
+    close(fd);
+    free(path);
+}
+
 /* A run that is killed has no digest; the next one goes on with the same key, by what is cheap. */
 static void test_a_large_file_keeps_its_key_without_a_digest(void **context)
 {
@@ -312,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_small_file_is_its_content, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_file_is_its_content_once_it_was_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_file_has_a_key_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_writer_of_a_file_knows_its_digest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_file_keeps_its_key_without_a_digest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_who_open_it_at_once_have_one_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_change_is_seen, set_up, tear_down),
