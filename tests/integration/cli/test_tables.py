@@ -9,7 +9,7 @@ from command import MILLRACE, Case
 
 # A value that the parser takes, by how the help calls it.
 SAMPLES = {"ADDR:PORT": "localhost:0", "NAME=PATH": "a=b", "NAME=VALUE": "a=b", "DIR": "dir", "FILE": "file", "N": "2", "AGE": "30d", "SIZE": "50G", "OP": "a.b",
-           "PORT=FILE": "a=b", "MAP": "{}"}
+           "PORT=FILE": "a=b", "MAP": "{}", "NAME": "Ada"}
 
 
 def sample(option):
