@@ -1,5 +1,5 @@
--- The moments of a video in which most happens, as one short file: scenes are found and scored, the best are cut out, joined, and captioned with
--- where in the video they are from.
+-- The moments of a video in which most happens, as one short file: scenes are found and scored, the best are cut out, joined, and captioned: in the
+-- picture stands where in the video each is from.
 local p = millrace.pipeline{
   name = "highlights",
   description = "The liveliest moments of one source as one MP4, with captions.",
@@ -17,9 +17,12 @@ local scenes = p:node("scenes", "measure.scenes", {from = {source = source, info
 local moments = p:node("moments", "highlights.choose", {from = {scenes = scenes.scenes}, with = {count = count, length = length}})
 local file = p:node("file", "transcode.file", {
   from = {source = source, info = probe.info, cuts = moments.cuts},
-  with = {height = height, preset = preset, path = "highlights.mp4"},
+  with = {
+    height = height, preset = preset, path = "highlights.mp4",
+    filters = {{use = "highlights.caption", with = {moments = millrace.expr("cuts.cuts")}}},
+  },
 })
-local publish = p:node("publish", "storage.publish", {from = {files = {file.file, moments.captions}}})
+local publish = p:node("publish", "storage.publish", {from = {files = file.file}})
 
 p:output("cuts", moments.cuts)
 p:output("video", publish.media)

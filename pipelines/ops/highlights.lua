@@ -1,21 +1,35 @@
--- Chooses the moments of a video in which most happens: for pipelines/highlights.lua.
+-- Chooses the moments of a video in which most happens, and writes on them where they are from: for pipelines/highlights.lua.
 
+-- "1:02:03", "2:03"
 local function clock(us)
-  local ms = us // 1000
-  return string.format("%02d:%02d:%02d.%03d", ms // 3600000, ms // 60000 % 60, ms // 1000 % 60, ms % 1000)
+  local s = us // 1000000
+  if s >= 3600 then return string.format("%d:%02d:%02d", s // 3600, s // 60 % 60, s % 60) end
+  return string.format("%d:%02d", s // 60, s % 60)
 end
 
--- The moments as WebVTT: what is said while each of them plays.
-local function captions(moments)
-  local lines, at = {"WEBVTT", ""}, 0
-  for number, moment in ipairs(moments) do
-    lines[#lines + 1] = clock(at) .. " --> " .. clock(at + moment.duration_us)
-    lines[#lines + 1] = string.format("%d of %d: from %s", number, #moments, clock(moment.start_us):match("^00:(.*)%.") or clock(moment.start_us))
-    lines[#lines + 1] = ""
-    at = at + moment.duration_us
-  end
-  return table.concat(lines, "\n")
-end
+millrace.filter{
+  name = "highlights.caption",
+  help = "writes on joined moments where in the video each is from",
+  params = {
+    moments = {type = "list", help = "the moments, in their order", fields = {
+      start_us = {type = "int", min = 0, required = true, help = "where it begins in the video"},
+      duration_us = {type = "int", min = 0, required = true, help = "how long it is"},
+    }},
+  },
+  settings = {"drawtext.text"},
+  chain = function(params, video)
+    local size = math.max(12, video.height // 18)
+    return string.format("drawtext=text=x:fontcolor=white:fontsize=%d:box=1:boxcolor=black@0.6:boxborderw=%d:x=(w-text_w)/2:y=h-%d", size, size // 3, 2 * size)
+  end,
+  steer = function(frame, params, video)
+    local now, number = (frame.time + 0.5 / video.frame_rate) * 1000000, 1 -- the time in the video that the moments are cut out of
+    for i, moment in ipairs(params.moments) do
+      if moment.start_us <= now then number = i end
+    end
+    local moment = params.moments[number]
+    return {["drawtext.text"] = moment and string.format("%d of %d: from %s", number, #params.moments, clock(moment.start_us)) or ""}
+  end,
+}
 
 millrace.op{
   name = "highlights.choose",
@@ -24,12 +38,10 @@ millrace.op{
   inputs = {scenes = {type = "json", help = "of measure.scenes"}},
   outputs = {
     cuts = {type = "json", help = "the moments, as transcode.file takes them: {cuts: [{start_us, duration_us}]}"},
-    captions = {type = "file", help = "WebVTT that tells where in the video each is from"},
   },
   params = {
     count = {type = "int", default = 5, min = 1, max = 100, help = "moments at most"},
     length = {type = "duration", default = "4s", min = "1s", max = "5m", help = "of a moment at most; shorter scenes are taken whole"},
-    path = {type = "text", default = "highlights.vtt", min = 1, max = 200, help = "of the captions in the published tree"},
   },
   run = function(task)
     local found = task.inputs.scenes.meta
@@ -63,6 +75,5 @@ millrace.op{
       cuts[i] = {start_us = moment.start_us, duration_us = moment.duration_us}
     end
     task:emit("cuts", {cuts = cuts})
-    task:emit("captions", {path = task.params.path, content_type = "text/vtt", replaceable = false, role = "text"}, captions(chosen))
   end,
 }

@@ -200,11 +200,37 @@ test('highlights.lua: the moments in which something happens', () => {
     'color=white:s=320x180:r=25:d=2', '-f', 'lavfi', '-i', 'mandelbrot=s=320x180:r=25', '-f', 'lavfi', '-i', 'sine=440:d=8', '-filter_complex',
     '[3]trim=duration=2[m];[0][1][2][m]concat=n=4[v]', '-map', '[v]', '-map', '4', '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', scenes]);
   run('highlights.lua', output, ['--param', 'count=2', '--param', 'length=1s', '--param', 'preset=veryfast'], scenes);
-  assert.deepEqual(tree(output), ['highlights.mp4', 'highlights.vtt']);
+  assert.deepEqual(tree(output), ['highlights.mp4']);
   const [{cuts}] = report(output).outputs.cuts;
   assert.equal(cuts.length, 2);
   for (const [i, [from, to]] of [[2, 4], [6, 8]].entries()) assert.ok(cuts[i].start_us >= from * 1e6 && cuts[i].start_us + cuts[i].duration_us <= to * 1e6, JSON.stringify(cuts));
   assert.deepEqual(packets(join(output, 'highlights.mp4'), 'v:0'), [{codec: 'h264', count: 50}]);
-  const captions = readFileSync(join(output, 'highlights.vtt'), 'utf8');
-  assert.match(captions, /^WEBVTT\n\n00:00:00\.000 --> 00:00:01\.000\n1 of 2: from 00:0[23]\n\n00:00:01\.000 --> 00:00:02\.000\n2 of 2: from 00:0[67]\n/);
+  // Each moment's caption is that of a picture on which it is written by drawtext itself; the other moment's is not.
+  const caption = (number) => {
+    const file = join(dir, `caption-${number}`);
+    writeFileSync(file, `${number} of 2: from 0:0${Math.floor(cuts[number - 1].start_us / 1e6)}`);
+    return file;
+  };
+  const band = 'crop=in_w:24:0:in_h-24,format=gray';
+  const rows = (args) => execFileSync('ffmpeg', ['-v', 'error', ...args, '-f', 'rawvideo', '-'], {maxBuffer: 1 << 24});
+  const all = rows(['-i', join(output, 'highlights.mp4'), '-vf', band]);
+  const size = all.length / 50;
+  const written = (number) => rows(['-f', 'lavfi', '-i', 'color=gray:s=320x180:r=25', '-vf',
+    `drawtext=textfile=${caption(number)}:fontcolor=white:fontsize=12:box=1:boxcolor=black@0.6:boxborderw=4:x=(w-text_w)/2:y=h-24,${band}`, '-frames:v', '1']);
+  const plain = rows(['-f', 'lavfi', '-i', 'color=gray:s=320x180:r=25', '-vf', band, '-frames:v', '1']);
+  const texts = [written(1), written(2)];
+  // Where the two texts differ, a picture is like its own: letters bright, the box around them dark.
+  const like = (frame, text) => {
+    let [bright, dark, letters, box] = [0, 0, 0, 0];
+    for (let i = 0; i < size; i++) {
+      if (text[i] > 200) [bright, letters] = [bright + all[frame * size + i], letters + 1];
+      else if (text[i] < plain[i] - 20) [dark, box] = [dark + all[frame * size + i], box + 1];
+    }
+    return bright / letters - dark / box;
+  };
+  for (let frame = 0; frame < 50; frame++) {
+    const own = frame < 25 ? 0 : 1;
+    assert.ok(like(frame, texts[own]) > 60, `frame ${frame}: no caption`);
+    assert.ok(like(frame, texts[own]) > like(frame, texts[1 - own]) + 5, `frame ${frame}: the other moment's caption`);
+  }
 });
