@@ -41,7 +41,7 @@ export const t = {
   watch: {
     edit: 'Edit', copy: 'Copy link', copied: 'Copied', share: 'Share', run: 'See the run', by: (name: string) => `by ${name}`, processing: 'Processing',
     processingText: 'It plays already, and gets better as more qualities are made.', notYet: 'Playable in a moment', notYetText: 'The opening is being made. This page starts by itself.',
-    uploading: 'The file is still arriving', failed: 'Processing failed', steps: 'What is being made', progress: 'Processing', more: 'More', graphLabel: 'Steps of the pipeline and how far each is',
+    uploading: 'The file is still arriving', failed: 'Processing failed', steps: 'What is being made', progress: 'Processing', graphLabel: 'Steps of the pipeline and how far each is',
     complete: 'All qualities are ready', description: 'Description', embed: 'Embed code', link: 'Link', waitingFile: 'Its file has not been uploaded yet',
   },
   edit: {

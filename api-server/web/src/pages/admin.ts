@@ -23,8 +23,9 @@ function chart(name: string, of: (stats: AdminStats) => number): {element: HTMLE
   const color = (property: string): string => getComputedStyle(box).getPropertyValue(property).trim();
   const draw = (): void => {
     plot?.destroy();
+    const time = (_plot: uPlot, at: number[]): string[] => at.map((one) => new Date(one * 1000).toLocaleTimeString('en', {hour: '2-digit', minute: '2-digit', hour12: false}));
     const axis = {stroke: color('--muted'), grid: {stroke: color('--line'), width: 1}, ticks: {show: false}, font: '11px system-ui'};
-    plot = new uPlot({width: box.clientWidth, height: 150, legend: {show: false}, cursor: {y: false}, scales: {y: {range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)]}}, series: [{}, {stroke: color('--accent'), fill: color('--accent-soft'), width: 2, points: {show: false}}], axes: [axis, {...axis, size: 36}]}, [times, values], box);
+    plot = new uPlot({width: box.clientWidth, height: 150, legend: {show: false}, cursor: {y: false}, scales: {x: {range: (_plot, _low, high) => [high - (kept * every) / 1000, high]}, y: {range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)]}}, series: [{}, {stroke: color('--accent'), fill: color('--accent-soft'), width: 2, points: {show: false}}], axes: [{...axis, values: time, space: 60}, {...axis, size: 36}]}, [times, values], box);
   };
   const sized = new ResizeObserver(() => plot?.setSize({width: box.clientWidth, height: 150}));
   const scheme = matchMedia('(prefers-color-scheme: dark)');

@@ -15,8 +15,9 @@ const seconds = (run: RunSummary): number => ((run.ended_at ? new Date(run.ended
 const stateChip = (state: RunState): HTMLElement => chip(state, t.runState[state] ?? state);
 const reasonOf = (run: RunSummary): string => (typeof run.reason === 'string' ? run.reason : run.reason?.message ?? '');
 
-function table(label: string, heads: string[], rows: HTMLElement[]): HTMLElement {
-  return h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': label}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', {scope: 'col'}, head)))), h('tbody', {}, rows)));
+// numbers: how many of the last columns hold them
+function table(label: string, heads: string[], numbers: number, rows: HTMLElement[]): HTMLElement {
+  return h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': label}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head, index) => h('th', {scope: 'col', class: index >= heads.length - numbers ? 'number' : null}, head)))), h('tbody', {}, rows)));
 }
 
 export function runList(): Page {
@@ -25,14 +26,14 @@ export function runList(): Page {
   const all: RunSummary[] = [];
   let next: string | null = null;
   const row = (run: RunSummary): HTMLElement => h('tr', {},
-    h('td', {}, h('a', {href: link(run.id)}, run.pipeline || run.id)), h('td', {}, stateChip(run.state)), h('td', {}, run.video ? h('a', {href: `/watch/${encodeURIComponent(run.video)}`}, t.watch.more) : '–'),
+    h('td', {}, h('a', {href: link(run.id)}, run.pipeline || run.id)), h('td', {}, stateChip(run.state)), h('td', {}, run.video ? h('a', {href: `/watch/${encodeURIComponent(run.video)}`}, t.upload.watch) : '–'),
     h('td', {title: date(run.started_at)}, ago(run.started_at)), h('td', {class: 'number'}, took(seconds(run))), h('td', {class: 'number'}, run.tasks, run.cached > 0 && h('span', {class: 'muted'}, ` (${r.reused(run.cached)})`)));
   const load = async (): Promise<void> => {
     const list = await runs.list({state: state as RunState | '', cursor: next, limit: 50});
     all.push(...list.items);
     next = list.next;
     const more = button(t.more, () => void attempt(load, more));
-    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.pipeline, r.state, r.video, r.started, r.took, r.tasks], all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
+    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.pipeline, r.state, r.video, r.started, r.took, r.tasks], 2, all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
   };
   load().catch((error: unknown) => replace(body, empty('close', t.unreachable, words(error))));
   const filter = select([['', r.any], ...Object.entries(t.runState)], state, {'aria-label': r.state});
@@ -81,7 +82,7 @@ export async function runPage(params: Params): Promise<Page> {
     reason.textContent = reasonOf(run);
     reason.hidden = reason.textContent === '';
     run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks}));
-    replace(steps, table(r.steps, [r.node, r.op, r.state, r.done, r.cached, r.failed, r.cpu], run.nodes.map(nodeRow)));
+    replace(steps, table(r.steps, [r.node, r.op, r.state, r.done, r.cached, r.failed, r.cpu], 4, run.nodes.map(nodeRow)));
   }
   async function reload(): Promise<void> {
     run = await runs.get(run.id);
