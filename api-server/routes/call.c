@@ -41,6 +41,8 @@ void mr_call_parts_free(mr_call_parts *parts)
 
 void mr_call_text(mr_call *call, int status, const char *type, const char *text, size_t len)
 {
+    if (call->parts->claimed)
+        mr_call_keep_answer(call, status, type, text, len);
     mr_http_reply_field(call->exchange, "Content-Type", type);
     mr_http_reply(call->exchange, status, text, len);
 }

@@ -149,7 +149,8 @@ static void on_answer(void *context, mr_exchange *exchange)
         return;
     call->body = call->parts->body;
     call->body_len = call->parts->body_len;
-    call->route->answer(call);
+    if (mr_call_claim(call))
+        call->route->answer(call);
 }
 
 /* One line for each request; what strangers wrote is made safe by the log. */
@@ -180,6 +181,7 @@ static void on_ended(void *context, mr_exchange *exchange)
         log_access(call, status, len, took_us);
     if (call->route && call->route->ended)
         call->route->ended(call);
+    mr_call_unclaim(call);
     mr_call_parts_free(call->parts);
 }
 

@@ -220,11 +220,11 @@ void mr_host_last_words(mr_task_host *host, char *ret_text, size_t size)
     snprintf(ret_text, size, "none");
 }
 
-mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_op *op)
+mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_ops_script *script)
 {
     (void)host;
     (void)settings;
-    (void)op; /* in C */
+    (void)script; /* ops in C have none */
     return MR_OK;
 }
 
