@@ -7,6 +7,7 @@
 #include "api-server/metrics/metrics.h"
 #include "api-server/page/page.h"
 #include "api-server/routes/router.h"
+#include "api-server/routes/uploads.h"
 
 #include <millrace/plugin.h>
 #include <stdarg.h>
@@ -67,6 +68,15 @@ static mr_status open_accounts(mr_server *server, mr_server_error *error)
     return status;
 }
 
+static mr_status open_uploads(mr_server *server, mr_server_error *error)
+{
+    char why[MR_SERVER_WORDS] = "";
+    mr_status status = mr_server_open_uploads(server, why, sizeof(why));
+    if (status != MR_OK)
+        mr_server_fail(error, NULL, "%s", why);
+    return status;
+}
+
 static mr_status open_parts(mr_server *server, mr_server_error *error)
 {
     mr_status status = mr_metrics_new(&server->metrics);
@@ -74,6 +84,8 @@ static mr_status open_parts(mr_server *server, mr_server_error *error)
         status = open_limits(server, error);
     if (status == MR_OK)
         status = open_accounts(server, error);
+    if (status == MR_OK)
+        status = open_uploads(server, error);
     if (status == MR_OK)
         status = mr_page_open(server->host->share_dir, &server->page);
     if (status == MR_ERR_NOMEM)
@@ -87,6 +99,7 @@ static void close_server(mr_server *server)
         return;
     mr_http_close(server->http, 0);
     mr_page_close(server->page);
+    mr_server_close_uploads(server);
     mr_auth_close(server->auth);
     mr_metadata_close(server->metadata);
     mr_limits_free(server->limits);

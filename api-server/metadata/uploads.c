@@ -275,6 +275,18 @@ static mr_status run_find(void *context, const char *id, mr_upload *ret_upload)
     return find_upload(mr_sql_reader(metadata->sql), id, ret_upload);
 }
 
+static mr_status run_find_of_video(void *context, const char *video, mr_upload *ret_upload)
+{
+    mr_metadata *metadata = context;
+    mr_sql_link *link = mr_sql_reader(metadata->sql);
+    char id[MR_UPLOAD_ID] = "";
+    mr_sql_rows rows = mr_sql_ask(link, "SELECT id FROM uploads WHERE video = ?1 AND state = ?2", "ti", video, (int64_t)MR_UPLOAD_COMPLETE);
+    if (mr_sql_next(&rows))
+        mr_sql_copy(&rows, 0, id, sizeof(id));
+    const mr_status status = mr_sql_end(&rows);
+    return status == MR_OK ? find_upload(link, id, ret_upload) : status;
+}
+
 static mr_status run_advance(void *context, const char *id, int64_t offset, int64_t expires_us)
 {
     return run(context, advance, &(upload_change){.id = id, .offset = offset, .expires_us = expires_us});
@@ -333,6 +345,7 @@ void mr_uploads_fill(mr_metadata *metadata)
         .context = metadata,
         .create = run_create,
         .find = run_find,
+        .find_of_video = run_find_of_video,
         .advance = run_advance,
         .set_length = run_set_length,
         .set_part_size = run_set_part_size,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every route, and who may use it. */
 #include "api-server/routes/routes.h"
+#include "api-server/routes/uploads.h"
 
 /* clang-format off */
 const mr_route mr_route_table[] = {
@@ -35,6 +36,8 @@ const mr_route mr_route_table[] = {
     {"GET", "/api/v1/keys",                  MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_keys},
     {"POST", "/api/v1/keys",                 MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_add_key},
     {"DELETE", "/api/v1/keys/{id}",          MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_key},
+
+    MR_UPLOAD_ROWS(MR_RULE_CREATOR), /* uploads.h: tus, S3, signing */
 
     /* The page: what no row above has taken. */
     {"GET", "/",                             MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_page, .limit = MR_LIMIT_NONE},

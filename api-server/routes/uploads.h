@@ -17,6 +17,10 @@ typedef struct mr_upload_people {
     void (*own_secret)(void *context, const char *purpose, char ret_secret[64]); /* made from the server's key */
 } mr_upload_people;
 
+/* Opens server->uploads, with what metadata, accounts and the engine are to them (uploads_people.c). why: what is wrong. */
+mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size);
+void mr_server_close_uploads(mr_server *server); /* not opened is fine */
+
 #define MR_S3_REGION "us-east-1" /* in signatures of ours; those of others may name any */
 
 /*
@@ -39,26 +43,29 @@ void mr_route_s3_ended(mr_call *call);
 
 void mr_route_uploads_sign(mr_call *call);
 
-#define MR_TUS_ROW(method, path, rule)                                                                                                               \
+/* clang-format off: rows of table.c; rule: who may upload. What moves bytes is bounded by its bytes, not by requests a minute. */
+#define MR_TUS_ROW(method, path, rule, kind)                                                                                                         \
     {                                                                                                                                                \
-        method, path, rule, MR_SCOPE_VIDEOS_WRITE, MR_LANE_UPLOAD, MR_BODY_PIECES, 0, .answer = mr_route_tus_answer, .begin = mr_route_tus_begin,    \
-                                                                                      .body = mr_route_tus_body, .ended = mr_route_tus_ended         \
+        method, path, rule, MR_SCOPE_VIDEOS_WRITE, MR_LANE_UPLOAD, MR_BODY_PIECES, 0,                                                                \
+            .answer = mr_route_tus_answer, .begin = mr_route_tus_begin, .body = mr_route_tus_body, .ended = mr_route_tus_ended, .limit = (kind)      \
     }
-#define MR_S3_ROW(method)                                                                                                                            \
+#define MR_S3_ROW(method, kind)                                                                                                                      \
     {                                                                                                                                                \
         method, "/s3/{bucket}/{video}/{name*}", MR_RULE_TOKEN, 0, MR_LANE_UPLOAD, MR_BODY_PIECES, 0,                                                 \
-            .answer = mr_route_s3_answer, .begin = mr_route_s3_begin, .body = mr_route_s3_body, .ended = mr_route_s3_ended                           \
+            .answer = mr_route_s3_answer, .begin = mr_route_s3_begin, .body = mr_route_s3_body, .ended = mr_route_s3_ended, .limit = (kind),         \
+            .asks_itself = true                                                                                                                      \
     }
-/* The rows of table.c; rule: who may upload. */
 #define MR_UPLOAD_ROWS(rule)                                                                                                                         \
     {"OPTIONS", "/api/v1/uploads/tus", MR_RULE_ANYONE, 0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_tus_options},                           \
         {"OPTIONS", "/api/v1/uploads/tus/{id}", MR_RULE_ANYONE, 0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_tus_options},                  \
-        MR_TUS_ROW("POST", "/api/v1/uploads/tus", rule), MR_TUS_ROW("HEAD", "/api/v1/uploads/tus/{id}", rule),                                       \
-        MR_TUS_ROW("PATCH", "/api/v1/uploads/tus/{id}", rule), MR_TUS_ROW("DELETE", "/api/v1/uploads/tus/{id}", rule),                               \
-        MR_TUS_ROW("POST", "/api/v1/uploads/tus/{id}", rule), MR_S3_ROW("PUT"), MR_S3_ROW("POST"), MR_S3_ROW("HEAD"), MR_S3_ROW("GET"),              \
-        MR_S3_ROW("DELETE"),                                                                                                                         \
+        MR_TUS_ROW("POST", "/api/v1/uploads/tus", rule, MR_LIMIT_API), MR_TUS_ROW("HEAD", "/api/v1/uploads/tus/{id}", rule, MR_LIMIT_NONE),          \
+        MR_TUS_ROW("PATCH", "/api/v1/uploads/tus/{id}", rule, MR_LIMIT_NONE), MR_TUS_ROW("DELETE", "/api/v1/uploads/tus/{id}", rule, MR_LIMIT_API),  \
+        MR_TUS_ROW("POST", "/api/v1/uploads/tus/{id}", rule, MR_LIMIT_NONE), MR_S3_ROW("PUT", MR_LIMIT_NONE), MR_S3_ROW("POST", MR_LIMIT_API),       \
+        MR_S3_ROW("HEAD", MR_LIMIT_API), MR_S3_ROW("GET", MR_LIMIT_API), MR_S3_ROW("DELETE", MR_LIMIT_API),                                          \
     {                                                                                                                                                \
-        "POST", "/api/v1/uploads/sign", rule, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_uploads_sign                  \
+        "POST", "/api/v1/uploads/sign", rule, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_uploads_sign,                 \
+                                                                                                    .limit = MR_LIMIT_NONE                           \
     }
+/* clang-format on */
 
 #endif

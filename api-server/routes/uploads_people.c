@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* What uploads need of the rest of the server: rows, videos, keys, and the engine, which is told the digest that was made on the way. */
+#include "api-server/routes/uploads.h"
+
+#include "api-server/auth/auth.h"
+#include "api-server/base/id.h"
+#include "api-server/metadata/videos.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(MR_KEY_SECRET_SIZE <= 64, "secrets fit where they are written to");
+
+static mr_status video_add(void *context, const mr_identity *who, const char *filename, char ret_video[MR_UPLOAD_ID])
+{
+    mr_server *server = context;
+    char title[MR_UPLOAD_NAME];
+    const char *dot = strrchr(filename, '.');
+    snprintf(title, sizeof(title), "%.*s", dot && dot > filename ? (int)(dot - filename) : (int)strlen(filename), filename);
+    const mr_video_fields fields = {.title = title, .filename = filename};
+    return mr_id_make('v', ret_video) ? mr_video_add(server->metadata, ret_video, who->user, &fields) : MR_ERR_UNAVAILABLE;
+}
+
+static void video_drop(void *context, const char *video)
+{
+    mr_server *server = context;
+    mr_video_remove(server->metadata, video, NULL); /* it has nothing but its row */
+}
+
+static mr_status video_owner(void *context, const char *video, char ret_owner[MR_UPLOAD_ID])
+{
+    mr_server *server = context;
+    const mr_video_view *view = NULL;
+    const mr_status status = mr_id_is(video, 'v') ? mr_video_look(server->metadata, video, &view) : MR_ERR_NOT_FOUND;
+    if (status == MR_OK)
+        memcpy(ret_owner, view->owner, MR_UPLOAD_ID);
+    return status;
+}
+
+static mr_status key_secret(void *context, const char *key_id, char ret_secret[64], mr_identity *ret_who)
+{
+    mr_server *server = context;
+    const mr_status status = mr_auth_key_secret(server->auth, key_id, ret_secret, ret_who);
+    if (status == MR_OK && mr_rule_decide(MR_RULE_CREATOR, MR_SCOPE_VIDEOS_WRITE, ret_who) != MR_LET_IN)
+        return MR_ERR_NOT_FOUND;
+    return status;
+}
+
+static void own_secret(void *context, const char *purpose, char ret_secret[64])
+{
+    mr_server *server = context;
+    mr_auth_server_secret(server->auth, purpose, ret_secret);
+}
+
+static void identify(void *context, const char *path, int64_t length, const unsigned char *leaves, size_t count, char ret_digest[MR_UPLOAD_DIGEST])
+{
+    const mr_platform_host *host = ((mr_server *)context)->host;
+    if (host->source_learn(host->platform, path, (uint64_t)length, leaves, count, ret_digest) != MR_OK)
+        ret_digest[0] = '\0'; /* the engine reads the file itself then */
+}
+
+mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
+{
+    mr_upload_people *people = malloc(sizeof(*people));
+    if (!people) {
+        snprintf(why, why_size, "out of memory");
+        return MR_ERR_NOMEM;
+    }
+    *people = (mr_upload_people){.context = server,
+                                 .video_add = video_add,
+                                 .video_drop = video_drop,
+                                 .video_owner = video_owner,
+                                 .key_secret = key_secret,
+                                 .own_secret = own_secret};
+    server->upload_people = people;
+    const mr_uploads_options options = {.data_dir = server->host->data_dir,
+                                        .max = server->settings->upload_max,
+                                        .store = *mr_metadata_uploads(server->metadata),
+                                        .context = server,
+                                        .identify = identify};
+    return mr_uploads_open(&options, &server->uploads, why, why_size);
+}
+
+void mr_server_close_uploads(mr_server *server)
+{
+    mr_uploads_close(server->uploads);
+    free((void *)server->upload_people);
+}
