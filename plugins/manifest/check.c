@@ -41,6 +41,8 @@ static void read_video_plan(mr_reader *reader, const json_t *video, mr_plan *pla
         reader_fault(&part, "segments", "are out of range");
     else if (!part.bad)
         plan->longest_us[KIND_VIDEO] = ticks_to_us(frames * frame_ticks, timescale);
+    if (!part.bad && !plan_foresee(plan, KIND_VIDEO, segments, timescale, frame_ticks))
+        reader_fault(&part, "segments", "don't fit in memory");
     reader->bad |= part.bad;
     reader_end(&part);
 }
@@ -58,13 +60,17 @@ static mr_status read_audio_plan(mr_reader *reader, const json_t *audio, mr_plan
         reader_fault(&part, "segments", "are out of range");
     else if (!part.bad)
         plan->longest_us[KIND_AUDIO] = ticks_to_us(samples, rate);
+    if (!part.bad && !plan_foresee(plan, KIND_AUDIO, segments, rate, 0))
+        reader_fault(&part, "segments", "don't fit in memory");
     plan->tracks = calloc(count + 1, sizeof(*plan->tracks));
     plan->track_us = calloc(count + 1, sizeof(*plan->track_us));
-    mr_status status = plan->tracks && plan->track_us ? MR_OK : MR_ERR_NOMEM;
+    plan->track_samples = calloc(count + 1, sizeof(*plan->track_samples));
+    mr_status status = plan->tracks && plan->track_us && plan->track_samples ? MR_OK : MR_ERR_NOMEM;
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         json_int_t end = json_integer_value(json_object_get(json_array_get(tracks, i), "samples"));
         plan->tracks[i] = json_integer_value(json_object_get(json_array_get(tracks, i), "stream"));
-        plan->track_us[i] = end > 0 && end < INT64_C(1) << 50 && !part.bad ? ticks_to_us(end, rate) : 0;
+        plan->track_samples[i] = end > 0 && end < INT64_C(1) << 50 && !part.bad ? end : 0;
+        plan->track_us[i] = plan->track_samples[i] > 0 ? ticks_to_us(end, rate) : 0;
         plan->track_count = i + 1;
     }
     reader->bad |= part.bad;

@@ -89,6 +89,8 @@ static void add_bandwidth(mr_text *out, int64_t bits)
 
 static int64_t peak_of(const struct mpd *mpd, const mr_rendition *rendition)
 {
+    if (rendition->present < rendition->count)
+        return rendition_ceiling(rendition);
     return rendition_bitrate(rendition, rendition->count, target_seconds(mpd->model, rendition, rendition->count), false).peak;
 }
 

@@ -4,6 +4,9 @@
  * names: init and media segments as they come; a media playlist that grows, after the segments it lists; the multivariant playlist, after the
  * media playlists it lists; the MPD last. The bytes at the end depend on the segments alone, never on the order in which they came.
  *
+ * With 'waits' the order is another one: a server makes viewers wait for what a playlist names and is not there yet, so that whole playlists and the
+ * MPD come as soon as the init segments are there.
+ *
  * A growing playlist is published again when an eighth more is there: as often as a viewer needs, and for a film not thousands of times.
  */
 #include "manifest.h"
@@ -108,6 +111,16 @@ static mr_status publish_multivariant(struct fold *fold, bool whole)
     return status;
 }
 
+static mr_status publish_mpd(struct fold *fold, bool whole)
+{
+    mr_text text;
+    text_init(&text);
+    dash_mpd(&text, &fold->model);
+    mr_status status = publish_text(fold, fold->params->dash_name, "dash", !whole, &text);
+    text_free(&text);
+    return status;
+}
+
 /* A rung or a sound track that is still to come would be missing from what early viewers load. */
 static bool all_known(const struct fold *fold)
 {
@@ -132,6 +145,16 @@ static bool all_known(const struct fold *fold)
     return true;
 }
 
+/* An MPD names every segment: there is none before each rendition is foreseen. */
+static bool all_foreseen(const mr_model *model)
+{
+    for (size_t i = 0; i < model->count; i++) {
+        if (model->renditions[i]->kind != KIND_TEXT && !model->renditions[i]->foreseen)
+            return false;
+    }
+    return true;
+}
+
 static size_t ready_renditions(const mr_model *model)
 {
     size_t count = 0;
@@ -147,7 +170,19 @@ static mr_status announce(struct fold *fold)
         return MR_OK;
     model_sort(&fold->model);
     fold->announced = ready;
-    return publish_multivariant(fold, false);
+    mr_status status = fold->hls ? publish_multivariant(fold, false) : MR_OK;
+    return status == MR_OK && fold->dash && all_foreseen(&fold->model) ? publish_mpd(fold, false) : status;
+}
+
+/* All that is planned of it, once. */
+static mr_status foretell(struct fold *fold, mr_rendition *rendition)
+{
+    if (rendition->grown > 0)
+        return MR_OK;
+    mr_status status = fold->hls ? publish_media_playlist(fold, rendition, rendition->count, true) : MR_OK;
+    rendition->grown = rendition->count;
+    rendition->is_final = false; /* its tail may come shorter than planned */
+    return status == MR_OK ? announce(fold) : status;
 }
 
 /* After a segment of the rendition was published: its playlist, when there is enough new in it, and whole when that was the last. */
@@ -155,6 +190,8 @@ static mr_status grow(struct fold *fold, mr_rendition *rendition)
 {
     size_t planned = fold->model.plan.segments[rendition->kind];
     bool whole = planned > 0 && rendition->prefix == planned && rendition->count == planned;
+    if (rendition->foreseen)
+        return foretell(fold, rendition);
     if (!fold->hls || !fold->params->growing || !rendition->has_init || rendition->prefix == 0 || rendition->is_final)
         return MR_OK;
     if (!whole && rendition->grown > 0 && rendition->prefix < rendition->grown + 1 + rendition->grown / 8)
@@ -179,6 +216,8 @@ static mr_status take_segment(struct fold *fold, const mr_artifact *segment)
     mr_status status = model_add_segment(&fold->model, segment, path, &rendition);
     if (status == MR_OK && path[0])
         status = publish_content(fold, path, content_type(path), segment);
+    if (status == MR_OK && fold->params->waits)
+        status = model_foresee(&fold->model, rendition);
     fold->segments++;
     tell_progress(fold);
     return status == MR_OK ? grow(fold, rendition) : status;
@@ -229,7 +268,6 @@ static mr_status finish_hls(struct fold *fold)
 
 static mr_status finish_dash(struct fold *fold)
 {
-    mr_text text;
     for (size_t i = 0; i < fold->model.count; i++) {
         if (fold->model.renditions[i]->kind == KIND_MUXED) {
             fold->host->report(fold->task, MR_SEVERITY_ERROR, "formats", "write formats: [hls]",
@@ -240,11 +278,7 @@ static mr_status finish_dash(struct fold *fold)
     if (fold->model.storyboard.broken)
         fold->host->report(fold->task, MR_SEVERITY_WARNING, NULL, "name them FOLDER/00000.EXT, FOLDER/00001.EXT …",
                            "the storyboard is left out of the MPD: its sheets are not numbered in one pattern");
-    text_init(&text);
-    dash_mpd(&text, &fold->model);
-    mr_status status = publish_text(fold, fold->params->dash_name, "dash", false, &text);
-    text_free(&text);
-    return status;
+    return publish_mpd(fold, true);
 }
 
 static bool has_media(const mr_model *model)
@@ -264,6 +298,8 @@ static mr_status finish(struct fold *fold)
         return MR_ERR_INPUT;
     }
     model_sort(&fold->model);
+    for (size_t i = 0; i < fold->model.count; i++)
+        model_trim(fold->model.renditions[i]);
     mr_status status = model_check(&fold->model);
     if (status == MR_OK && fold->hls)
         status = finish_hls(fold);

@@ -9,7 +9,7 @@
 typedef struct mr_package_params {
     mr_list formats; /* const char * */
     const char *hls_name, *dash_name, *playlist_name;
-    bool growing, iframes;
+    bool growing, waits, iframes;
 } mr_package_params;
 
 /* Indices into the op's port tables. */

@@ -80,6 +80,13 @@ mr_bitrate rendition_bitrate(const mr_rendition *rendition, size_t n, int64_t ta
     return result;
 }
 
+int64_t rendition_ceiling(const mr_rendition *rendition)
+{
+    if (rendition->max_bitrate > 0)
+        return rendition->max_bitrate + rendition->max_bitrate / 10;
+    return rendition->width > 0 ? rendition->width * rendition->height * 2 : 160000;
+}
+
 bool has_iframes(const mr_rendition *rendition)
 {
     for (size_t i = 0; i < rendition->count; i++) {

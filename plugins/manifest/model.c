@@ -45,6 +45,9 @@ void model_free(mr_model *model)
     }
     free(model->plan.tracks);
     free(model->plan.track_us);
+    free(model->plan.track_samples);
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        free(model->plan.foreseen[kind].pieces);
     free(model->storyboard.present);
     memset(model, 0, sizeof(*model));
 }
@@ -152,7 +155,7 @@ static mr_status add_init(const mr_model *model, mr_reader *reader, mr_rendition
     return MR_OK;
 }
 
-static mr_status grow_pieces(const mr_model *model, mr_rendition *rendition, size_t count)
+mr_status model_reserve(const mr_model *model, mr_rendition *rendition, size_t count)
 {
     if (count > rendition->capacity) {
         size_t capacity = rendition->capacity ? rendition->capacity * 2 : 64;
@@ -189,7 +192,7 @@ static mr_status add_media(const mr_model *model, mr_reader *reader, mr_renditio
     if (made.iframe_bytes > segment->size)
         reader_fault(reader, "iframe_bytes", "is more than the segment holds");
     memcpy(rendition->ext, ext, sizeof(ext));
-    mr_status status = grow_pieces(model, rendition, (size_t)index + 1);
+    mr_status status = model_reserve(model, rendition, (size_t)index + 1);
     if (status != MR_OK)
         return status;
     if (rendition->pieces[index].present) {

@@ -7,6 +7,7 @@
 #ifndef MANIFEST_MODEL_H
 #define MANIFEST_MODEL_H
 
+#include <jansson.h>
 #include <millrace/op.h>
 
 enum {
@@ -60,6 +61,7 @@ typedef struct mr_rendition {
     /* text: the one file that holds everything */
     uint64_t whole_size;
     char whole_ext[9]; /* "": there is none */
+    bool foreseen;     /* all pieces are there, as planned; those that did not come are not present */
     /* what has been published of it, kept by the fold */
     size_t grown;
     bool is_final;
@@ -83,8 +85,15 @@ typedef struct mr_plan {
     int64_t longest_us[KIND_COUNT]; /* the longest of them */
     int64_t *tracks;                /* sound tracks that will be encoded: numbers of source streams */
     int64_t *track_us;              /* and where each ends */
+    int64_t *track_samples;         /* the same, in samples */
     size_t track_count;
     bool has_video;
+    /* the same, one by one: start and length in ticks, of presentation time; for those that can be foreseen (foreseen.c) */
+    struct {
+        int64_t timescale;
+        int64_t (*pieces)[2];
+        size_t count;
+    } foreseen[KIND_COUNT];
 } mr_plan;
 
 typedef struct mr_model {
@@ -106,6 +115,13 @@ mr_status model_add_image(mr_model *model, const mr_artifact *image, char *ret_p
 void model_sort(mr_model *model);
 /* Everything is there and fits together; call after sorting. */
 mr_status model_check(const mr_model *model);
+/* foreseen.c. Keeps the plan's segments one by one; what is out of range was refused before. False: memory is short. */
+bool plan_foresee(mr_plan *plan, mr_kind kind, const json_t *segments, int64_t timescale, int64_t unit);
+/* After its init segment: fills in what the plan says of its media segments, where that is exact. MR_ERR_NOMEM. */
+mr_status model_foresee(mr_model *model, mr_rendition *rendition);
+/* At the end: what was foreseen of its tail and did not come is not counted. */
+void model_trim(mr_rendition *rendition);
+mr_status model_reserve(const mr_model *model, mr_rendition *rendition, size_t count); /* pieces */
 const char *kind_name(mr_kind kind);
 /* "" for a text rendition's playlist folder and the like never occurs: path is plain. */
 bool path_is_plain(const char *path);
@@ -126,6 +142,8 @@ typedef struct mr_bitrate {
 } mr_bitrate;
 /* RFC 8216, 4.3.4.2: of any contiguous segments that last between half and one and a half times the target. iframes: of the first samples alone. */
 mr_bitrate rendition_bitrate(const mr_rendition *rendition, size_t n, int64_t target, bool iframes);
+/* What it is meant to stay under, with a tenth for the container; a guess where nobody said. */
+int64_t rendition_ceiling(const mr_rendition *rendition);
 bool has_iframes(const mr_rendition *rendition);
 int64_t presentation_us(const mr_model *model);
 

@@ -34,7 +34,7 @@ static mr_bitrate rate_of(const struct master *master, const mr_rendition *rendi
 {
     size_t n = master->whole ? rendition->count : rendition->prefix;
     mr_bitrate rate = rendition_bitrate(rendition, n, target_seconds(master->model, rendition, n), false);
-    int64_t ceiling = rendition->max_bitrate + rendition->max_bitrate / 10;
+    int64_t ceiling = rendition->kind == KIND_TEXT ? 0 : rendition_ceiling(rendition);
     if (n == 0 && rendition->whole_ext[0]) {
         int64_t seconds = presentation_us(master->model) / 1000000 + 1;
         rate.peak = rate.average = (int64_t)(rendition->whole_size * 8) / seconds + 1;

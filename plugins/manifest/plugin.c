@@ -8,8 +8,9 @@ static const mr_port package_inputs[] = {
     [IN_PLAN] = {"plan", MR_TYPE_JSON, 0, "what will be made, from segment.plan or segment.remux"},
     [IN_LADDER] = {"ladder", MR_TYPE_JSON, MR_PORT_MANY | MR_PORT_OPTIONAL,
                    "the rungs that will be encoded: the multivariant playlist waits until each can be played"},
-    [IN_SEGMENTS] = {"segments", MR_TYPE_SEGMENT, MR_PORT_STREAMING | MR_PORT_OPTIONAL, "init and media segments of all renditions, in any order"},
-    [IN_IMAGES] = {"images", MR_TYPE_IMAGE, MR_PORT_STREAMING | MR_PORT_OPTIONAL,
+    [IN_SEGMENTS] = {"segments", MR_TYPE_SEGMENT, MR_PORT_STREAMING | MR_PORT_ANY_ORDER | MR_PORT_OPTIONAL,
+                     "init and media segments of all renditions, in any order"},
+    [IN_IMAGES] = {"images", MR_TYPE_IMAGE, MR_PORT_STREAMING | MR_PORT_ANY_ORDER | MR_PORT_OPTIONAL,
                    "pictures to publish beside them; storyboard sheets are named in the MPD"},
     {0},
 };
@@ -28,6 +29,9 @@ static const mr_param package_param_table[] = {
             .help = "file name of each rendition's media playlist"),
     MR_BOOL(mr_package_params, growing, .standard = "true",
             .help = "publish HLS playlists while segments are made, so that watching can begin at once"),
+    MR_BOOL(mr_package_params, waits, .standard = "false",
+            .help = "for a server that lets viewers wait for what is not made yet: manifests name all planned segments as soon as every rendition is "
+                    "known"),
     MR_BOOL(mr_package_params, iframes, .standard = "true", .help = "write I-frame playlists, for fast forward and scrubbing"),
     MR_PARAM_END,
 };
@@ -41,6 +45,7 @@ static const mr_op package_op = {
         "Publishes init and media segments as they come, and playlists after what they name. While segments are made, HLS media playlists grow "
         "(EVENT), and the multivariant playlist appears as soon as every rendition can be played. At the end playlists become whole (VOD), with "
         "measured bandwidths, I-frame playlists and the MPD.\n\n"
+        "With waits, media playlists are whole from the start, the same bytes as at the end, and the MPD is there at once too.\n\n"
         "A rendition with a missing segment, chunks with different init segments, or rungs that can't be switched at every segment fail the task: "
         "what would not play is not announced.",
     .cpu = 0,

@@ -157,6 +157,15 @@ const op_item *published(const op_result *result, const char *path)
     return NULL;
 }
 
+const op_item *published_nth(const op_result *result, const char *path, size_t nth)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        if (has_path(&result->items[i], path) && nth-- == 0)
+            return &result->items[i];
+    }
+    return NULL;
+}
+
 static int compare_texts(const void *left, const void *right)
 {
     return strcmp(*(char *const *)left, *(char *const *)right);

@@ -37,7 +37,8 @@ void story_shuffle(story *story, uint32_t seed);
 
 /* The last publication of each text file, sorted by path: "== PATH\nTEXT". malloc()ed. */
 char *published_texts(const op_result *result);
-const op_item *published(const op_result *result, const char *path); /* the last one */
+const op_item *published(const op_result *result, const char *path);                 /* the last one */
+const op_item *published_nth(const op_result *result, const char *path, size_t nth); /* from 0; NULL: it did not come so often */
 /* Fails the test when a publication names a file that was not published before it. */
 void check_order(const op_result *result);
 void check_golden(const char *name, const char *text);

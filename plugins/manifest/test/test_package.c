@@ -350,6 +350,105 @@ static void test_waits_for_ladder(void **state)
     story_free(&story);
 }
 
+static void remove_input(story *story, size_t index)
+{
+    free((void *)story->inputs[index].meta);
+    memmove(&story->inputs[index], &story->inputs[index + 1], (story->count - index - 1) * sizeof(story->inputs[0]));
+    story->count--;
+}
+
+static size_t index_of(const op_result *result, const char *path)
+{
+    const op_item *item = published_nth(result, path, 0);
+    assert_non_null(item);
+    return (size_t)(item - result->items);
+}
+
+/* For a server that waits: whole playlists and the MPD before the segments, and the same bytes of media playlists at the end as then. */
+static void test_all_at_once_for_who_waits(void **state)
+{
+    static const char *const playlists[] = {"video/1080p/index.m3u8", "video/240p/index.m3u8", "audio/en-2ch/index.m3u8"};
+    const video_spec small = rung("240p", 1, 426, 240, 200000);
+    story story = {0};
+    (void)state;
+    story_plan(&story, &video_1080, &audio_en);
+    story_add(&story, "ladder", MR_TYPE_JSON, 0, NULL, "{\"id\":\"1080p\"}");
+    story_add(&story, "ladder", MR_TYPE_JSON, 0, NULL, "{\"id\":\"240p\"}");
+    story_video(&story, &video_1080);
+    story_audio(&story, &audio_en);
+    story_video(&story, &small);
+    op_result plain = run(&story, NULL);
+    op_result result = run(&story, "{waits: true}");
+    check_success(&result);
+    for (size_t i = 0; i < 3; i++) {
+        const op_item *early = published_nth(&result, playlists[i], 0);
+        const op_item *late = published(&result, playlists[i]);
+        assert_non_null(early);
+        assert_ptr_not_equal(early, late);
+        assert_int_equal(early->size, late->size);
+        assert_memory_equal(early->data, late->data, late->size);
+        assert_non_null(memmem(early->data, early->size, "#EXT-X-ENDLIST", 14));
+    }
+    assert_true(index_of(&result, playlists[0]) < index_of(&result, "video/1080p/00000.m4s"));
+    assert_true(index_of(&result, "video/240p/init.mp4") < index_of(&result, playlists[1]));
+    assert_true(index_of(&result, "master.m3u8") < index_of(&result, "video/240p/00000.m4s")); /* as soon as the last rung is known */
+    assert_true(index_of(&result, "manifest.mpd") < index_of(&result, "video/240p/00000.m4s"));
+    assert_int_equal(times(&result, "master.m3u8"), 2);
+    assert_int_equal(times(&result, "manifest.mpd"), 2);
+    assert_non_null(strstr(published_nth(&result, "manifest.mpd", 0)->meta, "\"growing\":true"));
+    const op_item *master = published_nth(&result, "master.m3u8", 0);
+    assert_non_null(strstr(master->meta, "\"growing\":true"));
+    assert_non_null(memmem(master->data, master->size, "BANDWIDTH=5640800,", 18)); /* ceilings: 1.1 times 5000000 and 128000 */
+    /* How it came about is not seen at the end. */
+    char *expected = published_texts(&plain);
+    char *texts = published_texts(&result);
+    assert_string_equal(texts, expected);
+    free(texts);
+    free(expected);
+    op_result_free(&plain);
+    op_result_free(&result);
+    story_free(&story);
+}
+
+/* What was foretold is no excuse: a hole or a tail that is missing fails as ever. */
+static void test_what_was_foretold_must_come(void **state)
+{
+    story story = {0};
+    (void)state;
+    story_plan(&story, &video_1080, NULL);
+    story_video(&story, &video_1080);
+    remove_input(&story, 3); /* plan, init, 0, [1], 2 */
+    op_result hole = run(&story, "{waits: true}");
+    assert_int_equal(hole.status, MR_ERR_INTERNAL);
+    assert_non_null(strstr(hole.messages, "rendition 'video/1080p': segment 1 is missing"));
+    op_result_free(&hole);
+    remove_input(&story, 3);
+    op_result tail = run(&story, "{waits: true}");
+    assert_int_equal(tail.status, MR_ERR_INTERNAL);
+    assert_non_null(strstr(tail.messages, "ends after 1 of 3 planned segments"));
+    op_result_free(&tail);
+    story_free(&story);
+}
+
+/* Sound in frames of another length can't be told to the sample: it grows, and the MPD comes at the end. */
+static void test_what_cannot_be_foreseen_grows(void **state)
+{
+    story story = {0};
+    audio_spec opus = audio_en;
+    (void)state;
+    opus.codec = opus.codec_name = "opus";
+    story_plan(&story, &video_1080, &audio_en);
+    story_video(&story, &video_1080);
+    story_audio(&story, &opus);
+    op_result result = run(&story, "{waits: true}");
+    check_success(&result);
+    const op_item *early = published_nth(&result, "audio/en-2ch/index.m3u8", 0);
+    assert_null(memmem(early->data, early->size, "#EXT-X-ENDLIST", 14));
+    assert_int_equal(times(&result, "manifest.mpd"), 1);
+    op_result_free(&result);
+    story_free(&story);
+}
+
 static void expect_refusal(story *story, const char *params, mr_status status, const char *words)
 {
     op_result result = run(story, params);
@@ -360,13 +459,6 @@ static void expect_refusal(story *story, const char *params, mr_status status, c
     assert_null(manifest);
     op_result_free(&result);
     story_free(story);
-}
-
-static void remove_input(story *story, size_t index)
-{
-    free((void *)story->inputs[index].meta);
-    memmove(&story->inputs[index], &story->inputs[index + 1], (story->count - index - 1) * sizeof(story->inputs[0]));
-    story->count--;
 }
 
 static void test_incomplete(void **state)
@@ -493,6 +585,9 @@ int main(void)
         cmocka_unit_test(test_peak),
         cmocka_unit_test(test_growth),
         cmocka_unit_test(test_waits_for_ladder),
+        cmocka_unit_test(test_all_at_once_for_who_waits),
+        cmocka_unit_test(test_what_was_foretold_must_come),
+        cmocka_unit_test(test_what_cannot_be_foreseen_grows),
         cmocka_unit_test(test_incomplete),
         cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_bad_metadata),
