@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs: what the task store remembers, in the API's words (times as RFC 3339, seconds as numbers). */
+/*
+ * Runs: what the task store remembers, in the API's words (times as RFC 3339, seconds as numbers). A creator sees those of his videos; of others he
+ * is told that there are none.
+ */
 #include "api-server/base/clock.h"
+#include "api-server/metadata/videos.h"
 #include "api-server/routes/routes.h"
 
 #include <stdlib.h>
@@ -47,12 +51,24 @@ static json_t *describe_nodes(const json_t *run, const char *state)
     return list;
 }
 
-static json_t *describe(const json_t *run)
+/* Whether the caller may know of the run; *ret_video is whose it is, or NULL. */
+static bool may_see(const mr_call *call, const char *run, json_t **ret_video)
+{
+    mr_video_life life = {0};
+    const bool known = mr_video_life_of_run(call->server->metadata, run, &life) == MR_OK;
+    const bool may = call->who.role == MR_ROLE_ADMIN || (known && strcmp(life.owner, call->who.user) == 0);
+    *ret_video = known && may ? json_string(life.id) : NULL;
+    free(life.params);
+    return may;
+}
+
+/* Takes video. */
+static json_t *describe(const json_t *run, json_t *take_video)
 {
     const char *state = json_string_value(json_object_get(run, "state"));
-    return json_pack("{s:O, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"), "pipeline",
-                     json_object_get(run, "pipeline"), "state", state ? state : "", "reason", json_object_get(run, "reason"), "hint",
-                     json_object_get(run, "hint"), "started_at", time_of(run, "started_us"), "ended_at", time_of(run, "ended_us"), "tasks",
+    return json_pack("{s:O, s:o*, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"), "video",
+                     take_video, "pipeline", json_object_get(run, "pipeline"), "state", state ? state : "", "reason", json_object_get(run, "reason"),
+                     "hint", json_object_get(run, "hint"), "started_at", time_of(run, "started_us"), "ended_at", time_of(run, "ended_us"), "tasks",
                      json_object_get(run, "tasks"), "cached", json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes",
                      describe_nodes(run, state ? state : ""), "edges", json_object_get(run, "edges"));
 }
@@ -87,12 +103,14 @@ void mr_route_runs(mr_call *call)
     {
         const char *id = json_string_value(json_object_get(run, "run"));
         const char *its_state = json_string_value(json_object_get(run, "state"));
-        if (behind && (!state || strcmp(its_state, state) == 0)) {
+        json_t *video = NULL;
+        if (behind && (!state || strcmp(its_state, state) == 0) && may_see(call, id, &video)) {
             if (json_array_size(items) == (size_t)limit) {
+                json_decref(video);
                 next = json_string_value(json_object_get(json_array_get(items, (size_t)limit - 1), "id"));
                 break;
             }
-            json_array_append_new(items, describe(run));
+            json_array_append_new(items, describe(run, video));
         }
         behind = behind || strcmp(id, cursor) == 0;
     }
@@ -100,54 +118,67 @@ void mr_route_runs(mr_call *call)
     json_decref(runs);
 }
 
-static json_t *find_run(mr_call *call)
+/* NULL: answered. *ret_video is the caller's. */
+static json_t *find_run(mr_call *call, json_t **ret_video)
 {
     const mr_platform_host *host = call->server->host;
-    json_t *run = read_text(call, host->run(host->platform, call->ids[0]));
-    if (!run)
+    json_t *run = may_see(call, call->ids[0], ret_video) ? read_text(call, host->run(host->platform, call->ids[0])) : NULL;
+    if (!run) {
+        json_decref(*ret_video);
         mr_call_status(call, MR_ERR_NOT_FOUND, "run");
+    }
     return run;
+}
+
+/* Whether it is there for the caller; answered when it isn't. */
+static bool has_run(mr_call *call)
+{
+    json_t *video = NULL;
+    json_t *run = find_run(call, &video);
+    if (run)
+        json_decref(video);
+    json_decref(run);
+    return run != NULL;
 }
 
 void mr_route_run(mr_call *call)
 {
-    json_t *run = find_run(call);
+    json_t *video = NULL;
+    json_t *run = find_run(call, &video);
     if (run)
-        mr_call_json(call, 200, describe(run));
+        mr_call_json(call, 200, describe(run, video));
     json_decref(run);
 }
 
 void mr_route_run_cancel(mr_call *call)
 {
     const mr_platform_host *host = call->server->host;
-    json_t *run = find_run(call);
-    if (!run)
+    if (!has_run(call))
         return;
     if (host->run_cancel(host->platform, call->ids[0]) == MR_OK)
         mr_call_json(call, 202, json_pack("{s:s}", "run", call->ids[0]));
     else
         mr_call_problem(call, 409, "not-running", "run '%s' is not running", call->ids[0]);
-    json_decref(run);
 }
 
 void mr_route_run_retry(mr_call *call)
 {
     const mr_platform_host *host = call->server->host;
     char *answer = NULL;
-    json_t *run = find_run(call);
-    json_t *request = run ? json_pack("{s:s}", "resume", call->ids[0]) : NULL;
+    if (!has_run(call))
+        return;
+    json_t *request = json_pack("{s:s}", "resume", call->ids[0]);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     const mr_status status = text ? host->run_start(host->platform, text, &answer) : MR_ERR_NOMEM;
-    if (run && status == MR_OK)
+    if (status == MR_OK)
         mr_call_json(call, 202, json_pack("{s:s}", "run", call->ids[0]));
-    else if (run && status == MR_ERR_CONFLICT)
+    else if (status == MR_ERR_CONFLICT)
         mr_call_problem(call, 409, "not-resumable", "run '%s' is running, or has succeeded", call->ids[0]);
-    else if (run)
+    else
         mr_call_status(call, status, "run");
     host->text_free(host->platform, answer);
     free(text);
     json_decref(request);
-    json_decref(run);
 }
 
 void mr_route_run_logs(mr_call *call)
@@ -156,7 +187,7 @@ void mr_route_run_logs(mr_call *call)
     size_t i;
     json_t *event;
     int64_t after = 0;
-    if (!mr_call_query_number(call, "after", 0, INT64_MAX, 0, &after))
+    if (!mr_call_query_number(call, "after", 0, INT64_MAX, 0, &after) || !has_run(call))
         return;
     json_t *log = read_text(call, host->run_log(host->platform, call->ids[0], mr_call_query(call, "node"), after));
     if (!log) {
@@ -175,6 +206,8 @@ void mr_route_run_logs(mr_call *call)
 void mr_route_run_graph(mr_call *call)
 {
     const mr_platform_host *host = call->server->host;
+    if (!has_run(call))
+        return;
     char *text = host->run_graph(host->platform, call->ids[0]);
     mr_http_reply_field(call->exchange, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
     if (text)
