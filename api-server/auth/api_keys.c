@@ -8,38 +8,33 @@
 #include "api-server/base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-enum {
-    NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-    SEALED = NONCE + MR_SECRET_TEXT - 1 + crypto_aead_xchacha20poly1305_ietf_ABYTES,
-    BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING,
-};
 
 static const char prefix[] = "mrk_";
 
-_Static_assert(sodium_base64_ENCODED_LEN(SEALED, BASE64) <= (size_t)MR_SECRET_SIZE, "room for a sealed secret");
 _Static_assert((int)MR_KEY_SECRET_SIZE >= (int)MR_SECRET_TEXT, "room for a secret");
 
-static void seal(mr_auth *auth, mr_key *key, const char secret[MR_SECRET_TEXT])
+static mr_status seal(mr_auth *auth, mr_key *key, const char *secret)
 {
-    uint8_t sealed[SEALED];
-    randombytes_buf(sealed, NONCE);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + NONCE, NULL, (const unsigned char *)secret, MR_SECRET_TEXT - 1,
-                                               (const unsigned char *)key->id, strlen(key->id), NULL, sealed, auth->ring.sealing);
-    sodium_bin2base64(key->secret, sizeof(key->secret), sealed, sizeof(sealed), BASE64);
+    char *sealed = mr_auth_seal(auth, key->id, secret);
+    mr_status status = sealed && strlen(sealed) < sizeof(key->secret) ? MR_OK : MR_ERR_NOMEM;
+    if (status == MR_OK)
+        memcpy(key->secret, sealed, strlen(sealed) + 1);
+    free(sealed);
+    return status;
 }
 
-static bool unseal(mr_auth *auth, const mr_key *key, char ret_secret[MR_SECRET_TEXT])
+static bool unseal(mr_auth *auth, const mr_key *key, char ret_secret[MR_KEY_SECRET_SIZE])
 {
-    uint8_t sealed[SEALED];
-    size_t len = 0;
-    if (sodium_base642bin(sealed, sizeof(sealed), key->secret, strlen(key->secret), NULL, &len, NULL, BASE64) != 0 || len != SEALED ||
-        crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)ret_secret, NULL, NULL, sealed + NONCE, SEALED - NONCE,
-                                                   (const unsigned char *)key->id, strlen(key->id), sealed, auth->ring.sealing) != 0)
-        return false;
-    ret_secret[MR_SECRET_TEXT - 1] = '\0';
-    return true;
+    char *secret = mr_auth_unseal(auth, key->id, key->secret);
+    const bool fits = secret && strlen(secret) == MR_SECRET_TEXT - 1;
+    if (fits)
+        memcpy(ret_secret, secret, MR_SECRET_TEXT);
+    if (secret)
+        sodium_memzero(secret, strlen(secret));
+    free(secret);
+    return fits;
 }
 
 mr_status mr_auth_add_key(mr_auth *auth, mr_key *key, char ret_text[MR_API_KEY_SIZE])
@@ -51,9 +46,10 @@ mr_status mr_auth_add_key(mr_auth *auth, mr_key *key, char ret_text[MR_API_KEY_S
     randombytes_buf(bytes, sizeof(bytes));
     mr_secret_text(bytes, secret);
     mr_secret_hash(secret, key->hash);
-    seal(auth, key, secret);
     key->created_us = mr_now_us();
-    mr_status status = mr_key_add(auth->metadata, key);
+    mr_status status = seal(auth, key, secret);
+    if (status == MR_OK)
+        status = mr_key_add(auth->metadata, key);
     if (status == MR_OK)
         snprintf(ret_text, MR_API_KEY_SIZE, "%s%.*s_%s", prefix, MR_ID_DIGITS, key->id + 2, secret);
     sodium_memzero(bytes, sizeof(bytes));

@@ -45,6 +45,10 @@ mr_status mr_auth_key_secret(mr_auth *auth, const char *key_id, char ret_secret[
 /* A key and secret of the server's own, for URLs that it signs that way; user: whose upload it is for. The secret is made from the id. */
 void mr_auth_server_secret(mr_auth *auth, const char *purpose, char ret_secret[MR_KEY_SECRET_SIZE]);
 
+/* A text that a row keeps and nobody else may read, bound to a name; free(). NULL: no memory; of unseal: it is none of ours, or bound to another. */
+char *mr_auth_seal(mr_auth *auth, const char *bound, const char *text);
+char *mr_auth_unseal(mr_auth *auth, const char *bound, const char *sealed);
+
 /* ---- accounts ---- */
 
 typedef struct mr_session {

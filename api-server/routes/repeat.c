@@ -2,7 +2,11 @@
 /*
  * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): who sends a POST again because its answer was lost gets that answer. Keys are each
  * user's own; of callers whom nobody knows they are not taken, or one could read what another was answered.
+ *
+ * Answers may hold what is shown once (an API key), and bodies what is shown never (a password): the row has the answer sealed, and of the body a
+ * digest with the server's key, so that whoever reads the database can't try passwords on it.
  */
+#include "api-server/auth/auth.h"
 #include "api-server/metadata/metadata.h"
 #include "api-server/routes/call.h"
 
@@ -33,12 +37,28 @@ static void digest_of(const mr_call *call, char ret_text[2 * DIGEST + 1])
     unsigned char sum[DIGEST];
     crypto_generichash_state state;
     const char *target = mr_http_target(call->exchange);
-    crypto_generichash_init(&state, NULL, 0, sizeof(sum));
+    char secret[MR_KEY_SECRET_SIZE];
+    mr_auth_server_secret(call->server->auth, "idempotency", secret);
+    crypto_generichash_init(&state, (const unsigned char *)secret, strlen(secret), sizeof(sum));
     crypto_generichash_update(&state, (const unsigned char *)target, strlen(target) + 1);
     if (call->parts->body_len > 0)
         crypto_generichash_update(&state, (const unsigned char *)call->parts->body, call->parts->body_len);
     crypto_generichash_final(&state, sum, sizeof(sum));
     sodium_bin2hex(ret_text, 2 * DIGEST + 1, sum, sizeof(sum));
+}
+
+/* Takes sealed. False: it is another server's, whose keys are gone. */
+static bool replay(mr_call *call, int status, char *take_sealed)
+{
+    char *answer = mr_auth_unseal(call->server->auth, call->who.user, take_sealed);
+    free(take_sealed);
+    if (!answer)
+        return false;
+    mr_http_reply_field(call->exchange, "Idempotency-Replayed", "true");
+    mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
+    mr_call_text(call, status, status >= 400 ? "application/problem+json" : "application/json", answer, strlen(answer));
+    free(answer);
+    return true;
 }
 
 bool mr_call_claim(mr_call *call)
@@ -57,8 +77,8 @@ bool mr_call_claim(mr_call *call)
     switch (mr_idempotency_claim(call->server->metadata, call->who.user, key, digest, &status, &answer)) {
     case MR_OK: call->parts->claimed = true; return true;
     case MR_END:
-        mr_http_reply_field(call->exchange, "Idempotency-Replayed", "true");
-        mr_call_text(call, status, status >= 400 ? "application/problem+json" : "application/json", answer, strlen(answer));
+        if (!replay(call, status, answer))
+            mr_call_problem(call, 409, "conflict", "what the first request with this Idempotency-Key was answered can't be read any more");
         break;
     case MR_ERR_CONFLICT:
         mr_call_problem(call, 409, "idempotency-in-progress", "the first request with this Idempotency-Key has no answer yet");
@@ -68,7 +88,6 @@ bool mr_call_claim(mr_call *call)
         break;
     default: mr_call_status(call, MR_ERR_UNAVAILABLE, "request"); break;
     }
-    free(answer);
     return false;
 }
 
@@ -78,8 +97,10 @@ void mr_call_keep_answer(mr_call *call, int status, const char *type, const char
     char *copy = status < 500 && strstr(type, "json") ? strndup(text, len) : NULL;
     if (!copy)
         return; /* mr_call_unclaim() lets the next one try */
-    if (mr_idempotency_keep(call->server->metadata, call->who.user, key, status, copy) == MR_OK)
+    char *sealed = mr_auth_seal(call->server->auth, call->who.user, copy);
+    if (sealed && mr_idempotency_keep(call->server->metadata, call->who.user, key, status, sealed) == MR_OK)
         call->parts->claimed = false;
+    free(sealed);
     free(copy);
 }
 

@@ -174,6 +174,17 @@ class Accounts(ServerCase):
         self.expect(204, "DELETE", f"/api/v1/keys/{key['id']}", token=token)
         self.expect_problem(401, "bad-token", "GET", "/api/v1/users/me", token=key["key"])
 
+    def test_the_database_holds_no_secrets(self):
+        body = {"name": "kept", "scopes": ["videos:read"]}
+        key = self.expect(201, "POST", "/api/v1/keys", body, self.admin, {"Idempotency-Key": "once"}).json
+        session = self.log_in("admin@example.org").json
+        self.assertEqual(self.expect(201, "POST", "/api/v1/keys", body, self.admin, {"Idempotency-Key": "once"}).json, key)
+        kept = b"".join(path.read_bytes() for path in self.server.data.glob("metadata.db*"))
+        self.assertIn(key["id"].encode(), kept)
+        for secret in (key["key"], key["secret"], session["refresh_token"], session["refresh_token"].split("_", 2)[2], session["access_token"], PASSWORD):
+            self.assertNotIn(secret.encode(), kept)
+        self.assertEqual((self.server.data / "keys" / "server.json").stat().st_mode & 0o777, 0o600)
+
     def test_the_command_beside_the_server(self):
         data = self.server.data
         self.assertEqual(millrace_user(data, "add", "cli@example.org", "--role", "creator", "--password-stdin", password=PASSWORD + "\n").returncode, 0)
