@@ -1,45 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* millrace filters: the frame filters that pipelines may use. */
 #include "cli/cli.h"
-#include "cli/doc.h"
-#include "cli/session.h"
+#include "cli/offers.h"
 
-#include "base/diag.h"
-#include "base/json.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-enum { KEY_JSON = 0x2000, KEY_NAMES };
-
-typedef struct filters_options {
-    const char *name;
-    bool json, names;
-} filters_options;
-
-static const struct argp_option options[] = {
-    {"json", KEY_JSON, NULL, 0, "Print the tables as JSON", 0},
-    {"names", KEY_NAMES, NULL, 0, "Print names only, one a line", 0},
-    {0},
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
+static size_t count(const mr_op_set *set)
 {
-    filters_options *to = state->input;
-    switch (key) {
-    case KEY_JSON: to->json = true; return 0;
-    case KEY_NAMES: to->names = true; return 0;
-    case ARGP_KEY_ARG:
-        if (to->name)
-            mr_verb_unexpected(state, arg);
-        to->name = arg;
-        return 0;
-    default: return ARGP_ERR_UNKNOWN;
-    }
+    return set->filters.count;
 }
 
-static json_t *describe(const mr_filter_entry *entry, mr_arena *arena)
+static mr_offer at(const mr_op_set *set, size_t index)
 {
+    const mr_filter_entry *entry = &set->filters.entries[index];
+    return (mr_offer){.name = entry->filter->name, .summary = entry->filter->summary, .plugin = entry->plugin};
+}
+
+static json_t *describe(const mr_op_set *set, size_t index, mr_arena *arena)
+{
+    const mr_filter_entry *entry = &set->filters.entries[index];
     const mr_frame_filter *filter = entry->filter;
     json_t *one =
         json_pack("{s:s, s:s, s:i, s:s, s:s, s:o}", "name", filter->name, "plugin", entry->plugin, "version", (int)filter->version, "summary",
@@ -49,74 +26,23 @@ static json_t *describe(const mr_filter_entry *entry, mr_arena *arena)
     return one;
 }
 
-static int print_json(const mr_filter_set *filters, const mr_filter_entry *only, mr_arena *arena)
+static void page(const mr_doc *doc, const mr_op_set *set, size_t index, mr_arena *arena)
 {
-    mr_autojson json_t *value = only ? describe(only, arena) : json_array();
-    for (size_t i = 0; !only && i < filters->count; i++)
-        json_array_append_new(value, describe(&filters->entries[i], arena));
-    char *text = mr_json_text(value);
-    if (text)
-        puts(text);
-    free(text);
-    return text ? MR_EXIT_DONE : MR_EXIT_FAILED;
+    mr_doc_filter(doc, &set->filters.entries[index], arena);
 }
 
-static void print_list(const mr_filter_set *filters, bool names)
-{
-    for (size_t i = 0; i < filters->count; i++) {
-        const mr_filter_entry *entry = &filters->entries[i];
-        if (names)
-            puts(entry->filter->name);
-        else
-            printf("%-24s %s (%s)\n", entry->filter->name, entry->filter->summary, entry->plugin);
-    }
-    if (filters->count == 0 && !names)
-        puts("no plugin that is loaded has filters; those of libavfilter are written as text: filters: \"eq=contrast=1.1\"");
-}
-
-static int refuse(const mr_filter_set *filters, const char *name)
-{
-    const char **names = calloc(filters->count + 1, sizeof(*names));
-    for (size_t i = 0; names && i < filters->count; i++)
-        names[i] = filters->entries[i].filter->name;
-    const char *near = names ? mr_nearest(name, names, filters->count) : NULL;
-    if (near)
-        mr_complain("unknown filter '%s'; did you mean '%s'?", name, near);
-    else
-        mr_complain("unknown filter '%s'; 'millrace filters' lists them", name);
-    free(names);
-    return MR_EXIT_USAGE;
-}
-
-static int show(const filters_options *from, const mr_session *session)
-{
-    const mr_filter_set *filters = &mr_session_ops(session)->filters;
-    const mr_filter_entry *entry = from->name ? mr_filter_set_find(filters, from->name) : NULL;
-    if (from->name && !entry)
-        return refuse(filters, from->name);
-    if (from->json)
-        return print_json(filters, entry, session->arena);
-    if (!entry) {
-        print_list(filters, from->names);
-    } else if (from->names) {
-        puts(entry->filter->name);
-    } else {
-        const mr_doc doc = {.out = stdout, .format = MR_DOC_TEXT, .width = 80, .colour = mr_wants_colour(stdout)};
-        mr_doc_filter(&doc, entry, session->arena);
-    }
-    return MR_EXIT_DONE;
-}
+static const mr_offers filters = {
+    .kind = "filter",
+    .none = "no plugin that is loaded has filters; those of libavfilter are written as text: filters: \"eq=contrast=1.1\"",
+    .count = count,
+    .at = at,
+    .describe = describe,
+    .page = page,
+};
 
 static int run(const mr_verb *verb, int argc, char **argv)
 {
-    filters_options parsed = {0};
-    mr_session session = {0};
-    mr_verb_parse(verb, argc, argv, parse, &parsed);
-    if (!mr_session_open(&session))
-        return MR_EXIT_FAILED;
-    int code = show(&parsed, &session);
-    mr_session_close(&session);
-    return code;
+    return mr_offers_run(verb, argc, argv, &filters);
 }
 
 const mr_verb mr_verb_filters = {
@@ -127,6 +53,6 @@ const mr_verb mr_verb_filters = {
     .examples = "    millrace filters\n"
                 "    millrace filters watermark.text",
     .args = MR_ARGS_FILTER,
-    .options = options,
+    .options = mr_offers_options,
     .run = run,
 };

@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* millrace ops: what nodes can do. */
 #include "cli/cli.h"
-#include "cli/doc.h"
-#include "cli/session.h"
+#include "cli/offers.h"
 
-#include "base/json.h"
 #include "config/params.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-enum { KEY_JSON = 0x2000, KEY_NAMES };
-
-typedef struct ops_options {
-    const char *name;
-    bool json, names;
-} ops_options;
-
-static const struct argp_option options[] = {
-    {"json", KEY_JSON, NULL, 0, "Print the tables as JSON", 0},
-    {"names", KEY_NAMES, NULL, 0, "Print names only, one a line", 0},
-    {0},
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    ops_options *to = state->input;
-    switch (key) {
-    case KEY_JSON: to->json = true; return 0;
-    case KEY_NAMES: to->names = true; return 0;
-    case ARGP_KEY_ARG:
-        if (to->name)
-            mr_verb_unexpected(state, arg);
-        to->name = arg;
-        return 0;
-    default: return ARGP_ERR_UNKNOWN;
-    }
-}
 
 static json_t *describe_ports(const mr_port *ports)
 {
@@ -91,8 +58,20 @@ json_t *mr_describe_params(const mr_param *params, mr_arena *arena)
     return describe_table(params, 0, arena);
 }
 
-static json_t *describe_op(const mr_op_entry *entry, mr_arena *arena)
+static size_t count(const mr_op_set *set)
 {
+    return set->count;
+}
+
+static mr_offer at(const mr_op_set *set, size_t index)
+{
+    const mr_op_entry *entry = &set->entries[index];
+    return (mr_offer){.name = entry->op->name, .summary = entry->op->summary, .plugin = entry->plugin};
+}
+
+static json_t *describe(const mr_op_set *set, size_t index, mr_arena *arena)
+{
+    const mr_op_entry *entry = &set->entries[index];
     const mr_op *op = entry->op;
     json_t *one = json_pack("{s:s, s:s, s:i, s:s, s:b, s:i, s:i, s:i, s:o, s:o, s:o}", "name", op->name, "plugin", entry->plugin, "version",
                             (int)op->version, "summary", op->summary, "effect", (op->flags & MR_OP_EFFECT) != 0, "cpu", (int)op->cpu, "memory_mb",
@@ -104,84 +83,21 @@ static json_t *describe_op(const mr_op_entry *entry, mr_arena *arena)
     return one;
 }
 
-json_t *mr_describe_ops(const mr_op_set *ops, mr_arena *arena)
+static void page(const mr_doc *doc, const mr_op_set *set, size_t index, mr_arena *arena)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < ops->count; i++)
-        json_array_append_new(list, describe_op(&ops->entries[i], arena));
-    return list;
+    mr_doc_op(doc, &set->entries[index], arena);
 }
 
-static int print_json(const mr_op_set *ops, const mr_op_entry *only, mr_arena *arena)
-{
-    mr_autojson json_t *value = only ? describe_op(only, arena) : mr_describe_ops(ops, arena);
-    char *text = mr_json_text(value);
-    if (text)
-        puts(text);
-    free(text);
-    return text ? MR_EXIT_DONE : MR_EXIT_FAILED;
-}
+static const mr_offers ops = {.kind = "op", .none = "no plugin that is loaded has ops", .count = count, .at = at, .describe = describe, .page = page};
 
-/* By plugin, in the order of names: "plugin.verb" sorts so already where ops are named after their plugin. */
-static void print_list(const mr_op_set *ops, bool names)
+json_t *mr_describe_ops(const mr_op_set *set, mr_arena *arena)
 {
-    const char *plugin = "";
-    for (size_t i = 0; i < ops->count; i++) {
-        const mr_op_entry *entry = &ops->entries[i];
-        if (names) {
-            puts(entry->op->name);
-            continue;
-        }
-        if (strcmp(plugin, entry->plugin) != 0)
-            printf("%s%s\n", i > 0 ? "\n" : "", entry->plugin);
-        plugin = entry->plugin;
-        printf("  %-24s %s\n", entry->op->name, entry->op->summary);
-    }
-}
-
-static int refuse(const mr_op_set *ops, const char *name)
-{
-    const char **names = calloc(ops->count + 1, sizeof(*names));
-    for (size_t i = 0; names && i < ops->count; i++)
-        names[i] = ops->entries[i].op->name;
-    const char *near = names ? mr_nearest(name, names, ops->count) : NULL;
-    if (near)
-        mr_complain("unknown op '%s'; did you mean '%s'?", name, near);
-    else
-        mr_complain("unknown op '%s'; 'millrace ops' lists them", name);
-    free(names);
-    return MR_EXIT_USAGE;
-}
-
-static int show(const ops_options *from, const mr_session *session)
-{
-    const mr_op_set *ops = mr_session_ops(session);
-    const mr_op_entry *entry = from->name ? mr_op_set_find(ops, from->name) : NULL;
-    if (from->name && !entry)
-        return refuse(ops, from->name);
-    if (from->json)
-        return print_json(ops, entry, session->arena);
-    if (!entry) {
-        print_list(ops, from->names);
-    } else if (from->names) {
-        puts(entry->op->name);
-    } else {
-        const mr_doc doc = {.out = stdout, .format = MR_DOC_TEXT, .width = 80, .colour = mr_wants_colour(stdout)};
-        mr_doc_op(&doc, entry, session->arena);
-    }
-    return MR_EXIT_DONE;
+    return mr_offers_json(&ops, set, arena);
 }
 
 static int run(const mr_verb *verb, int argc, char **argv)
 {
-    ops_options parsed = {0};
-    mr_session session = {0};
-    mr_verb_parse(verb, argc, argv, parse, &parsed);
-    if (!mr_session_open(&session))
-        return MR_EXIT_FAILED;
-    int code = show(&parsed, &session);
-    mr_session_close(&session);
-    return code;
+    return mr_offers_run(verb, argc, argv, &ops);
 }
 
 const mr_verb mr_verb_ops = {
@@ -192,6 +108,6 @@ const mr_verb mr_verb_ops = {
     .examples = "    millrace ops\n"
                 "    millrace ops transcode.video",
     .args = MR_ARGS_OP,
-    .options = options,
+    .options = mr_offers_options,
     .run = run,
 };
