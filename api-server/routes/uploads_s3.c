@@ -55,6 +55,11 @@ static void xml_answer(mr_call *call, int status, xml *doc, const char *root)
 void mr_s3_error(mr_call *call, int status, const char *code, const char *detail)
 {
     xml doc;
+    mr_s3_call *state = call->state;
+    if (state) { /* what was written is dropped before the answer is out: whoever is told no may try again at once */
+        mr_writer_free(state->writer);
+        state->writer = NULL;
+    }
     if (!xml_begin(&doc, "Error")) {
         mr_call_empty(call, 503);
         return;

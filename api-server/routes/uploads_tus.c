@@ -59,8 +59,14 @@ static void put_version(mr_call *call)
     mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
 }
 
+/* Whoever is told no may try again at once: the upload is free before the answer is out. */
 static void answer_refusal(mr_call *call, const mr_refusal *why)
 {
+    tus_call *state = call->state;
+    if (state) {
+        mr_writer_free(state->writer);
+        state->writer = NULL;
+    }
     put_version(call);
     if (why->status == 413)
         put_number(call, "Tus-Max-Size", mr_uploads_max(call->server->uploads));

@@ -122,10 +122,11 @@ static void settle(mr_uploads *uploads, const char *file, const char *id, mr_upl
     const mr_upload_store *store = &uploads->options.store;
     mr_refusal why;
     const mr_status status = store->find(store->context, id, upload);
-    if (status == MR_ERR_NOT_FOUND)
+    const bool beside = strcmp(file, id) != 0; /* leaves, or a part */
+    if (status == MR_ERR_NOT_FOUND || (status == MR_OK && beside && upload->state == MR_UPLOAD_COMPLETE))
         unlinkat(uploads->folder, file, 0);
-    else if (status == MR_OK && strcmp(file, id) == 0 && upload->kind == MR_UPLOAD_TUS && upload->role == MR_UPLOAD_WHOLE &&
-             upload->state == MR_UPLOAD_OPEN && upload->offset == upload->length)
+    else if (status == MR_OK && !beside && upload->kind == MR_UPLOAD_TUS && upload->role == MR_UPLOAD_WHOLE && upload->state == MR_UPLOAD_OPEN &&
+             upload->offset == upload->length)
         mr_upload_finish(uploads, upload, &why);
 }
 
@@ -134,7 +135,7 @@ static void settle_all(mr_uploads *uploads)
     const int fd = openat(uploads->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
     mr_upload *upload = malloc(sizeof(*upload));
-    for (struct dirent *entry; upload && folder && (entry = readdir(folder));) {
+    for (struct dirent *entry; upload && folder && (entry = readdir(folder));) { // NOLINT(concurrency-mt-unsafe): the stream is ours alone
         char id[MR_UPLOAD_ID];
         const size_t len = strcspn(entry->d_name, ".");
         if (len == 0 || len >= sizeof(id))

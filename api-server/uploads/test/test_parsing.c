@@ -326,9 +326,9 @@ static void test_signed_chunks(void **state)
     };
     const mr_sigv4_request request = {"GET", "/test.txt", get, COUNT(get)};
     mr_sigv4_claim claim;
-    unsigned char key[MR_SIGV4_KEY]; /* of that day, whatever the request */
-    gathered *to = malloc(sizeof(*to));
-    char *body = malloc(70000);
+    unsigned char key[MR_SIGV4_KEY] = {0}; /* of that day, whatever the request */
+    gathered *to = calloc(1, sizeof(*to));
+    char *body = calloc(1, 70000);
     (void)state;
     assert_int_equal(mr_sigv4_read(&request, &claim), MR_SIGV4_GOOD);
     assert_int_equal(mr_sigv4_verify(&request, &claim, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", 1369353600, key), MR_SIGV4_GOOD);
@@ -339,7 +339,9 @@ static void test_signed_chunks(void **state)
         for (size_t piece = 1; piece < len; piece = piece * 3 + 1)
             assert_int_equal(decode(&claim, key, body, len, piece, 66560, to), MR_OK);
         assert_int_equal(to->len, 66560);
-        for (size_t at = 0; at<len; at += at> 100 && at < 65600 ? 6553 : 13) { /* any byte */
+        size_t step = 13;
+        for (size_t at = 0; at < len; at += step) { /* any byte, most of all those that are not data */
+            step = at > 100 && at < 65600 ? 6553 : 13;
             body[at] ^= 1;
             assert_int_not_equal(decode(&claim, key, body, len, 5000, 66560, to), MR_OK);
             body[at] ^= 1;
