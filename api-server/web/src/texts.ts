@@ -61,12 +61,12 @@ export const t = {
   nodeState: {pending: 'Waiting', ready: 'Ready', running: 'Running', succeeded: 'Done', cached: 'Reused', failed: 'Failed', cancelled: 'Cancelled', skipped: 'Skipped'},
   session: {
     signIn: 'Sign in', register: 'Create an account', setUp: 'Set up Millrace', setUpText: 'You are the first here. This account administers the server.', email: 'Email', password: 'Password', name: 'Name',
-    passwordHelp: 'At least 12 characters', noAccount: 'No account yet?', haveAccount: 'Have an account?', welcome: (name: string) => `Welcome, ${name}`, setUpElsewhere: 'This server has no administrator yet. Open this page on the server itself, or run',
+    passwordHelp: 'At least 10 characters', noAccount: 'No account yet?', haveAccount: 'Have an account?', welcome: (name: string) => `Welcome, ${name}`, setUpElsewhere: 'This server has no administrator yet. Open this page on the server itself, or run',
     setUpCommand: 'millrace user add EMAIL --role admin --password-stdin',
   },
   account: {
     title: 'Account', profile: 'Profile', storage: 'Storage', used: (a: string, b: string | null) => (b ? `${a} of ${b} used` : `${a} used`), password: 'Change password', current: 'Current password', next: 'New password', passwordChanged: 'The password is changed',
-    keys: 'API keys', keysText: 'For scripts, and for S3 clients: the id is the access key, the key its secret.', keyName: 'Name', scopes: 'May', newKey: 'New key', created: 'Created', expires: 'Expires', never: 'Never', revoke: 'Revoke',
+    keys: 'API keys', keysText: 'For scripts, and for S3 clients: the id is the access key, the key its secret.', keyName: 'Name', scopes: 'May', newKey: 'New key', secret: 'Secret access key (S3)', keyId: 'Access key id (S3)', key: 'API key', created: 'Created', expires: 'Expires', never: 'Never', revoke: 'Revoke',
     revokeConfirm: (name: string) => `Revoke “${name}”?`, revokeText: 'Whatever uses it stops working.', noKeys: 'There are none.', once: 'Copy the key now. It is not shown again.', copy: 'Copy', role: 'Role',
   },
   admin: {

@@ -27,8 +27,7 @@ export interface Session {
 export interface ServerInfo {
   name: string;
   version: string;
-  registration: 'open' | 'closed';
-  setup_needed: boolean;
+  registration: boolean; // anyone may make an account
   max_upload_bytes: number | null;
 }
 
@@ -42,7 +41,8 @@ export interface ApiKey {
 }
 
 export interface NewApiKey extends ApiKey {
-  key: string;
+  key: string; // for Authorization: Bearer
+  secret?: string; // for signatures of S3's kind, beside the id
 }
 
 export type VideoStatus = 'created' | 'uploading' | 'processing' | 'ready' | 'failed';

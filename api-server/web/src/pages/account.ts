@@ -30,7 +30,7 @@ function keysPart(): HTMLElement {
     event.preventDefault();
     void attempt(async () => {
       const key: NewApiKey = await keys.create({name: name.input.value.trim(), scopes: boxes.filter((box) => box.checked).map((box) => box.value)});
-      replace(made, h('div', {class: 'note'}, h('p', {}, a.once), copyField(key.name, key.key)));
+      replace(made, h('div', {class: 'note'}, h('p', {}, a.once), copyField(a.key, key.key), key.secret && [copyField(a.keyId, key.id), copyField(a.secret, key.secret)]));
       form.reset();
       await show();
     }, press, {name});
@@ -40,7 +40,7 @@ function keysPart(): HTMLElement {
 
 function passwordPart(): HTMLElement {
   const current = textField(a.current, {type: 'password', autocomplete: 'current-password', required: true});
-  const next = textField(a.next, {type: 'password', autocomplete: 'new-password', required: true, minlength: 12}, t.session.passwordHelp);
+  const next = textField(a.next, {type: 'password', autocomplete: 'new-password', required: true, minlength: 10}, t.session.passwordHelp);
   const press = h('button', {type: 'submit', class: 'button plain'}, a.password);
   const form = h('form', {class: 'form'}, current.element, next.element, h('div', {class: 'actions'}, press));
   form.addEventListener('submit', (event) => {

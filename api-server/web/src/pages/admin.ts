@@ -73,7 +73,7 @@ function usersPart(): HTMLElement {
   void attempt(show);
   const name = textField(t.session.name, {required: true});
   const email = textField(t.session.email, {type: 'email', required: true, autocomplete: 'off'});
-  const password = textField(t.session.password, {type: 'password', required: true, minlength: 12, autocomplete: 'new-password'}, t.session.passwordHelp);
+  const password = textField(t.session.password, {type: 'password', required: true, minlength: 10, autocomplete: 'new-password'}, t.session.passwordHelp);
   const role = selectField(t.account.role, roles, 'creator');
   const add = h('button', {type: 'submit', class: 'button plain'}, a.add);
   const form = h('form', {class: 'form two'}, name.element, email.element, password.element, role.element, h('div', {class: 'actions'}, add));

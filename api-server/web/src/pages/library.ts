@@ -1,5 +1,5 @@
 // The library: search, filters, cards. What is asked for stands in the address, so that it can be shared and gone back to.
-import {videos} from '../api/calls';
+import {server, videos} from '../api/calls';
 import {may, me} from '../api/http';
 import type {Video} from '../api/types';
 import {h, replace} from '../base/dom';
@@ -60,7 +60,14 @@ export function library(): Page {
     announce(t.library.found(cards.size, next !== null));
   }
 
+  // On a new server the first thing to do is to make an administrator, where that is allowed.
+  async function offerSetUp(): Promise<void> {
+    const state = await server.setUpState().catch(() => null); // whoever wants to sign in is told
+    if (state?.needed && state.allowed && !stop.signal.aborted) go('/sign-in', true);
+  }
+
   async function load(): Promise<void> {
+    if (!me() && asked.size === 0 && next === null) void offerSetUp();
     const list = await videos.list({...values(), limit: 24, cursor: next}, stop.signal);
     list.items.forEach(put);
     next = list.next;

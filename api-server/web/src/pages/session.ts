@@ -16,7 +16,7 @@ function back(): string {
 function form(title: string, text: string, withName: boolean, action: (values: {email: string; password: string; name: string}) => Promise<unknown>, below?: HTMLElement | null): Page {
   const name = textField(s.name, {autocomplete: 'name', required: true, maxlength: 100});
   const email = textField(s.email, {type: 'email', autocomplete: 'username', required: true});
-  const password = textField(s.password, {type: 'password', autocomplete: withName ? 'new-password' : 'current-password', required: true, ...(withName ? {minlength: 12} : {})}, withName ? s.passwordHelp : undefined);
+  const password = textField(s.password, {type: 'password', autocomplete: withName ? 'new-password' : 'current-password', required: true, ...(withName ? {minlength: 10} : {})}, withName ? s.passwordHelp : undefined);
   const press = h('button', {class: 'button primary wide', type: 'submit'}, title);
   const element = h('form', {class: 'session'}, h('img', {src: '/mark.svg', alt: '', width: 44, height: 44}), h('h1', {tabindex: '-1'}, title), text && h('p', {class: 'muted'}, text), withName && name.element, email.element, password.element, press, below);
   element.addEventListener('submit', (event) => {
@@ -38,7 +38,7 @@ export async function signIn(): Promise<Page> {
   }
   const info = await server.info();
   const to = new URLSearchParams(location.search).get('to');
-  const below = info.registration === 'open' ? h('p', {class: 'muted'}, s.noAccount, ' ', h('a', {href: `/register${to ? `?to=${encodeURIComponent(to)}` : ''}`}, s.register)) : null;
+  const below = info.registration ? h('p', {class: 'muted'}, s.noAccount, ' ', h('a', {href: `/register${to ? `?to=${encodeURIComponent(to)}` : ''}`}, s.register)) : null;
   return form(s.signIn, '', false, ({email, password}) => auth.signIn({email, password}), below);
 }
 

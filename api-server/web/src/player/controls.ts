@@ -57,7 +57,14 @@ function popover(root: HTMLElement, button: HTMLButtonElement, fill: (panel: HTM
     event.preventDefault();
     event.stopPropagation();
   });
-  return {panel, close, update: () => { if (!panel.hidden) fill(panel); }};
+  const update = (): void => {
+    if (panel.hidden) return;
+    const index = [...panel.querySelectorAll('button')].findIndex((one) => one === document.activeElement);
+    fill(panel);
+    panel.querySelectorAll('button')[index]?.focus(); // it was drawn anew under the viewer's hands
+  };
+  root.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(); });
+  return {panel, close, update};
 }
 
 function options(title: string, choices: Choice[], choose: (id: string) => void): HTMLElement {
@@ -132,7 +139,7 @@ export class Controls {
     const now = qualities.find((one) => one.chosen)?.label;
     const auto = {id: '', label: stream.automatic && now ? t.player.autoNow(now) : t.player.auto, chosen: stream.automatic};
     const sounds = stream.sounds();
-    const done = (): void => { this.#fillSettings(panel); panel.querySelector<HTMLElement>('[aria-checked=true]')?.focus(); };
+    const done = (): void => this.#panels.forEach((one) => one.update());
     replace(panel,
       h('div', {class: 'columns'},
         options(t.player.quality, [auto, ...qualities.map((one) => ({...one, chosen: one.chosen && !stream.automatic}))], (id) => { stream.chooseQuality(id || null); done(); }),
