@@ -106,6 +106,40 @@ static void refresh_tokens_rotate(void **state)
     assert_int_equal(bearer(f, last.access, &who), MR_OK);
 }
 
+typedef struct asker {
+    pthread_t thread;
+    mr_auth *auth;
+    const char *refresh;
+    mr_status status;
+    mr_session session;
+} asker;
+
+static void *ask(void *context)
+{
+    asker *it = context;
+    it->status = mr_auth_refresh(it->auth, it->refresh, &it->session);
+    return NULL;
+}
+
+/* Tabs that wake up together: all go on, with the same token. */
+static void many_may_refresh_at_a_time(void **state)
+{
+    fixture *f = *state;
+    asker askers[8];
+    const mr_session first = log_in(f);
+    for (size_t i = 0; i < 8; i++) {
+        askers[i] = (asker){.auth = f->auth, .refresh = first.refresh};
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    for (size_t i = 0; i < 8; i++)
+        pthread_join(askers[i].thread, NULL);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(askers[i].status, MR_OK);
+        assert_string_equal(askers[i].session.refresh, askers[0].session.refresh);
+    }
+    assert_false(f->rows.families[0].revoked);
+}
+
 static void an_old_refresh_token_ends_the_family(void **state)
 {
     fixture *f = *state;
@@ -266,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_logs_in_is_known),
         TEST(refresh_tokens_rotate),
+        TEST(many_may_refresh_at_a_time),
         TEST(an_old_refresh_token_ends_the_family),
         TEST(a_made_up_secret_is_refused),
         TEST(logging_out_ends_the_sign_in),

@@ -209,6 +209,34 @@ static void keys_rotate_and_stay(void **state)
     mr_ring_close(&ring);
 }
 
+static void *rotate_often(void *context)
+{
+    for (int i = 0; i < 20; i++)
+        mr_ring_rotate(context, mr_now_us());
+    return NULL;
+}
+
+/* What is signed stays good while keys come and go: as long as its key is among those that are kept. */
+static void keys_rotate_under_readers(void **state)
+{
+    mr_ring ring;
+    mr_claims read;
+    char token[MR_ACCESS_SIZE];
+    pthread_t thread;
+    (void)state;
+    open_ring(&ring, mr_now_us());
+    const mr_claims claims = claims_at(mr_now_us());
+    assert_int_equal(pthread_create(&thread, NULL, rotate_often, &ring), 0);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(mr_access_make(&ring, &claims, token), MR_OK);
+        mr_access_read(&ring, token, mr_now_us(), &read);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(mr_access_make(&ring, &claims, token), MR_OK);
+    assert_int_equal(mr_access_read(&ring, token, mr_now_us(), &read), MR_OK);
+    mr_ring_close(&ring);
+}
+
 static void keys_that_others_may_read_are_refused(void **state)
 {
     mr_ring ring;
@@ -292,6 +320,7 @@ int main(void)
         TEST(forged_tokens_are_refused),
         TEST(claims_that_make_no_sense_are_refused),
         TEST(keys_rotate_and_stay),
+        TEST(keys_rotate_under_readers),
         TEST(keys_that_others_may_read_are_refused),
         TEST(urls_are_good_for_their_prefix_and_time),
         TEST(scope_and_prefix_stay_apart),

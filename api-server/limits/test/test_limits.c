@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "api-server/limits/limits.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -65,11 +67,36 @@ static void a_crowd_does_not_empty_the_table(void **state)
     mr_limits_free(limits);
 }
 
+static atomic_uint let_in;
+
+static void *take_many(void *context)
+{
+    for (int i = 0; i < 1000; i++)
+        let_in += mr_limits_take(context, MR_LIMIT_API, "ada", start).let_in;
+    return NULL;
+}
+
+static void threads_share_a_bucket(void **state)
+{
+    static const uint32_t wide[MR_LIMIT_KINDS] = {[MR_LIMIT_API] = 1500};
+    mr_limits *limits = mr_limits_new(wide);
+    pthread_t threads[4];
+    (void)state;
+    assert_non_null(limits);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_many, limits), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(let_in, 1500);
+    mr_limits_free(limits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bucket_empties_and_fills),
         cmocka_unit_test(no_limit_is_none),
+        cmocka_unit_test(threads_share_a_bucket),
         cmocka_unit_test(a_crowd_does_not_empty_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
