@@ -31,7 +31,7 @@ static void test_checksums(void **state)
             unsigned char bytes[MR_SUM_MAX];
             char text[MR_SUM_TEXT];
             assert_true(mr_sum_begin(&sum, mr_sum_by_name(known[i].name, strlen(known[i].name))));
-            assert_true(mr_sum_add(&sum, "123456789", cut) && mr_sum_add(&sum, "123456789" + cut, 9 - cut));
+            assert_true(mr_sum_add(&sum, "123456789", cut) && mr_sum_add(&sum, &"123456789"[cut], 9 - cut));
             mr_base64_encode(bytes, mr_sum_end(&sum, bytes), text);
             assert_string_equal(text, known[i].sum);
             mr_sum_free(&sum);
