@@ -136,10 +136,19 @@ static json_t *op_rule(const mr_op *op, bool with_ports)
         properties = set(properties, "each", streaming ? json_false() : ports_schema(op->inputs, true)); /* it runs once over its stream */
         properties = set(properties, "for", streaming ? json_false() : ports_schema(op->inputs, true));
     }
-    properties = set(properties, "with", json_pack("{s:s+}", "$ref", "#/$defs/with_", op->name));
+    json_t *with = json_pack("{s:s+}", "$ref", "#/$defs/with_", op->name);
+    json_t *known = json_object();
     bool needs_with = false;
-    for (const mr_param *param = op->params; param && param->name; param++)
+    for (const mr_param *param = op->params; param && param->name; param++) {
         needs_with |= (param->flags & MR_PARAM_REQUIRED) != 0;
+        if (with_ports && param->type == MR_PARAM_TYPE_FILTERS)
+            known = set(known, param->name, ref("filters_known"));
+    }
+    if (json_object_size(known) > 0)
+        with = set(with, "properties", known);
+    else
+        json_decref(known);
+    properties = set(properties, "with", with);
     json_t *then = set(json_object(), "properties", properties);
     json_t *bound = with_ports ? bound_rules(op->inputs) : NULL;
     if (json_array_size(bound) > 0)
@@ -244,6 +253,34 @@ static json_t *filter_schema(const mr_frame_filter *filter)
     return set(object, "required", needs_with ? json_pack("[s,s]", "use", "with") : json_pack("[s]", "use"));
 }
 
+/* One that a script brings, as far as it is known without it: its name is none of those that are. */
+static json_t *script_filter_schema(const mr_filter_set *filters)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; names && i < filters->count; i++) {
+        if (json_array_append_new(names, json_string(filters->entries[i].filter->name)) != 0) {
+            json_decref(names);
+            return NULL;
+        }
+    }
+    json_t *use = set(typed("string", "a filter of a script"), "pattern", json_string("^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$"));
+    if (json_array_size(names) > 0)
+        use = set(use, "not", set(json_object(), "enum", names));
+    else
+        json_decref(names);
+    json_t *properties = set(set(json_object(), "use", use), "with", typed("object", "the filter's params"));
+    return set(closed_object(properties, "a filter of a script"), "required", json_pack("[s]", "use"));
+}
+
+/* One filter, or a list of them. */
+static json_t *filter_list_schema(const char *item)
+{
+    json_t *list = typed("array", "filters, in the order in which they are applied");
+    list = set(set(list, "maxItems", json_integer(MR_FILTERS_MAX)), "items", ref(item));
+    return json_pack("{s:[o,o]}", "anyOf", ref(item), list);
+}
+
+/* 'filters' is what may stand where there are scripts, 'filters_known' what may stand elsewhere. */
 static json_t *filters_schema(const mr_filter_set *filters)
 {
     json_t *items = json_array();
@@ -254,12 +291,10 @@ static json_t *filters_schema(const mr_filter_set *filters)
             items = NULL;
         }
     }
-    json_t *item = set(json_object(), "anyOf", items);
-    json_t *list =
-        set(set(typed("array", "filters, in the order in which they are applied"), "maxItems", json_integer(MR_FILTERS_MAX)), "items", ref("filter"));
-    json_t *either = json_pack("{s:[o,o]}", "anyOf", ref("filter"), list);
-    json_t *defs = set(json_object(), "filter", item);
-    return set(defs, "filters", either);
+    json_t *defs = set(json_object(), "filter_known", set(json_object(), "anyOf", items));
+    defs = set(defs, "filter", json_pack("{s:[o,o]}", "anyOf", ref("filter_known"), script_filter_schema(filters)));
+    defs = set(defs, "filters_known", filter_list_schema("filter_known"));
+    return set(defs, "filters", filter_list_schema("filter"));
 }
 
 /* ---- references ---- */
@@ -394,7 +429,7 @@ char *mr_pipeline_schema(const mr_op_set *ops)
     properties = set(properties, "outputs", typed("object", "what a run gives back"));
     properties = set(properties, "scripts",
                      json_pack("{s:s, s:i, s:{s:s}, s:s}", "type", "array", "maxItems", MR_PIPELINE_SCRIPTS_MAX, "items", "type", "string",
-                               "description", "files whose ops, in Lua, the nodes use; beside the pipeline"));
+                               "description", "files in Lua whose ops and filters the nodes use; beside the pipeline"));
     json_t *schema = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", "Millrace pipeline");
     schema = set(schema, "type", json_string("object"));
     schema = set(schema, "required", json_pack("[s,s]", "millrace", "nodes"));

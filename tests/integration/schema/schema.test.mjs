@@ -103,3 +103,20 @@ test("with scripts there may be ops and ports that nobody knows here, and what i
   assert.ok(!validate(pipeline({scripts: ["own.lua"]}, plan({whith: {}}))));
   assert.ok(!validate(pipeline({scripts: "own.lua"}, {})));
 });
+
+test("with scripts there may be filters that nobody knows here", () => {
+  const validate = compile(MILLRACE, "schema");
+  const pipeline = (filters, more = {}) => ({millrace: 1, ...more, inputs: {source: {type: "media"}}, nodes: {
+    probe: {op: "probe.media", in: {source: "inputs.source"}},
+    file: {op: "transcode.file", in: {source: "inputs.source", info: "probe.info"}, with: {filters}}}});
+  const scripts = {scripts: ["own.lua"]};
+  const own = {use: "own.clock", with: {size: 20}};
+  assert.ok(validate(pipeline("hflip")));
+  assert.ok(validate(pipeline(["hflip", "eq=gamma=1.1"])));
+  for (const filters of [own, [own], ["hflip", {use: "own.clock"}]]) {
+    assert.ok(!validate(pipeline(filters)), JSON.stringify(filters));
+    assert.ok(validate(pipeline(filters, scripts)), JSON.stringify(validate.errors));
+  }
+  for (const filters of [{use: "clock"}, {with: {}}, {...own, whith: {}}, [own, 5], {use: "own.clock", with: 5}])
+    assert.ok(!validate(pipeline(filters, scripts)), JSON.stringify(filters));
+});
