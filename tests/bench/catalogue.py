@@ -2,7 +2,7 @@
 import dataclasses
 import typing
 
-from bench.benches import codecs, efficiency, first_segment, fleet, ladder, memory, package, programs, rate_control, rerun, sandbox, storyboard
+from bench.benches import codecs, efficiency, first_segment, fleet, ladder, lua_filter, memory, package, programs, rate_control, rerun, sandbox, storyboard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,5 +34,6 @@ ALL = [
     Bench("state", "tasks and contents that a state folder takes in a second", programs.state, 26, 0, main=False),
     Bench("tasks", "what a task costs the engine", programs.tasks, 60, 0, main=False),
     Bench("lua", "what a task and a hook cost in Lua", programs.lua, 10, 0, main=False),
+    Bench("lua-filter", "what a frame filter in Lua adds to a transcode", lua_filter.lua_filter, 30, 25, main=False),
 ]
 BY_NAME = {one.name: one for one in ALL}
