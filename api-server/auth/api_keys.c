@@ -88,7 +88,7 @@ mr_status mr_key_identify(mr_auth *auth, const char *text, mr_identity *ret_who)
     mr_status status = find(auth, id, &key, ret_who);
     if (status == MR_OK) {
         mr_secret_hash(text + start + MR_ID_DIGITS + 1, shown);
-        status = sodium_memcmp(shown, key.hash, 2 * crypto_hash_sha256_BYTES) == 0 ? MR_OK : MR_ERR_INPUT;
+        status = sodium_memcmp(shown, key.hash, 2 * (size_t)crypto_hash_sha256_BYTES) == 0 ? MR_OK : MR_ERR_INPUT;
     }
     if (status != MR_OK)
         *ret_who = (mr_identity){0};

@@ -139,8 +139,9 @@ static mr_status load(mr_ring *ring, char *why, size_t why_size)
     snprintf(path, sizeof(path), "%s/server.json", ring->folder);
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        snprintf(why, why_size, "'%s' can't be read: %s", path, strerror(errno));
-        return errno == ENOENT ? MR_ERR_NOT_FOUND : MR_ERR_IO;
+        const bool missing = errno == ENOENT;
+        snprintf(why, why_size, "'%s' can't be read: %m", path);
+        return missing ? MR_ERR_NOT_FOUND : MR_ERR_IO;
     }
     mr_status status = MR_OK;
     ssize_t len = fstat(fd, &st) == 0 ? read(fd, text, sizeof(text)) : -1;
@@ -193,7 +194,7 @@ mr_status mr_ring_open(const char *data_dir, int64_t now_us, mr_ring *ret_ring, 
         return MR_ERR_IO;
     }
     if (mkdir(ring->folder, 0700) != 0 && errno != EEXIST) {
-        snprintf(why, why_size, "'%s' can't be made: %s", ring->folder, strerror(errno));
+        snprintf(why, why_size, "'%s' can't be made: %m", ring->folder);
         return MR_ERR_IO;
     }
     mr_status status = load(ring, why, why_size);
@@ -201,7 +202,7 @@ mr_status mr_ring_open(const char *data_dir, int64_t now_us, mr_ring *ret_ring, 
         randombytes_buf(ring->root, sizeof(ring->root));
         status = push_key(ring, now_us);
         if (status != MR_OK)
-            snprintf(why, why_size, "'%s/server.json' can't be written: %s", ring->folder, strerror(errno));
+            snprintf(why, why_size, "'%s/server.json' can't be written: %m", ring->folder);
     }
     derive(ring->root, "sealing", ring->sealing);
     derive(ring->root, "refresh tokens", ring->refresh);

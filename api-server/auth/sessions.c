@@ -13,7 +13,7 @@
 #include <strings.h>
 
 #define SECOND_US  INT64_C(1000000)
-#define REFRESH_US (MR_REFRESH_DAYS * 86400 * SECOND_US)
+#define REFRESH_US (SECOND_US * 86400 * MR_REFRESH_DAYS)
 
 static const char prefix[] = "mrr_";
 

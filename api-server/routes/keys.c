@@ -68,7 +68,7 @@ void mr_route_add_key(mr_call *call)
     char text[MR_API_KEY_SIZE];
     mr_fields fields = mr_fields_begin(call, "name scopes expires_at");
     const char *name = mr_field_text(&fields, "name", 1, MR_NAME_SIZE - 1, true);
-    const char *expires = mr_field_text(&fields, "expires_at", 1, MR_TIME_SIZE * 2, false);
+    const char *expires = mr_field_text(&fields, "expires_at", 1, 64, false);
     read_scopes(&fields, &key);
     if (expires && (!mr_time_read(expires, &key.expires_us) || key.expires_us <= mr_now_us()))
         mr_field_wrong(&fields, "expires_at", "this is a time to come, as 2030-01-31T00:00:00Z");
