@@ -6,6 +6,7 @@
 #include "api-server/auth/auth.h"
 #include "api-server/metrics/metrics.h"
 #include "api-server/page/page.h"
+#include "api-server/playback/playback.h"
 #include "api-server/routes/router.h"
 #include "api-server/routes/uploads.h"
 
@@ -77,6 +78,15 @@ static mr_status open_uploads(mr_server *server, mr_server_error *error)
     return status;
 }
 
+static mr_status open_playback(mr_server *server, mr_server_error *error)
+{
+    char why[MR_SERVER_WORDS] = "";
+    mr_status status = mr_playback_open(server->host, why, sizeof(why), &server->playback);
+    if (status != MR_OK)
+        mr_server_fail(error, NULL, "%s", why);
+    return status;
+}
+
 static mr_status open_parts(mr_server *server, mr_server_error *error)
 {
     mr_status status = mr_metrics_new(&server->metrics);
@@ -86,6 +96,8 @@ static mr_status open_parts(mr_server *server, mr_server_error *error)
         status = open_accounts(server, error);
     if (status == MR_OK)
         status = open_uploads(server, error);
+    if (status == MR_OK)
+        status = open_playback(server, error);
     if (status == MR_OK)
         status = mr_page_open(server->host->share_dir, &server->page);
     if (status == MR_ERR_NOMEM)
@@ -99,6 +111,7 @@ static void close_server(mr_server *server)
         return;
     mr_http_close(server->http, 0);
     mr_page_close(server->page);
+    mr_playback_close(server->playback);
     mr_server_close_uploads(server);
     mr_auth_close(server->auth);
     mr_metadata_close(server->metadata);
@@ -134,13 +147,12 @@ static const char *address(const mr_server *server)
 
 static void on_event(mr_server *server, const char *run, const char *event)
 {
-    (void)server;
-    (void)run;
-    (void)event;
+    mr_playback_event(server->playback, run, event);
 }
 
 static void drain(mr_server *server)
 {
+    mr_playback_drain(server->playback);
     mr_http_close(server->http, server->settings->drain / 1000);
     server->http = NULL;
 }

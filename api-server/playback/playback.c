@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 200 };
+enum { LOOK_MS = 200, FOLDER_SIZE = 4096 };
 
 typedef struct follow {
     mr_followed *run;
@@ -37,8 +37,9 @@ struct mr_playback_wait {
 
 struct mr_playback {
     const mr_platform_host *host;
-    char dir[4096]; /* DATA/media */
-    int media;      /* the same, open */
+    char dir[FOLDER_SIZE]; /* DATA/media */
+    int media;             /* the same, open */
+    int captions;          /* DATA/captions, open */
     pthread_mutex_t lock;
     follow *runs;
     size_t run_count;
@@ -64,6 +65,19 @@ static void wake_up(const mr_playback *playback)
 
 static void *look(void *context);
 
+/* DATA/name; -1: errno says why. ret_path: PATH_SIZE bytes. */
+static int open_folder(const mr_platform_host *host, const char *name, char ret_path[static FOLDER_SIZE])
+{
+    const int len = snprintf(ret_path, FOLDER_SIZE, "%s/%s", host->data_dir, name);
+    if (len < 0 || len >= FOLDER_SIZE) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (mkdir(ret_path, 0700) != 0 && errno != EEXIST)
+        return -1;
+    return open(ret_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 mr_status mr_playback_open(const mr_platform_host *host, char *why, size_t why_size, mr_playback **ret_playback)
 {
     *ret_playback = NULL;
@@ -74,15 +88,17 @@ mr_status mr_playback_open(const mr_platform_host *host, char *why, size_t why_s
     }
     playback->host = host;
     pthread_mutex_init(&playback->lock, NULL);
-    const int len = snprintf(playback->dir, sizeof(playback->dir), "%s/media", host->data_dir);
-    const bool fits = len > 0 && (size_t)len < sizeof(playback->dir);
-    playback->media = fits && (mkdir(playback->dir, 0700) == 0 || errno == EEXIST) ? open(playback->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    playback->watch = playback->wake = playback->media = -1;
+    playback->captions = open_folder(host, "captions", playback->dir);
+    if (playback->captions >= 0)
+        playback->media = open_folder(host, "media", playback->dir);
+    const int error = errno;
     playback->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     playback->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (playback->media < 0)
-        snprintf(why, why_size, "can't use '%s': %s", playback->dir, fits ? strerror(errno) : "the path is too long");
+        snprintf(why, why_size, "can't use '%s': %s", playback->dir, strerrordesc_np(error));
     else if (playback->watch < 0 || playback->wake < 0)
-        snprintf(why, why_size, "can't watch '%s': %s", playback->dir, strerror(errno));
+        snprintf(why, why_size, "can't watch '%s': %s", playback->dir, strerrordesc_np(errno));
     else if (pthread_create(&playback->looker, NULL, look, playback) != 0)
         snprintf(why, why_size, "no thread can be started");
     else
@@ -112,7 +128,7 @@ void mr_playback_close(mr_playback *playback)
         mr_followed_free(gone->run);
         free(gone);
     }
-    const int fds[] = {playback->media, playback->watch, playback->wake};
+    const int fds[] = {playback->media, playback->captions, playback->watch, playback->wake};
     for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
         if (fds[i] >= 0)
             close(fds[i]);
@@ -372,18 +388,42 @@ static void answer_missing(mr_playback *playback, mr_exchange *exchange, const c
     mr_http_reply_problem(exchange, 503, "not-made-yet", "this part of the video is being made; ask again");
 }
 
+bool mr_playback_has(const mr_playback *playback, const char *output, const char *path)
+{
+    char full[MR_MEDIA_PATH];
+    const char *below = strchr(output, '/');
+    const int len = below ? snprintf(full, sizeof(full), "%s/%s", below + 1, path) : -1;
+    return len > 0 && (size_t)len < sizeof(full) && mr_media_path_is_fine(full) && faccessat(playback->media, full, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* "VIDEO/captions/FILE": VIDEO/FILE in the folder of captions. path fits. */
+static bool is_caption(const char *path, char ret_path[static MR_MEDIA_PATH])
+{
+    static const char folder[] = "/captions/";
+    const char *slash = strchr(path, '/');
+    if (strncmp(slash, folder, sizeof(folder) - 1) != 0)
+        return false;
+    snprintf(ret_path, MR_MEDIA_PATH, "%.*s/%s", (int)(slash - path), path, slash + sizeof(folder) - 1);
+    return true;
+}
+
 void mr_playback_answer(mr_playback *playback, mr_exchange *exchange, const char *path, mr_playback_wait **wait)
 {
     mr_media_file file;
     const char *rest = NULL;
-    const mr_status status = mr_media_path_is_fine(path) ? mr_media_open(playback->media, path, &file) : MR_ERR_INPUT;
-    if (status == MR_ERR_NOT_FOUND) {
+    char caption[MR_MEDIA_PATH];
+    const bool fine = mr_media_path_is_fine(path);
+    const bool added = fine && is_caption(path, caption);
+    const mr_status status = !fine   ? MR_ERR_INPUT
+                             : added ? mr_media_open(playback->captions, caption, &file)
+                                     : mr_media_open(playback->media, path, &file);
+    if (status == MR_ERR_NOT_FOUND && !added) {
         answer_missing(playback, exchange, path, wait);
         return;
     }
     if (status != MR_OK) {
         mr_media_fields(exchange);
-        if (status == MR_ERR_INPUT)
+        if (status == MR_ERR_INPUT || status == MR_ERR_NOT_FOUND)
             mr_http_reply_problem(exchange, 404, "not-found", "there is no such file");
         else
             mr_http_reply_problem(exchange, 503, "unavailable", "the file can't be read now");

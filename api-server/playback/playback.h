@@ -4,7 +4,8 @@
  *
  * Places
  *   Attempt N at a video publishes to DATA/media/VIDEO/N, a folder of its own, so that the bytes behind a path never change (manifests excepted) and
- *   caches may keep them for good. Its URL is /media/TOKEN/VIDEO/N/…
+ *   caches may keep them for good. Its URL is /media/TOKEN/VIDEO/N/… Captions that people add are DATA/captions/VIDEO/FILE and
+ *   /media/TOKEN/VIDEO/captions/FILE.
  *
  * Waiting
  *   From a run's events it is known which task makes which segment. Who asks for one that is not there yet raises that task to the top
@@ -18,6 +19,7 @@
 
 #include "api-server/http/http.h"
 #include <millrace/server.h>
+#include <stdbool.h>
 
 enum {
     MR_PLAYBACK_WAIT_MS = 20000,
@@ -29,7 +31,7 @@ enum {
 typedef struct mr_playback mr_playback;
 typedef struct mr_playback_wait mr_playback_wait; /* of one exchange */
 
-/* Makes DATA/media when it is missing. On an error why says what is wrong. */
+/* Makes DATA/media and DATA/captions when they are missing. On an error why says what is wrong. */
 mr_status mr_playback_open(const mr_platform_host *host, char *why, size_t why_size, mr_playback **ret_playback);
 void mr_playback_drain(mr_playback *playback); /* whoever waits is answered: 503 */
 void mr_playback_close(mr_playback *playback); /* after the last exchange has ended. NULL is fine */
@@ -40,6 +42,8 @@ void mr_playback_output(const char *video, int64_t attempt, char ret_output[stat
 mr_status mr_playback_run_is(mr_playback *playback, const char *run, const char *output);
 /* Each event of each run, as the driver gets them. */
 void mr_playback_event(mr_playback *playback, const char *run, const char *event);
+
+bool mr_playback_has(const mr_playback *playback, const char *output, const char *path); /* a file is published there */
 
 /*
  * Answers GET and HEAD of /media/TOKEN/PATH, whose token is good, or puts it off. path: "VIDEO/N/…", decoded, not checked yet; a part of the

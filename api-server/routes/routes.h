@@ -46,6 +46,16 @@ void mr_route_run_retry(mr_call *call);
 void mr_route_run_logs(mr_call *call);
 void mr_route_run_graph(mr_call *call);
 
+/* playback.c */
+void mr_route_media(mr_call *call);
+void mr_route_media_ended(mr_call *call);
+void mr_route_media_options(mr_call *call);
+void mr_route_playback(mr_call *call);
+void mr_route_position(mr_call *call);
+void mr_route_set_position(mr_call *call);
+void mr_route_views(mr_call *call);
+void mr_route_add_view(mr_call *call);
+
 /* page.c */
 void mr_route_page(mr_call *call);
 

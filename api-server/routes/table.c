@@ -37,6 +37,15 @@ const mr_route mr_route_table[] = {
     {"POST", "/api/v1/keys",                 MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_add_key},
     {"DELETE", "/api/v1/keys/{id}",          MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_key},
 
+    {"GET", "/media/{token}/{path*}",        MR_RULE_TOKEN,   0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_media, .ended = mr_route_media_ended},
+    {"OPTIONS", "/media/{token}/{path*}",    MR_RULE_TOKEN,   0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_media_options},
+    {"GET", "/api/v1/videos/{id}/playback",  MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_playback},
+    {"GET", "/api/v1/videos/{id}/stream",    MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_playback},
+    {"GET", "/api/v1/videos/{id}/position",  MR_RULE_SIGNED_IN, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_position},
+    {"PUT", "/api/v1/videos/{id}/position",  MR_RULE_SIGNED_IN, MR_SCOPE_VIDEOS_READ, MR_LANE_SLOW, MR_BODY_JSON, 1024, .answer = mr_route_set_position},
+    {"GET", "/api/v1/videos/{id}/views",     MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_views},
+    {"POST", "/api/v1/videos/{id}/views",    MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_SLOW, MR_BODY_JSON, 1024, .answer = mr_route_add_view},
+
     MR_UPLOAD_ROWS(MR_RULE_CREATOR), /* uploads.h: tus, S3, signing */
 
     /* The page: what no row above has taken. */

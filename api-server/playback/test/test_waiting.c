@@ -94,6 +94,9 @@ static int tear_down(void **context)
                                         "media/v_1/1/video/720p",
                                         "media/v_1/1/video",
                                         "media/v_1/1",
+                                        "captions/v_1/de.vtt",
+                                        "captions/v_1",
+                                        "captions",
                                         "media/v_1",
                                         "media",
                                         ""};
@@ -162,21 +165,19 @@ static int get(const world *it, const char *path, const char *fields, char *text
     return hear(ask(it, path, fields), text, size);
 }
 
+static void tell_output(const world *it, const char *node, const char *item, const char *type, const char *meta)
+{
+    char event[1024];
+    snprintf(event, sizeof(event), "{\"event\":\"output\",\"node\":\"%s\",\"item\":\"%s\",\"detail\":{\"type\":\"%s\",\"meta\":%s}}", node, item,
+             type, meta);
+    mr_playback_event(it->playback, "run1", event);
+}
+
 static void tell_plan(const world *it)
 {
-    static const char *const events[] = {
-        "{\"event\":\"output\",\"node\":\"plan\",\"item\":\"\",\"detail\":{\"port\":\"chunks\",\"type\":\"chunk\",\"meta\":{\"kind\":\"video\","
-        "\"index\":0,"
-        "\"segments\":[{\"index\":0},{\"index\":1}]}}}",
-        "{\"event\":\"output\",\"node\":\"plan\",\"item\":\"\",\"detail\":{\"port\":\"chunks\",\"type\":\"chunk\",\"meta\":{\"kind\":\"video\","
-        "\"index\":1,"
-        "\"segments\":[{\"index\":2},{\"index\":3},{\"index\":4},{\"index\":5},{\"index\":6},{\"index\":7}]}}}",
-        "{\"event\":\"output\",\"node\":\"video\",\"item\":\"0,2\",\"detail\":{\"port\":\"segments\",\"type\":\"segment\",\"meta\":{\"role\":"
-        "\"init\","
-        "\"kind\":\"video\",\"rendition\":\"video/720p\"}}}",
-    };
-    for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
-        mr_playback_event(it->playback, "run1", events[i]);
+    tell_output(it, "plan", "", "chunk", "{\"kind\":\"video\",\"index\":0,\"segments\":[{\"index\":0},{\"index\":1}]}");
+    tell_output(it, "plan", "", "chunk", "{\"kind\":\"video\",\"index\":1,\"segments\":[{\"index\":2},{},{},{},{},{}]}");
+    tell_output(it, "video", "0,2", "segment", "{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"video/720p\"}");
 }
 
 /* Until the viewer is on the list: the demand comes just before. */
@@ -215,6 +216,15 @@ static void test_what_is_there_is_served(void **context)
     assert_null(strstr(text, "immutable"));
     assert_int_equal(get(it, "v_1/1/master.m3u8", "", text, sizeof(text)), 200);
     assert_non_null(strstr(text, "max-age=60"));
+    snprintf(field, sizeof(field), "%s/captions/v_1", it->dir);
+    assert_int_equal(mkdir(field, 0700), 0);
+    publish(it, "../captions/v_1/de.vtt", "WEBVTT\n");
+    assert_int_equal(get(it, "v_1/captions/de.vtt", "", text, sizeof(text)), 200);
+    assert_non_null(strstr(text, "Content-Type: text/vtt"));
+    assert_int_equal(get(it, "v_1/captions/en.vtt", "", text, sizeof(text)), 404);
+    assert_true(mr_playback_has(it->playback, "media/v_1/1", "master.m3u8"));
+    assert_false(mr_playback_has(it->playback, "media/v_1/1", "storyboard.vtt"));
+    assert_false(mr_playback_has(it->playback, "media/v_1/1", "../1/master.m3u8"));
     assert_int_equal(mr_playback_run_is(it->playback, "run1", "media/v_1/1"), MR_OK);
     assert_int_equal(get(it, "v_1/1/master.m3u8", "", text, sizeof(text)), 200);
     assert_non_null(strstr(text, "max-age=1\r\n"));
@@ -330,23 +340,18 @@ static void test_viewers_may_leave(void **context)
 
 static void test_hostile_events_are_passed_over(void **context)
 {
-    static const char *const events[] = {
-        "\"output\"",
-        "{\"event\":\"output\"}",
-        "{\"event\":\"output\",\"detail\":[]}",
-        "not json \"output\"",
-        "{\"event\":\"output\",\"detail\":{\"type\":\"chunk\",\"meta\":{\"kind\":\"video\",\"index\":-1,\"segments\":[{\"index\":0}]}}}",
-        "{\"event\":\"output\",\"detail\":{\"type\":\"chunk\",\"meta\":{\"kind\":\"video\",\"index\":99999999999,\"segments\":[{\"index\":0}]}}}",
-        "{\"event\":\"output\",\"detail\":{\"type\":\"chunk\",\"meta\":{\"kind\":\"video\",\"index\":1,\"segments\":[]}}}",
-        "{\"event\":\"output\",\"detail\":{\"type\":\"chunk\",\"meta\":{\"kind\":7,\"index\":1,\"segments\":7}}}",
-        "{\"event\":\"output\",\"node\":\"n\",\"item\":\"\",\"detail\":{\"type\":\"segment\",\"meta\":{\"kind\":\"video\",\"rendition\":\"video/"
-        "240p\"}}}",
-        "{\"event\":\"output\",\"node\":\"n\",\"detail\":{\"type\":\"segment\",\"meta\":{\"kind\":\"video\",\"rendition\":7}}}",
-    };
+    static const char *const events[] = {"\"output\"", "not json \"output\"", "{\"event\":\"output\"}", "{\"event\":\"output\",\"detail\":[]}"};
+    static const char *const chunks[] = {"{\"kind\":\"video\",\"index\":-1,\"segments\":[{\"index\":0}]}", "{\"kind\":7,\"index\":1,\"segments\":7}",
+                                         "{\"kind\":\"video\",\"index\":99999999999,\"segments\":[{\"index\":0}]}",
+                                         "{\"kind\":\"video\",\"index\":1,\"segments\":[]}", "[]"};
     world *it = *context;
     char text[4096];
     for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
         mr_playback_event(it->playback, "run1", events[i]);
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(*chunks); i++)
+        tell_output(it, "plan", "", "chunk", chunks[i]);
+    tell_output(it, "video", "", "segment", "{\"kind\":\"video\",\"rendition\":\"video/240p\"}"); /* no chunk's */
+    tell_output(it, "video", "0,0", "segment", "{\"kind\":\"video\",\"rendition\":7}");
     assert_int_equal(mr_playback_run_is(it->playback, "run1", "media/v_1/1"), MR_OK);
     assert_int_equal(get(it, "v_1/1/video/240p/00000.m4s", "", text, sizeof(text)), 404);
 }
