@@ -66,7 +66,7 @@ export const t = {
   },
   account: {
     title: 'Account', profile: 'Profile', storage: 'Storage', used: (a: string, b: string | null) => (b ? `${a} of ${b} used` : `${a} used`), password: 'Change password', current: 'Current password', next: 'New password', passwordChanged: 'The password is changed',
-    keys: 'API keys', keysText: 'For scripts, and for S3 clients: the id is the access key, the key its secret.', keyName: 'Name', scopes: 'May', newKey: 'New key', secret: 'Secret access key (S3)', keyId: 'Access key id (S3)', key: 'API key', created: 'Created', expires: 'Expires', never: 'Never', revoke: 'Revoke',
+    keys: 'API keys', keysText: 'For scripts and for S3 clients.', keyName: 'Name', scopes: 'May', newKey: 'New key', secret: 'Secret access key (S3)', keyId: 'Access key id (S3)', key: 'API key', created: 'Created', expires: 'Expires', never: 'Never', revoke: 'Revoke',
     revokeConfirm: (name: string) => `Revoke “${name}”?`, revokeText: 'Whatever uses it stops working.', noKeys: 'There are none.', once: 'Copy the key now. It is not shown again.', copy: 'Copy', role: 'Role',
   },
   admin: {

@@ -30,15 +30,16 @@ function remembered(video: Video, playback: Playback): number | null {
   return seconds && seconds > nearStart && seconds < duration * nearEnd ? seconds : null;
 }
 
-async function ask(id: string): Promise<Playback> {
+async function ask(id: string, over: () => boolean): Promise<Playback> {
   for (let pause = 500; ; pause = Math.min(pause * 1.6, 5_000)) {
     try {
-      return await videos.playback(id);
+      const playback = await videos.playback(id);
+      if (playback.dash || playback.hls) return playback;
     } catch (error) {
-      // Said to be playable a moment ago, or the server is away for a moment: asked again. What is wrong with us is told.
-      if (!(error instanceof Problem) || (error.status !== 409 && error.status !== 0 && error.status < 500)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      // The server is away for a moment: asked again. What is wrong with us is told.
+      if (over() || !(error instanceof Problem) || (error.status !== 409 && error.status !== 0 && error.status < 500)) throw error;
     }
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
@@ -47,10 +48,12 @@ export function player(video: Video, options: {embedded?: boolean; from?: number
   const picture = h('video', {playsinline: true, preload: 'auto', ...(video.poster_url ? {poster: video.poster_url} : {}), 'aria-label': video.title || t.player.region});
   const captions = h('div', {class: 'captions'});
   const frame = h('div', {class: 'player paused waiting', role: 'region', 'aria-label': t.player.region, tabindex: '-1'}, picture, captions);
-  const stream = new Stream(picture, captions, () => ask(video.id));
+  let disposed = false;
+  const playbackNow = (): Promise<Playback> => ask(video.id, () => disposed);
+  const stream = new Stream(picture, captions, playbackNow);
   const controls = new Controls(frame, picture, stream);
   if (video.width && video.height) frame.style.aspectRatio = `${Math.max(video.width / video.height, 1.2)}`;
-  let disposed = false;
+  let incomplete = false;
 
   const broken = (message: string): void => {
     if (disposed) return;
@@ -74,22 +77,25 @@ export function player(video: Video, options: {embedded?: boolean; from?: number
 
   void (async () => {
     try {
-      const playback = await ask(video.id);
+      const playback = await playbackNow();
       if (disposed) return;
       const from = options.from ?? (options.embedded ? null : remembered(video, playback));
       await stream.open(playback, from);
       frame.classList.remove('waiting');
       if (from !== null && options.from === undefined) resumed(from);
       if (!options.embedded) void picture.play().catch(() => undefined); // not allowed before a press: the big button is there
-      if (playback.storyboard) await previews(playback.storyboard.url);
+      if (playback.complete) await previews(playback);
+      else incomplete = true;
     } catch (error) {
       broken(error instanceof Error ? error.message : String(error));
     }
   })();
 
-  async function previews(address: string): Promise<void> {
-    const answer = await fetch(address).catch(() => null); // previews are a help; without them the bar works too
-    if (answer?.ok && !disposed) controls.pictures = parse(await answer.text(), new URL(address, location.href).href);
+  // There once the video is complete. Previews are a help; without them the bar works too.
+  async function previews(playback: Playback): Promise<void> {
+    const url = playback.storyboard?.url;
+    const answer = url ? await fetch(url).catch(() => null) : null;
+    if (url && answer?.ok && !disposed) controls.pictures = parse(await answer.text(), new URL(url, location.href).href);
   }
 
   function resumed(from: number): void {
@@ -105,7 +111,12 @@ export function player(video: Video, options: {embedded?: boolean; from?: number
     element: frame,
     time: () => picture.currentTime,
     key: (event) => controls.key(event),
-    setMade: (seconds) => stream.setMade(seconds),
+    setMade(seconds) {
+      stream.setMade(seconds);
+      if (seconds !== null || !incomplete) return;
+      incomplete = false;
+      playbackNow().then(previews, () => undefined); // no more than the previews is missing then
+    },
     dispose() {
       leave();
       disposed = true;
