@@ -157,15 +157,15 @@ static bool start_loops(mr_http_server *server)
     sigset_t all;
     sigset_t before;
     bool started = true;
+    for (int lane = 0; lane < MR_LANES; lane++) { /* all of them are there before one runs: it may send a connection to any */
+        for (size_t i = server->first[lane]; i < server->first[lane + 1] && started; i++)
+            started = open_loop(server, &server->loops[i], (mr_lane)lane);
+    }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the program's business, not the loops' */
-    for (int lane = 0; lane < MR_LANES; lane++) {
-        for (size_t i = server->first[lane]; i < server->first[lane + 1] && started; i++) {
-            mr_loop *loop = &server->loops[i];
-            started = open_loop(server, loop, (mr_lane)lane);
-            loop->started = started && pthread_create(&loop->thread, NULL, mr_loop_run, loop) == 0;
-            started = loop->started;
-        }
+    for (size_t i = 0; i < server->loop_count && started; i++) {
+        mr_loop *loop = &server->loops[i];
+        started = loop->started = pthread_create(&loop->thread, NULL, mr_loop_run, loop) == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return started;
