@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Lua costs: a task of an op in Lua beside the same op in C, and a hook, in the process, through its warm process, and for one who only tells.
+ * What Lua costs: an expression; a task of an op in Lua beside the same op in C; a frame of a filter; and a hook, in the process, through its warm
+ * process, and for one who only tells.
  *   bench_lua [TIMES]          (default 5000)
  * Tasks are run in this process, so that the difference is Lua's own: a fresh state, the script read into it, the call, and what it emits. Frames
  * between the engine and a task host are the same for both.
@@ -10,6 +11,8 @@
 #include "base/clock.h"
 #include "runtime/hooks.h"
 #include "runtime/hosts/script_host.h"
+#include "scripting/expr.h"
+#include "scripting/filters.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +59,7 @@ static const mr_bundle *bundle_of(mr_arena *arena, const char *path, const char 
     return bundle;
 }
 
-static const mr_op *lua_op(mr_arena *arena, const char *text)
+static const mr_plugin *lua_plugin(mr_arena *arena, const char *text)
 {
     const mr_script_limits limits = {.memory = MR_SCRIPT_MEMORY, .time_us = MR_SCRIPT_TIME};
     const mr_bundle *bundle = bundle_of(arena, "bench.lua", text);
@@ -69,9 +72,8 @@ static const mr_op *lua_op(mr_arena *arena, const char *text)
     must(description != NULL, "describing the op");
     must(mr_ops_build(arena, bundle, description, &limits, NULL, &plugin) == MR_OK, "building the op");
     json_decref(description);
-    must(mr_ops_restore(arena, mr_ops_script_of(plugin->ops[0])->text, &limits, NULL, &plugin) == MR_OK,
-         "what a task host does"); /* it compiles, too */
-    return plugin->ops[0];
+    must(mr_ops_restore(arena, mr_plugin_script_of(plugin)->text, &limits, NULL, &plugin) == MR_OK, "what a task host does"); /* it compiles, too */
+    return plugin;
 }
 
 static double task_us(const mr_op *op, unsigned times)
@@ -97,8 +99,8 @@ static void measure_tasks(mr_arena *arena, unsigned times)
     fputs(op_text, out);
     fclose(out);
     const double c = task_us(&c_op, times);
-    const double small = task_us(lua_op(arena, op_text), times);
-    const double big = task_us(lua_op(arena, large), times / 10 + 1);
+    const double small = task_us(lua_plugin(arena, op_text)->ops[0], times);
+    const double big = task_us(lua_plugin(arena, large)->ops[0], times / 10 + 1);
     printf("a task of an op in C                       %9.1f us\n", c);
     printf("the same in Lua                            %9.1f us   %+.1f us\n", small, small - c);
     printf("the same in a script of %3zu KB             %9.1f us   %+.1f us\n", len / 1000, big, big - c);
@@ -123,6 +125,62 @@ static double median(double *values, unsigned count)
 {
     qsort(values, count, sizeof(*values), compare);
     return values[count / 2];
+}
+
+/* As the engine does: compiled once, evaluated for each task. */
+static void measure_expressions(mr_arena *arena, const json_t *scope, unsigned times)
+{
+    static const char *const names[] = {"params", "rung"};
+    static const char *const params[] = {"preset", "height"};
+    static const char *const texts[] = {"${params.height}", "${rung.height > 720 and 'slow' or params.preset}"};
+    mr_expr_vm *vm = mr_expr_vm_new();
+    must(vm != NULL, "an expression's state");
+    for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+        const mr_expr *expr = NULL;
+        must(mr_expr_compile(arena, texts[k], (mr_span){0}, names, 2, params, 2, NULL, &expr) == MR_OK, texts[k]);
+        const double before = now_us();
+        for (unsigned i = 0; i < times; i++) {
+            json_t *value = NULL;
+            must(mr_expr_eval(vm, expr, scope, NULL, &value) == MR_OK, texts[k]);
+            json_decref(value);
+        }
+        printf("%-42s %9.1f us\n", k == 0 ? "an expression, a param" : "an expression, a choice", (now_us() - before) / times);
+    }
+    mr_expr_vm_free(vm);
+}
+
+static mr_status take_setting(const mr_steering *to, uint32_t setting, const char *value)
+{
+    (void)to, (void)setting;
+    return value[0] ? MR_OK : MR_ERR_INTERNAL;
+}
+
+static int never(const mr_task *task)
+{
+    (void)task;
+    return 0;
+}
+
+static void measure_filter(mr_arena *arena, unsigned times)
+{
+    static const char text[] =
+        "millrace.filter{name = 'bench.clock', help = 'the time', settings = {'drawtext.text'}, chain = 'drawtext=text=x',\n"
+        "  steer = function(frame) return {['drawtext.text'] = string.format('%02d:%05.2f', frame.time // 60, frame.time % 60)} end}\n";
+    const mr_host host = {.size = sizeof(host), .cancelled = never};
+    const mr_video_format video = {.size = sizeof(video), .pixels = MR_PIXELS_YUV420P, .width = 1920, .height = 1080, .frame_rate = {25, 1}};
+    const mr_steering to = {.size = sizeof(to), .set = take_setting};
+    const mr_frame_filter *filter = lua_plugin(arena, text)->filters[0];
+    mr_video_format out = video;
+    void *state = NULL;
+    const char params[16] = "";
+    must(filter->open(&host, NULL, filter, params, &video, &out, &state) == MR_OK, "opening a filter");
+    const double before = now_us();
+    for (unsigned i = 0; i < times; i++) {
+        const mr_picture frame = {.size = sizeof(frame), .number = i, .time_us = i * 40000ll};
+        must(filter->steer(state, &frame, &to) == MR_OK, "a frame");
+    }
+    printf("a frame of a filter                        %9.1f us\n", (now_us() - before) / times);
+    filter->close(state);
 }
 
 static void measure_hook_here(mr_arena *arena, const json_t *argument, unsigned times)
@@ -181,11 +239,15 @@ int main(int argc, char **argv)
     mr_arena *arena = mr_arena_new(0);
     json_t *argument = json_pack("{s:s, s:s, s:{s:s, s:i}, s:[{s:s, s:s}], s:s, s:b}", "pipeline", "vod", "file", "pipelines/vod.yaml", "params",
                                  "preset", "medium", "height", 1080, "inputs", "name", "source", "path", "clip.mp4", "output", "out", "resumed", 0);
-    must(times > 0 && arena && argument, "beginning");
+    json_t *scope = json_pack("{s:{s:s, s:i}, s:{s:s, s:i}}", "params", "preset", "medium", "height", 1080, "rung", "id", "1080p", "height", 1080);
+    must(times > 0 && arena && argument && scope, "beginning");
+    measure_expressions(arena, scope, times);
     measure_tasks(arena, times);
+    measure_filter(arena, times);
     measure_hook_here(arena, argument, times);
     measure_hook_away(argument, times);
     json_decref(argument);
+    json_decref(scope);
     mr_arena_free(arena);
     return 0;
 }

@@ -33,7 +33,7 @@ ALL = [
     Bench("fleet", "the scheduler and the store for a fleet, on a virtual clock", fleet.fleet, 300, 0, main=False),
     Bench("state", "tasks and contents that a state folder takes in a second", programs.state, 26, 0, main=False),
     Bench("tasks", "what a task costs the engine", programs.tasks, 60, 0, main=False),
-    Bench("lua", "what a task and a hook cost in Lua", programs.lua, 10, 0, main=False),
+    Bench("lua", "what expressions, tasks, frames and hooks cost in Lua", programs.lua, 10, 0, main=False),
     Bench("lua-filter", "what a frame filter in Lua adds to a transcode", lua_filter.lua_filter, 30, 25, main=False),
 ]
 BY_NAME = {one.name: one for one in ALL}

@@ -32,7 +32,7 @@ def tasks(s):
 
 
 def lua(s):
-    """What a task in Lua costs beside the same in C, and a hook."""
+    """What an expression costs, a task in Lua beside the same in C, a frame of a filter, and a hook."""
     for line in lines_of("bench_lua", *(["500"] if s.options.quick else [])):
         found = re.match(r"(.+?)\s+([0-9.]+) us", line)
         if found:
