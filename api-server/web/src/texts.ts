@@ -70,9 +70,9 @@ export const t = {
     revokeConfirm: (name: string) => `Revoke “${name}”?`, revokeText: 'Whatever uses it stops working.', noKeys: 'There are none.', once: 'Copy the key now. It is not shown again.', copy: 'Copy', role: 'Role',
   },
   admin: {
-    title: 'Admin', overview: 'Overview', users: 'Users', videos: 'Videos', queue: 'Tasks waiting', uploads: 'Uploads under way', storage: 'Storage', people: 'Users', charts: 'Last minutes', add: 'Add a user', remove: 'Delete',
+    title: 'Admin', users: 'Users', queue: 'Tasks waiting', uploads: 'Uploads under way', storage: 'Storage used', people: 'Users', runsDone: 'Runs succeeded', runsFailed: 'Runs failed', connections: 'Connections', requests: 'Requests per second', charts: 'Last ten minutes', add: 'Add a user', remove: 'Delete',
     removeConfirm: (email: string) => `Delete ${email}?`, removeText: 'The account and its keys go away for good.', disabled: 'Disabled', quota: 'Quota', quotaHelp: 'in GB; empty: none', used: 'Used', since: 'Since', active: 'Active', added: 'The user is added',
-    byStatus: 'Videos by status', changed: 'Changed', chartLabel: (name: string) => `${name}, a value every five seconds`,
+    changed: 'Changed', chartLabel: (name: string) => `${name}, a value every five seconds`,
   },
   roles: {viewer: 'Viewer', creator: 'Creator', admin: 'Administrator'},
 };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {Reader} from '../src/api/events';
+import {parse as metrics} from '../src/api/metrics';
 import {ago, bytes, clock, percent, spoken} from '../src/base/format';
 import {match} from '../src/base/router';
 import {at, parse} from '../src/player/storyboard';
@@ -43,4 +44,9 @@ test('numbers and times as people read them', () => {
   assert.deepEqual([-1, 0.999, 1, 2].map(percent), ['0%', '99%', '100%', '100%']);
   assert.equal(ago('2026-01-01T00:00:00Z', Date.parse('2026-01-01T02:00:00Z')), '2 hours ago');
   assert.equal(ago('2026-01-01T00:00:00Z', Date.parse('2026-01-01T00:00:10Z')), 'just now');
+});
+
+test('metrics are summed over their labels', () => {
+  const sums = metrics('# HELP a b\n# TYPE a counter\na 3\nb{route="/x y",le="1"} 2\nb{route="}"} 0.5\nb_bucket{le="1"} 9\nc NaN\n\nbroken');
+  assert.deepEqual([...sums], [['a', 3], ['b', 2.5]]);
 });

@@ -1,7 +1,8 @@
 // Every call of the API that the page makes, by name.
 import {accept, call, forget, once, send} from './http';
+import {parse} from './metrics';
 import type {
-  AdminStats, ApiKey, List, LogEntry, NewApiKey, NewVideo, Pipeline, Playback, Run, RunState, RunSummary, ServerInfo, Session, User, Video, VideoChanges,
+  ApiKey, List, LogEntry, NewApiKey, NewVideo, Pipeline, Playback, Run, RunState, RunSummary, ServerInfo, Session, User, Video, VideoChanges,
 } from './types';
 
 type Query = Record<string, string | number | null | undefined>;
@@ -22,7 +23,7 @@ const items = <T>(answer: List<T> | T[]): T[] => (Array.isArray(answer) ? answer
 export const server = {
   info: () => call<ServerInfo>('GET', '/server'),
   setUpState: () => call<{needed: boolean; allowed: boolean}>('GET', '/auth/setup'),
-  stats: () => call<AdminStats>('GET', '/admin/stats'),
+  metrics: async () => parse(await (await send('GET', '/metrics', {bare: true})).text()),
   pipelines: async () => items(await call<List<Pipeline> | Pipeline[]>('GET', '/pipelines')),
 };
 
@@ -46,7 +47,7 @@ export const videos = {
   list: (values: Query, signal?: AbortSignal) => call<List<Video>>('GET', `/videos${query(values)}`, signal ? {signal} : {}),
   get: (id: string) => call<Video>('GET', video(id)),
   create: (body: VideoChanges & {filename?: string; size?: number; type?: string; pipeline?: string}) => call<NewVideo>('POST', '/videos', {body, headers: once()}),
-  change: (id: string, body: VideoChanges, etag?: string) => call<Video>('PATCH', video(id), {body, ...(etag ? {headers: {'If-Match': etag}} : {})}),
+  change: (id: string, body: VideoChanges, etag?: string) => call<Video>('PATCH', video(id), {body, ...(etag ? {headers: {'If-Match': `"${etag.replace(/"/g, '')}"`}} : {})}),
   remove: (id: string) => call<void>('DELETE', video(id)),
   process: (id: string, body: {pipeline?: string}) => call<{run: string}>('POST', `${video(id)}/process`, {body, headers: once()}),
   playback: (id: string) => call<Playback>('GET', `${video(id)}/playback`),

@@ -95,13 +95,14 @@ export interface Options {
   headers?: Record<string, string>;
   signal?: AbortSignal;
   keepalive?: boolean;
+  bare?: boolean; // the path is not below the API's
 }
 
 export async function send(method: string, path: string, options: Options = {}): Promise<Response> {
   const {body} = options;
   const content = body === undefined ? null : body instanceof Blob ? body : JSON.stringify(body);
   const type: Record<string, string> = content === null ? {} : {'Content-Type': body instanceof Blob ? body.type : 'application/json'};
-  const ask = async (): Promise<Response> => fetch(path.startsWith('/api/') ? path : base + path, {
+  const ask = async (): Promise<Response> => fetch(options.bare ? path : base + path, {
     method, body: content, headers: {...type, ...(await authorization()), ...options.headers}, signal: options.signal ?? null, keepalive: options.keepalive ?? false,
   });
   let answer: Response;

@@ -153,14 +153,6 @@ export interface Pipeline {
   description: string;
 }
 
-export interface AdminStats {
-  videos: Record<VideoStatus, number>;
-  queue: number;
-  uploads: number;
-  storage_bytes: number;
-  users: number;
-}
-
 // Server-sent events of a video and of a run.
 export interface UploadEvent {
   received: number;

@@ -3,7 +3,7 @@ import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
 import {server, users} from '../api/calls';
 import {me} from '../api/http';
-import type {AdminStats, User} from '../api/types';
+import type {User} from '../api/types';
 import {h, replace} from '../base/dom';
 import {bytes, date} from '../base/format';
 import type {Page} from '../base/router';
@@ -15,7 +15,7 @@ const every = 5000; // milliseconds
 const kept = 120; // samples: ten minutes
 const roles: Choices = Object.entries(t.roles);
 
-function chart(name: string, of: (stats: AdminStats) => number): {element: HTMLElement; add: (time: number, stats: AdminStats) => void; dispose: () => void} {
+function chart(name: string): {element: HTMLElement; add: (time: number, value: number) => void; dispose: () => void} {
   const times: number[] = [];
   const values: number[] = [];
   const box = h('div', {class: 'chart', role: 'img', 'aria-label': a.chartLabel(name)});
@@ -33,9 +33,9 @@ function chart(name: string, of: (stats: AdminStats) => number): {element: HTMLE
   sized.observe(box);
   return {
     element: h('figure', {class: 'figure'}, h('figcaption', {}, name), box),
-    add(time, stats) {
+    add(time, value) {
       times.push(time / 1000);
-      values.push(of(stats));
+      values.push(value);
       if (times.length > kept) { times.shift(); values.shift(); }
       if (plot) plot.setData([times, values]);
       else draw();
@@ -59,7 +59,7 @@ function userRow(user: User, gone: () => Promise<void>): HTMLElement {
   return h('tr', {}, h('th', {scope: 'row'}, user.name, h('span', {class: 'muted block'}, user.email)), h('td', {}, role), h('td', {}, active), h('td', {class: 'number'}, bytes(user.used_bytes ?? 0)), h('td', {}, quota), h('td', {class: 'muted'}, date(user.created_at)), h('td', {}, remove));
 }
 
-function usersPart(): HTMLElement {
+function usersPart(counted: (all: User[]) => void): {element: HTMLElement; loaded: Promise<void>} {
   const rows = h('tbody');
   const show = async (): Promise<void> => {
     const all: User[] = [];
@@ -68,9 +68,10 @@ function usersPart(): HTMLElement {
       all.push(...list.items);
       next = list.next;
     }
+    counted(all);
     replace(rows, all.map((user) => userRow(user, show)));
   };
-  void attempt(show);
+  const loaded = attempt(show);
   const name = textField(t.session.name, {required: true});
   const email = textField(t.session.email, {type: 'email', required: true, autocomplete: 'off'});
   const password = textField(t.session.password, {type: 'password', required: true, minlength: 10, autocomplete: 'new-password'}, t.session.passwordHelp);
@@ -87,30 +88,40 @@ function usersPart(): HTMLElement {
     }, add, {name, email, password});
   });
   const heads = [t.session.name, t.account.role, a.active, a.used, `${a.quota} (GB)`, a.since, a.remove];
-  return section(a.users, h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': a.users}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', {scope: 'col'}, head)))), rows)), h('details', {}, h('summary', {}, a.add), form));
+  const element = section(a.users, h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': a.users}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', {scope: 'col'}, head)))), rows)), h('details', {}, h('summary', {}, a.add), form));
+  return {element, loaded};
 }
 
 export function admin(): Page {
   const tiles = h('dl', {class: 'tiles'});
-  const statuses = h('dl', {class: 'tiles small'});
-  const charts = [chart(a.queue, (stats) => stats.queue), chart(a.uploads, (stats) => stats.uploads)];
+  const queue = chart(a.queue);
+  const requests = chart(a.requests);
+  const shown = section(a.charts, h('div', {class: 'charts'}, queue.element, requests.element));
+  let stored: [bytes: number, users: number] = [0, 0];
+  let before: {time: number; requests: number} | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
   const look = async (): Promise<void> => {
-    const stats = await server.stats().catch(() => null); // the chart has a gap then
+    const numbers = await server.metrics().catch(() => null); // the chart has a gap then; a proxy may also keep them to itself
     if (over) return;
-    if (stats) {
-      const total = Object.values(stats.videos).reduce((sum, one) => sum + one, 0);
-      replace(tiles, tile(a.videos, total), tile(a.queue, stats.queue), tile(a.uploads, stats.uploads), tile(a.storage, bytes(stats.storage_bytes)), tile(a.people, stats.users));
-      replace(statuses, Object.entries(t.status).map(([status, label]) => tile(label, stats.videos[status as keyof AdminStats['videos']] ?? 0)));
-      charts.forEach((one) => one.add(Date.now(), stats));
+    shown.hidden = numbers === null && before === null;
+    const of = (name: string): number => numbers?.get(`millrace_${name}`) ?? 0;
+    if (numbers) {
+      const time = Date.now();
+      const now = {time, requests: of('http_requests_total')};
+      queue.add(time, of('processing_queue_length'));
+      if (before) requests.add(time, (Math.max(0, now.requests - before.requests) * 1000) / (time - before.time));
+      before = now;
     }
+    replace(tiles, tile(a.storage, bytes(stored[0])), tile(a.people, stored[1]),
+      numbers && [tile(a.queue, of('processing_queue_length')), tile(a.uploads, of('uploads_open')), tile(a.runsDone, of('runs_succeeded_total')), tile(a.runsFailed, of('runs_failed_total')), tile(a.connections, of('http_connections'))]);
     timer = setTimeout(() => void look(), every);
   };
-  void look();
+  const people = usersPart((all) => { stored = [all.reduce((sum, user) => sum + (user.used_bytes ?? 0), 0), all.length]; });
+  void people.loaded.then(look);
   return {
     title: a.title,
-    element: h('div', {class: 'page'}, h('h1', {tabindex: '-1'}, a.title), tiles, section(a.byStatus, statuses), section(a.charts, h('div', {class: 'charts'}, charts.map((one) => one.element))), usersPart()),
-    dispose() { over = true; clearTimeout(timer); charts.forEach((one) => one.dispose()); },
+    element: h('div', {class: 'page'}, h('h1', {tabindex: '-1'}, a.title), tiles, shown, people.element),
+    dispose() { over = true; clearTimeout(timer); queue.dispose(); requests.dispose(); },
   };
 }
