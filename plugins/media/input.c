@@ -325,7 +325,7 @@ static mr_status find_container(AVIOContext *bytes, const AVInputFormat **ret_fo
 
 static bool is_mp4(const AVInputFormat *container)
 {
-    return strncmp(container->name, "mov", 3) == 0;
+    return container && strncmp(container->name, "mov", 3) == 0;
 }
 
 static mr_status open_failed(const media_source *source, int averror, const AVInputFormat *container)
@@ -431,6 +431,8 @@ static mr_status open_source(const mr_host *host, mr_task *task, const mr_artifa
         status = mr_limits_check_mp4(host, task, source, name_of(source));
     if (status == MR_OK && part && is_mp4(*ret_container))
         status = mr_mp4_view_make(host, task, source, part, &view);
+    if (status == MR_ERR_NOMEM)
+        status = mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
     if (status == MR_OK && view.count > 0) { /* from the beginning: what was read to find the container is in its buffer */
         close_bytes(&bytes);
         bytes = open_bytes(host, task, source);
@@ -449,7 +451,7 @@ static mr_status open_source(const mr_host *host, mr_task *task, const mr_artifa
 /* Does libav see the track as the view's maker did? */
 static bool is_seen(const AVFormatContext *format, const mr_mp4_view *view, const mr_media_part *part)
 {
-    return view->count == 0 || ((unsigned int)part->stream < format->nb_streams && format->streams[part->stream]->id == view->track_id);
+    return !part || view->count == 0 || ((unsigned int)part->stream < format->nb_streams && format->streams[part->stream]->id == view->track_id);
 }
 
 static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, bool headers_suffice,
@@ -465,7 +467,7 @@ static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifac
     log_host = host;
     limit_memory(limits);
     mr_status status = open_source(host, task, source, part, &bytes, &container);
-    if (status != MR_OK)
+    if (status != MR_OK || !bytes || !container)
         return status;
     AVFormatContext *format = avformat_alloc_context();
     if (!format) {

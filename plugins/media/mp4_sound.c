@@ -314,7 +314,6 @@ static mr_status cut_times(sample_table *table, const kept_range *ranges, size_t
             if (missing > 0) {
                 *ret_fits = *ret_fits && missing <= INT32_MAX;
                 add_time(rows, ret_count, 1, missing);
-                missing = 0;
             }
             const bool last = gap_follows && until == ranges[0].end;
             if (count > last)
