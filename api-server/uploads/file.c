@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define STEP   (256ll << 20) /* that is allocated ahead */
-#define WINDOW (8ll << 20)   /* that is written behind */
+#define WINDOW (16ll << 20)  /* that is written behind */
 
 static mr_status status_of_errno(void)
 {
@@ -159,7 +159,7 @@ static mr_status allocate(mr_upload_file *file, int64_t until)
     return MR_OK;
 }
 
-/* Starts to write the last window, and waits for the one before: no more than two are dirty. */
+/* Starts to write the last window, and waits for the one before the last: the disk is never idle, and no more than three windows are dirty. */
 static void write_behind(mr_upload_file *file)
 {
     while (file->at - file->flushed >= WINDOW) {

@@ -20,7 +20,8 @@
 #include <stdbool.h>
 
 #define MR_UPLOAD_SILENT_MS  2000
-#define MR_UPLOAD_CHECKPOINT (64ll << 20)            /* bytes between two commits of one long request */
+#define MR_UPLOAD_CHECKPOINT (256ll << 20)           /* bytes between two commits of one long request, or, on a slow link … */
+#define MR_UPLOAD_CHECK_US   5000000ll               /* … so long */
 #define MR_UPLOAD_LIFE_US    (24ll * 3600 * 1000000) /* an upload that nobody goes on with is kept so long */
 #define MR_UPLOAD_PART_LEAST (5ll << 20)             /* of a multipart upload, but its last: as S3 */
 

@@ -21,6 +21,7 @@ struct mr_writer {
     mr_upload_file file;
     int64_t most;      /* where the file may end */
     int64_t committed; /* up to here */
+    int64_t commit_us; /* when that was */
     int64_t last_us;   /* when bytes came last */
     bool mine;         /* the upload, or the part's place, is this writer's */
 };
@@ -49,6 +50,7 @@ static mr_status commit(mr_writer *writer)
     if (status != MR_OK)
         return status;
     writer->committed = writer->upload.offset = writer->file.at;
+    writer->commit_us = mr_uploads_now_us();
     if (uploads->options.progress)
         uploads->options.progress(uploads->options.context, &writer->upload);
     return MR_OK;
@@ -168,7 +170,7 @@ mr_writer *mr_writer_begin(mr_uploads *uploads, const mr_upload *upload, const m
         return NULL;
     }
     *writer = (mr_writer){.uploads = uploads, .live = live, .upload = *upload, .write = *write, .file = {.fd = -1, .leaves = -1}};
-    writer->last_us = mr_uploads_now_us();
+    writer->last_us = writer->commit_us = mr_uploads_now_us();
     pthread_mutex_lock(&live->lock);
     bool good = !live->closing ? (write->part ? begin_part(writer, why) : begin_whole(writer, why))
                                : mr_upload_refuse(why, 409, "upload-complete", "the upload is being completed or removed");
@@ -195,7 +197,8 @@ static bool add(mr_writer *writer, const void *data, size_t len, mr_refusal *why
         return mr_upload_refuse(why, 413, "upload-too-large", "the body has more bytes than the upload has left");
     writer->last_us = mr_uploads_now_us();
     mr_status status = mr_upload_file_write(&writer->file, data, len);
-    if (status == MR_OK && !writer->write.whole && writer->file.at - writer->committed >= MR_UPLOAD_CHECKPOINT)
+    const bool due = writer->file.at - writer->committed >= MR_UPLOAD_CHECKPOINT || writer->last_us - writer->commit_us >= MR_UPLOAD_CHECK_US;
+    if (status == MR_OK && !writer->write.whole && due)
         status = commit(writer);
     return mr_upload_refuse_status(why, status, &writer->upload);
 }
