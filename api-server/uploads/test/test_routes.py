@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -454,6 +455,66 @@ class Presigned(Case):
         complete = self.sign(action="complete", upload_id=upload, **key)["url"]
         self.assertEqual(self.send(complete, "POST", f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode())[0], 200)
         self.check_complete(upload, b"".join(parts))
+
+
+class Chunked(Case):
+    """aws-chunked bodies, signed by a second implementation of Signature Version 4."""
+
+    def put(self, key, data, payload, chunks, extra=None, spoil=None):
+        """chunks: sizes. spoil: what is done to the body before it goes."""
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        scope = f"{now[:8]}/us-east-1/s3/aws4_request"
+        path = f"/s3/uploads/{key}"
+        headers = {"host": self.server.address.netloc, "x-amz-content-sha256": payload, "x-amz-date": now, "x-amz-decoded-content-length": str(len(data)), **(extra or {})}
+        names = ";".join(sorted(headers))
+        canonical = "\n".join(["PUT", path, "", *(f"{name}:{headers[name]}" for name in sorted(headers)), "", names, payload])
+        signing_key = b"AWS4secret"
+        for part in scope.split("/"):
+            signing_key = hmac.digest(signing_key, part.encode(), "sha256")
+        sign = lambda *lines: hmac.digest(signing_key, "\n".join(lines).encode(), "sha256").hex()
+        digest = lambda content: hashlib.sha256(content).hexdigest()
+        previous = sign("AWS4-HMAC-SHA256", now, scope, digest(canonical.encode()))
+        authorization = f"AWS4-HMAC-SHA256 Credential=k_test/{scope},SignedHeaders={names},Signature={previous}"
+        signed = payload.startswith("STREAMING-AWS4")
+        body, at = b"", 0
+        for size in [*chunks, 0]:
+            piece = data[at : at + size]
+            at += size
+            head = f"{len(piece):x}"
+            if signed:
+                previous = sign("AWS4-HMAC-SHA256-PAYLOAD", now, scope, previous, digest(b""), digest(piece))
+                head += f";chunk-signature={previous}"
+            body += head.encode() + b"\r\n" + piece + (b"\r\n" if size else b"")
+        if "x-amz-trailer" in headers:
+            name = headers["x-amz-trailer"]
+            line = f"{name}:{b64(zlib.crc32(data).to_bytes(4, 'big'))}"
+            body += line.encode() + b"\r\n"
+            if signed:
+                body += f"x-amz-trailer-signature:{sign('AWS4-HMAC-SHA256-TRAILER', now, scope, previous, digest(line.encode() + bytes([10])))}\r\n".encode()
+        body += b"\r\n"
+        return self.server.ask("PUT", path, {**headers, "authorization": authorization, "content-encoding": "aws-chunked"}, spoil(body) if spoil else body, tus=False)
+
+    def test_each_kind(self):
+        data = random.Random(12).randbytes(BLOCK * 2 + 5)
+        chunks = [65536] * (len(data) // 65536) + [len(data) % 65536]
+        trailer = {"x-amz-trailer": "x-amz-checksum-crc32"}
+        kinds = [
+            ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", None, b"SignatureDoesNotMatch"),
+            ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", trailer, b"SignatureDoesNotMatch"),
+            ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", trailer, b"BadDigest"),
+        ]
+        for number, (payload, extra, code) in enumerate(kinds):
+            flip = lambda body: body[:70000] + bytes([body[70000] ^ 1]) + body[70001:]
+            status, _, content = self.put(f"v_chunked{number}/a.mp4", data, payload, chunks, extra, flip)
+            self.assertIn(code, content)
+            self.assertGreaterEqual(status, 400)
+            self.assertEqual(list(self.server.file("").glob("*.leaves")), [])
+            status, _, content = self.put(f"v_chunked{number}/a.mp4", data, payload, chunks, extra)
+            self.assertEqual(status, 200, content)
+            line = self.server.lines.get(timeout=WAIT)
+            self.assertEqual((line[2], int(line[3]), line[4]), (f"v_chunked{number}", len(data), leaves_digest(data)))
+            self.assertEqual(self.put(f"v_chunked{number}/a.mp4", data, payload, chunks, extra, lambda body: body[:-2])[0], 400)
+        self.assertIn(b"NotImplemented", self.put("v_chunked/a.mp4", data, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", chunks)[2])
 
 
 if __name__ == "__main__":
