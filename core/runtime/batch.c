@@ -279,10 +279,27 @@ static mr_status count_strike(mr_task *task, const mr_host_outcome *outcome)
     return MR_ERR_INPUT;
 }
 
+static void look_for_script(const mr_filter_use *use, void *found)
+{
+    *(bool *)found |= use->filter && mr_filter_script_of(use->filter);
+}
+
+static bool has_script(mr_task *const *tasks, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const mr_op *op = tasks[i]->node->node->op;
+        found |= mr_ops_script_of(op) != NULL;
+        mr_params_each_filter(op->params, tasks[i]->params, look_for_script, &found);
+    }
+    return found;
+}
+
 static void run_in_host(mr_engine *engine, mr_task *const *tasks, const uint32_t *slots, uint32_t count)
 {
     mr_host_outcome outcome;
     mr_batch_run *whole = tasks[0]->batch;
+    const bool script = has_script(tasks, count);
     uint32_t left = 0;
     mr_host_run_batch(engine->hosts, &engine->settings, tasks, slots, count, &outcome);
     for (uint32_t i = 0; i < count; i++)
@@ -295,7 +312,7 @@ static void run_in_host(mr_engine *engine, mr_task *const *tasks, const uint32_t
         task->cpu_us = outcome.cpu_us / left;
         if (outcome.lost && atomic_load(&task->cancel))
             status = MR_ERR_CANCELLED;
-        else if (outcome.lost && outcome.stuck)
+        else if (outcome.lost && outcome.stuck && script) /* of any other op a host that says so has just ended */
             status = MR_ERR_LIMIT;
         else if (outcome.lost)
             status = whole->count == 1 ? count_strike(task, &outcome) : MR_ERR_UNAVAILABLE;
@@ -322,22 +339,6 @@ static void run_here(mr_task *const *tasks, const uint32_t *slots, uint32_t coun
             mr_task_conclude(tasks[i], status > 0 && status != MR_NOT_YET ? MR_ERR_INTERNAL : status);
         }
     }
-}
-
-static void look_for_script(const mr_filter_use *use, void *found)
-{
-    *(bool *)found |= use->filter && mr_filter_script_of(use->filter);
-}
-
-static bool has_script(mr_task *const *tasks, uint32_t count)
-{
-    bool found = false;
-    for (uint32_t i = 0; i < count; i++) {
-        const mr_op *op = tasks[i]->node->node->op;
-        found |= mr_ops_script_of(op) != NULL;
-        mr_params_each_filter(op->params, tasks[i]->params, look_for_script, &found);
-    }
-    return found;
 }
 
 /* Pure ops run in a task host; those that act on the world need it, and run here. What is in Lua must be where it can be killed, sandbox or not. */
