@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Uploads to a real server: killed in the middle again and again, nothing that was acknowledged is lost; others' uploads aren't there; keys sign."""
+import base64
+import os
+import random
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from serving import TIMEOUT, Server, ServerCase
+
+SIZE = 12 << 20
+KILLS = 10
+TUS = {"Tus-Resumable": "1.0.0"}
+BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
+
+
+def metadata(**pairs):
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in pairs.items())
+
+
+class Killed(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.server = Server(self.folder.name).start()
+        self.admin = self.server.set_up()
+
+    def tearDown(self):
+        self.server.stop()
+        self.folder.cleanup()
+
+    def offset(self, url):
+        answer = self.server.ask("HEAD", url, token=self.admin, headers=TUS)
+        self.assertEqual(answer.status, 200)
+        return int(answer.headers["upload-offset"])
+
+    def send_until_killed(self, url, data, at, seed):
+        """Small PATCHes, and a kill at some moment of some of them. The offset that was acknowledged last."""
+        chance = random.Random(seed)
+        pieces = chance.randrange(1, 6)
+        for number in range(pieces):
+            piece = data[at : at + chance.randrange(1, SIZE // 50)]
+            headers = {**BYTES, "Upload-Offset": str(at), "Authorization": f"Bearer {self.admin}", "Content-Length": str(len(piece)), "Host": "x"}
+            head = f"PATCH {url} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+            with socket.create_connection(("localhost", self.server.port), timeout=TIMEOUT) as connection:
+                if number == pieces - 1:
+                    killer = threading.Thread(target=self.server.process.send_signal, args=(signal.SIGKILL,))
+                    connection.sendall(head.encode() + piece[: chance.randrange(len(piece))])
+                    killer.start()
+                    try:
+                        connection.sendall(piece)
+                    except OSError:
+                        pass
+                    killer.join()
+                    self.server.stop(signal.SIGKILL)
+                    return at
+                connection.sendall(head.encode() + piece)
+                answer = connection.recv(4096)
+                self.assertIn(b" 204 ", answer.split(b"\r\n")[0])
+            at += len(piece)
+        return at
+
+    def test_nothing_acknowledged_is_lost(self):
+        data = random.Random(1).randbytes(SIZE)
+        created = self.server.ask("POST", "/api/v1/uploads/tus", token=self.admin, headers={**TUS, "Upload-Length": str(SIZE), "Upload-Metadata": metadata(filename="a.mp4")})
+        self.assertEqual(created.status, 201, created.body)
+        url = created.headers["location"]
+        at = 0
+        for kill in range(KILLS):
+            acknowledged = self.send_until_killed(url, data, at, kill)
+            self.server.start()
+            at = self.offset(url)
+            self.assertGreaterEqual(at, acknowledged)
+        answer = self.server.ask("PATCH", url, data[at:], self.admin, {**BYTES, "Upload-Offset": str(at)})
+        self.assertEqual(answer.status, 204, answer.body)
+        self.assertEqual((self.server.data / "uploads" / url.rpartition("/")[2]).read_bytes(), data)
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(self.offset(url), SIZE)
+
+
+class Others(ServerCase):
+    SETTINGS = ("server.upload_max=4MiB",)
+
+    def test_theirs_are_not_there(self):
+        admin = self.server.set_up()
+        one, _ = self.server.add_user(admin, "one@example.org", "creator")
+        two, _ = self.server.add_user(admin, "two@example.org", "creator")
+        viewer, _ = self.server.add_user(admin, "viewer@example.org", "viewer")
+        length = {**TUS, "Upload-Length": "10"}
+        self.assertEqual(self.server.ask("POST", "/api/v1/uploads/tus", headers=length).status, 401)
+        self.assertEqual(self.server.ask("POST", "/api/v1/uploads/tus", token=viewer, headers=length).status, 403)
+        self.assertEqual(self.server.ask("POST", "/api/v1/uploads/tus", token=one, headers={**TUS, "Upload-Length": str(5 << 20)}).status, 413)
+        created = self.server.ask("POST", "/api/v1/uploads/tus", token=one, headers=length)
+        self.assertEqual(created.status, 201, created.body)
+        url, video = created.headers["location"], created.headers["millrace-video"]
+        for method, headers in (("HEAD", TUS), ("PATCH", {**BYTES, "Upload-Offset": "0"}), ("DELETE", TUS)):
+            self.assertEqual(self.server.ask(method, url, None if method != "PATCH" else b"12345", two, headers).status, 404)
+        theirs = {**length, "Upload-Metadata": metadata(video=video)}
+        self.assertEqual(self.server.ask("POST", "/api/v1/uploads/tus", token=two, headers=theirs).status, 404)
+        self.assertEqual(self.server.ask("POST", "/api/v1/uploads/sign", {"action": "put", "video": video, "filename": "a"}, two).status, 404)
+        self.assertEqual(self.server.ask("DELETE", url, token=admin, headers=TUS).status, 204)
+        self.keys_sign(one, two, video)
+
+    def aws(self, key, *words):
+        environment = {
+            "PATH": "/usr/bin:/bin", "HOME": str(self.server.folder), "AWS_ACCESS_KEY_ID": key["id"], "AWS_SECRET_ACCESS_KEY": key["secret"],
+            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        command = ["/usr/bin/aws", "--endpoint-url", f"http://localhost:{self.server.port}/s3", "s3api", *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+        return done.returncode, done.stderr
+
+    def keys_sign(self, one, two, video):
+        body = self.server.folder / "body"
+        body.write_bytes(os.urandom(100000))
+        words = ["put-object", "--bucket", "uploads", "--key", f"{video}/a.mp4", "--body", str(body)]
+        mint = lambda token, scope: self.server.ask("POST", "/api/v1/keys", {"name": "s3", "scopes": [scope]}, token).json
+        code, said = self.aws(mint(two, "videos:write"), *words)
+        self.assertNotEqual(code, 0)
+        self.assertIn("NoSuchKey", said)
+        code, said = self.aws(mint(one, "videos:read"), *words)
+        self.assertNotEqual(code, 0)
+        self.assertIn("InvalidAccessKeyId", said)
+        code, said = self.aws(mint(one, "videos:write"), *words)
+        self.assertEqual(code, 0, said)
+
+
+if __name__ == "__main__":
+    unittest.main()
