@@ -12,6 +12,7 @@ export type UploadState = 'waiting' | 'sending' | 'paused' | 'lost' | 'done' | '
 export interface Upload {
   key: string;
   video: string; // '': its record is being made
+  url: string; // where its bytes go; '': not known yet
   name: string;
   size: number;
   sent: number;
@@ -57,8 +58,9 @@ class Queue extends EventTarget {
       onBeforeRequest: async (request) => {
         for (const [name, value] of Object.entries(await authorization())) request.setHeader(name, value);
       },
-      onShouldRetry: (error, _attempt, _options, next) => {
+      onShouldRetry: (error, _attempt, options, next) => {
         const status = error.originalResponse?.getStatus();
+        if (!status) this.#lost(options.uploadUrl ?? '');
         if (status === 401) {
           void refresh();
           return true;
@@ -93,7 +95,7 @@ class Queue extends EventTarget {
   async add(file: File): Promise<void> {
     const before = this.unfinished.find((one) => isSame(one, file));
     const key = `upload-${++this.#count}`;
-    this.#uploads.set(key, {key, video: before?.video ?? '', name: file.name, size: file.size, sent: 0, rate: 0, state: 'waiting', message: ''});
+    this.#uploads.set(key, {key, video: before?.video ?? '', url: '', name: file.name, size: file.size, sent: 0, rate: 0, state: 'waiting', message: ''});
     this.#changed();
     try {
       const target = before && (await this.#alive(before)) ? before : await this.#create(file);
@@ -129,7 +131,7 @@ class Queue extends EventTarget {
     // Uppy's own id comes from name and size: the record's id in the name keeps two uploads of one file apart.
     const id = this.#uppy.addFile({name: file.name, type: file.type, data: file, source: key, meta: {video: target.video, relativePath: target.video} as Meta});
     this.#uploads.delete(key);
-    this.#uploads.set(id, {...upload, key: id, video: target.video, state: navigator.onLine ? 'sending' : 'lost'});
+    this.#uploads.set(id, {...upload, key: id, video: target.video, url: target.url, state: navigator.onLine ? 'sending' : 'lost'});
     this.#uppy.setFileState(id, {tus: {uploadUrl: new URL(target.url, location.href).href}} as Partial<File_>);
     this.#changed();
   }
@@ -180,6 +182,12 @@ class Queue extends EventTarget {
     remember(remembered().filter((one) => one.video !== upload.video));
     this.#change(key, {state: 'done', sent: upload.size, rate: 0});
     this.dispatchEvent(new CustomEvent('done', {detail: upload}));
+  }
+
+  // A request had no answer: it is tried again, and the next bytes that arrive say that all is well.
+  #lost(url: string): void {
+    const upload = this.uploads.find((one) => one.url !== '' && url.endsWith(one.url));
+    if (upload?.state === 'sending') this.#change(upload.key, {state: 'lost', rate: 0});
   }
 
   #network(there: boolean): void {
