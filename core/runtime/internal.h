@@ -129,7 +129,7 @@ struct mr_task {
     uint64_t index; /* row-major */
     uint32_t coords[MR_MAX_COORDS];
     uint32_t coord_count;
-    double position;  /* 0 … 1: how early in the video */
+    double position;  /* 0 … 1: how early in the video; 0: the opening (schedule.c) */
     mr_slot **slots;  /* one per 'each' and 'for' binding of the node, in binding order */
     uint32_t missing; /* promised slots that it waits for */
     mr_task_state state;
@@ -203,6 +203,7 @@ struct mr_node_run {
     mr_stream *outputs;
     uint32_t output_count;
     bool streaming;
+    bool leads;                  /* what its tasks make is needed before tasks along the video can be made */
     const mr_expr *when;         /* NULL: nothing to ask per task */
     bool open_params;            /* 'with' holds expressions that read inputs */
     void *params;                /* else: the same for all tasks */
@@ -245,9 +246,10 @@ struct mr_run {
     mr_item *items;    /* all, for freeing */
     mr_node_run *dirty;
     size_t task_count;
-    size_t busy;   /* tasks running or waiting on a thread of their own */
-    size_t ready;  /* tasks in the heap */
-    bool stopping; /* failed or cancelled: nothing more is started, but nodes with a trigger */
+    size_t opening; /* tasks of the opening that have not ended */
+    size_t busy;    /* tasks running or waiting on a thread of their own */
+    size_t ready;   /* tasks in the heap */
+    bool stopping;  /* failed or cancelled: nothing more is started, but nodes with a trigger */
     bool cancelled;
     bool over;
     mr_status status;
@@ -305,6 +307,7 @@ struct mr_engine {
     uint64_t memory_mb;
     uint64_t memory_used_mb;
     bool memory_short; /* somebody left work for lack of memory since it last came free */
+    bool slots_kept;   /* somebody left work for an opening's sake since anything changed */
     uint32_t running;  /* batches on CPU slots */
     uint32_t waiting_tasks;
     mr_own_thread *own_threads;
@@ -315,7 +318,6 @@ struct mr_engine {
     pthread_t watcher;
     bool watcher_started;
     bool closing;
-    bool untidy; /* much memory was freed: the watcher gives it back at its next look */
     bool untidy; /* much memory was freed: the watcher gives it back at its next look */
     mr_heap_entry *heap;
     size_t heap_count;
@@ -399,6 +401,8 @@ bool mr_heap_push(mr_engine *engine, mr_task *task);
 void mr_heap_raise(mr_engine *engine, const mr_task *task); /* it comes earlier than it did when it was pushed */
 mr_batch_run *mr_pick(mr_engine *engine);                   /* NULL: nothing fits */
 void mr_heap_drop_run(mr_engine *engine, const mr_run *run);
+double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count);
+void mr_slots_look_again(mr_engine *engine); /* something changed: what was left for an opening's sake may start now */
 
 /* batch.c: without the lock */
 void mr_batch_execute(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm);

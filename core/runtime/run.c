@@ -189,6 +189,7 @@ void mr_run_settle(mr_run *run)
         node->dirty = false;
         look_at_node(node);
     }
+    mr_slots_look_again(run->engine);
     bool quiet = run->busy == 0 && (run->open_all == 0 || (run->planning && run->ready == 0));
     if (quiet && !run->over)
         end_run(run);

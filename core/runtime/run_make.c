@@ -122,8 +122,11 @@ static mr_status make_nodes(mr_run *run, mr_diags *diags)
     for (size_t i = run->node_count; i-- > 0 && status == MR_OK;) {
         mr_node_run *node = &run->nodes[pipeline->order[i]];
         for (uint32_t p = 0; p < node->output_count; p++) {
-            for (size_t r = 0; r < node->outputs[p].reader_count; r++)
-                node->depth = node->outputs[p].readers[r]->depth > node->depth ? node->outputs[p].readers[r]->depth : node->depth;
+            for (size_t r = 0; r < node->outputs[p].reader_count; r++) {
+                const mr_node_run *reader = node->outputs[p].readers[r];
+                node->depth = reader->depth > node->depth ? reader->depth : node->depth;
+                node->leads = node->leads || reader->each_count > 0 || reader->leads;
+            }
         }
         node->depth++;
     }

@@ -6,11 +6,31 @@
  * items. A batch gathers the tasks that share the first one's batch_by item and whose inputs are there or made by a task before them in the batch;
  * one that is demanded takes those along that are demanded too, and no others: they would make the viewer wait. When slots would stay idle, the first
  * takes only its share: batches are split, never an encoder's thread count raised.
+ *
+ * The opening is what the first moment of the video needs: the tasks that make the items along it, and those of its first items. All slots are the
+ * opening's as far as it can use them: its batches are split over them, what has no place in the video comes behind it, and slots are kept free for
+ * those of its tasks whose inputs are being made on a slot at this moment. Nothing is kept for what waits otherwise, so that nothing can wait for
+ * ever.
  */
 #include "runtime/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define BEHIND_OPENING 1e-9 /* a position before that of any second item: a run has fewer tasks than 1e9 */
+#define MOST_OPENING   64   /* tasks of a node that are looked at to see what an opening wants */
+
+double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count)
+{
+    if (outer > 0)
+        return (double)outer / (double)outer_count;
+    return node->each_count > 0 || node->leads ? 0 : BEHIND_OPENING;
+}
+
+static bool in_opening(const mr_task *task)
+{
+    return task->position <= 0;
+}
 
 static bool comes_before(const mr_task *a, const mr_task *b)
 {
@@ -177,18 +197,32 @@ static uint32_t other_work(const mr_engine *engine, const mr_item *item, uint32_
     return count;
 }
 
+/*
+ * How large the batch may be. In an opening it leaves a task for each other slot, but takes one along that waits for its first: they begin as soon as
+ * there is what they need.
+ */
+static size_t share_of(const mr_engine *engine, const mr_batch_run *batch, const mr_item *item, size_t fitting)
+{
+    const mr_task *first = batch->tasks[0];
+    const bool opening = in_opening(first);
+    const uint32_t idle = engine->jobs > engine->running + 1 ? engine->jobs - engine->running - 1 : 0;
+    const size_t all = fitting + 1;
+    if (opening) {
+        const size_t least = first->node->leads ? 2 : 1;
+        return all > engine->jobs - 1 + least ? all - (engine->jobs - 1) : least;
+    }
+    const uint32_t others = idle ? other_work(engine, item, idle) : 0;
+    return others < idle ? (all + (idle - others)) / (1 + idle - others) : all;
+}
+
 static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
 {
     const mr_op *op = batch->tasks[0]->node->node->op;
-    uint32_t idle = engine->jobs > engine->running + 1 ? engine->jobs - engine->running - 1 : 0;
-    uint32_t others = idle ? other_work(engine, item, idle) : 0;
     size_t most = op->batch_max < MR_MAX_BATCH ? op->batch_max : MR_MAX_BATCH;
     while (item->fusable_head && item->fusable_head->state >= MR_TASK_SUCCEEDED)
         item->fusable_head = item->fusable_head->fusable_next;
-    if (others < idle) { /* someone would have nothing to do */
-        size_t share = (count_fitting(item, batch, op) + 1 + (idle - others)) / (1 + idle - others);
-        most = share < most ? (share ? share : 1) : most;
-    }
+    const size_t share = share_of(engine, batch, item, count_fitting(item, batch, op));
+    most = share < most ? share : most;
     for (mr_task *task = item->fusable_head; task && batch->count < most; task = task->fusable_next) {
         const mr_op *other = task->node->node->op;
         if (other->run == op->run && other->batch_by && strcmp(other->batch_by, op->batch_by) == 0 && fits_batch(task, batch))
@@ -196,9 +230,91 @@ static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
     }
 }
 
+/* ---- the opening ---- */
+
+/* On a CPU slot, with all its inputs: it will end whatever else is started. */
+static bool is_at_work(const mr_task *task)
+{
+    return task->state == MR_TASK_RUNNING && !task->node->streaming && task->node->node->op->cpu > 0;
+}
+
+/* It waits for nothing but what is being made now. */
+static bool is_about_to_start(const mr_task *task)
+{
+    if (task->state != MR_TASK_PENDING || task->missing == 0)
+        return false;
+    for (uint32_t b = 0; b < task->node->crossed; b++) {
+        const mr_slot *slot = task->slots[b];
+        if (slot->state == MR_SLOT_PROMISED && !(slot->producer && is_at_work(slot->producer)))
+            return false;
+    }
+    return true;
+}
+
+/* How many slots the run's opening will want in a moment; enough: no less than that, or it is not known as long as the items are being made. */
+static uint32_t opening_wants(const mr_run *run, uint32_t enough)
+{
+    uint32_t count = 0;
+    bool begun = false;
+    bool leading = false;
+    for (size_t n = 0; run->opening > 0 && n < run->node_count && count < enough; n++) {
+        const mr_node_run *node = &run->nodes[n];
+        begun = begun || (node->each_count > 0 && node->task_count > 0);
+        for (size_t i = 0; i < node->task_count && i < MOST_OPENING && in_opening(node->tasks[i]); i++) {
+            leading = leading || (node->each_count == 0 && is_at_work(node->tasks[i]));
+            count += is_about_to_start(node->tasks[i]);
+        }
+    }
+    return leading && !begun ? enough : count;
+}
+
+/* A node that shares batches with the task's is about to expand: what makes the items that it lacks is at work. */
+static bool siblings_are_near(const mr_task *task)
+{
+    const mr_run *run = task->run;
+    bool near = false;
+    for (size_t n = 0; shared_item(task) && n < run->node_count && !near; n++) {
+        const mr_node_run *node = &run->nodes[n];
+        if (node->node->op->run != task->node->node->op->run)
+            continue;
+        for (uint32_t b = 0; b < node->crossed && !node->expanded; b++) {
+            const mr_source *source = &node->ports[b].binding->sources[0];
+            const mr_node_run *maker = source->kind == MR_SOURCE_INPUT ? NULL : &run->nodes[source->index];
+            near = near || (maker && maker->each_count == 0 && maker->task_count > 0 && is_at_work(maker->tasks[0]));
+        }
+    }
+    return near;
+}
+
+static bool must_wait(const mr_engine *engine, const mr_task *task)
+{
+    const uint32_t free_slots = engine->jobs > engine->running ? engine->jobs - engine->running : 1; /* the asking worker's is one */
+    if (task->demanded || task->run->planning || task->run->opening == 0)
+        return false;
+    return in_opening(task) ? siblings_are_near(task) : opening_wants(task->run, free_slots) >= free_slots;
+}
+
+void mr_slots_look_again(mr_engine *engine)
+{
+    if (!engine->slots_kept)
+        return;
+    engine->slots_kept = false;
+    pthread_cond_broadcast(&engine->work);
+}
+
 static bool fits_memory(const mr_engine *engine, const mr_task *task)
 {
     return engine->running == 0 || engine->memory_used_mb + task->node->node->op->memory_mb <= engine->memory_mb;
+}
+
+/* Why the task can't start now: as what somebody who changes that is asked to wake us. False: it can. */
+static bool is_left(mr_engine *engine, const mr_task *task)
+{
+    const bool memory = !fits_memory(engine, task);
+    const bool slots = !memory && must_wait(engine, task);
+    engine->memory_short = engine->memory_short || memory;
+    engine->slots_kept = engine->slots_kept || slots;
+    return memory || slots;
 }
 
 mr_batch_run *mr_pick(mr_engine *engine)
@@ -206,11 +322,10 @@ mr_batch_run *mr_pick(mr_engine *engine)
     mr_task *aside[64];
     size_t aside_count = 0;
     mr_task *task = pop(engine);
-    while (task && !fits_memory(engine, task) && aside_count < 64) {
+    while (task && is_left(engine, task)) {
         aside[aside_count++] = task;
-        task = pop(engine);
+        task = aside_count < sizeof(aside) / sizeof(*aside) ? pop(engine) : NULL;
     }
-    engine->memory_short = engine->memory_short || aside_count > 0;
     for (size_t i = 0; i < aside_count; i++) /* room is there: they were in it. Nobody is woken: they would not fit for another either */
         put(engine, aside[i]);
     mr_batch_run *batch = task ? calloc(1, sizeof(*batch)) : NULL;
@@ -223,5 +338,6 @@ mr_batch_run *mr_pick(mr_engine *engine)
     mr_item *item = task->run->planning ? NULL : shared_item(task);
     if (item)
         gather(engine, batch, item);
+    mr_slots_look_again(engine); /* what it takes needs no slot of its own */
     return batch;
 }

@@ -273,7 +273,8 @@ static bool add_task(mr_node_run *node, size_t outer, uint64_t inner, size_t out
     task->run = node->run;
     task->node = node;
     task->index = node->task_count;
-    task->position = outer_count ? (double)outer / (double)outer_count : 0;
+    task->position = mr_task_position(node, outer, outer_count);
+    node->run->opening += task->position <= 0;
     if (!set_slots(task, outer, inner) || !append_task(node, task) || !promise_outputs(task) || !wait_for_slots(task, &is_void))
         return false;
     list_as_fusable(task);

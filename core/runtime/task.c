@@ -321,6 +321,7 @@ void mr_task_end(mr_task *task, mr_task_state state, const char *reason)
     if (has_ended(task))
         return;
     task->run->ready -= task->state == MR_TASK_READY;
+    task->run->opening -= task->position <= 0;
     task->state = state;
     task->stamp++;
     count_end(task->node, state);

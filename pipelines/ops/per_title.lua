@@ -24,7 +24,7 @@ millrace.op{
   name = "per_title.choose",
   help = "chooses rungs and their quality by trial encodes\n\nEach rung gets the encoder's quality with which it looks as good as wanted, and a ceiling "
     .. "that fits. A rung that would take nearly as many bits as the one above it is left out: whoever has them watches that one.",
-  inputs = {trials = {type = "json", many = true, help = "of measure.trial, one for each rung, highest first"}},
+  inputs = {trials = {type = "json", many = true, help = "of measure.trial, one for each rung, lowest first"}},
   outputs = {rungs = {type = "json", many = true, help = "as transcode.ladder's, with the field quality"}},
   params = {
     ssim = {type = "number", default = 0.97, min = 0.5, max = 0.9999, help = "how like the original each rung is to be"},
@@ -33,7 +33,9 @@ millrace.op{
   },
   run = function(task)
     local above = math.huge
-    for _, trial in ipairs(task.inputs.trials) do
+    local chosen = {}
+    for i = #task.inputs.trials, 1, -1 do
+      local trial = task.inputs.trials[i]
       local rung = trial.meta.rung
       table.sort(trial.meta.points, function(a, b) return a.quality < b.quality end)
       local quality, bitrate = point_at(trial.meta.points, task.params.ssim)
@@ -42,8 +44,9 @@ millrace.op{
         local ceiling = math.floor(round(bitrate * task.params.headroom, 10000))
         rung.max_bitrate = math.max(50000, math.min(rung.max_bitrate, ceiling))
         rung.quality = round(quality, 0.5)
-        task:emit("rungs", rung)
+        table.insert(chosen, 1, rung)
       end
     end
+    for _, rung in ipairs(chosen) do task:emit("rungs", rung) end
   end,
 }

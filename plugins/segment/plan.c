@@ -351,7 +351,7 @@ static mr_status emit_audio_chunks(const plan_state *plan)
     int64_t index = 0;
     for (int64_t segment = 0; status == MR_OK && segment < plan->sound_segments; index++) {
         int64_t count = 1;
-        while (segment + count < plan->sound_segments && plan->sound[segment + count + 1] - plan->sound[segment] <= most)
+        while (index > 0 && segment + count < plan->sound_segments && plan->sound[segment + count + 1] - plan->sound[segment] <= most)
             count++;
         status = emit_audio_chunk(plan, index, segment, count);
         segment += count;
@@ -452,13 +452,14 @@ static const mr_param params[] = {
     MR_RATIO(plan_params, max_frame_rate, .standard = "60", .min = "1", .max = "240",
              .help = "highest frame rate; above it, frames are left out evenly"),
     MR_RATIO(plan_params, frame_rate, .min = "1", .max = "240", .help = "frame rate of the output; absent: that of the source"),
-    MR_DURATION(plan_params, audio_chunk, .standard = "60s", .min = "5s", .max = "1h", .help = "length of a chunk of sound, at most"),
+    MR_DURATION(plan_params, audio_chunk, .standard = "60s", .min = "5s", .max = "1h",
+                .help = "length of a chunk of sound, at most; the first has one segment"),
     MR_PARAM_END,
 };
 
 const mr_op mr_op_segment_plan = {
     .size = sizeof(mr_op),
-    .version = 1,
+    .version = 2,
     .name = "segment.plan",
     .summary = "plans the segments of a source and the chunks in which they are made",
     .help = "Reads the source's packets, and puts the picture on a grid of constant frame rate: frame n is shown from n to n+1 frame lengths. A "

@@ -190,7 +190,7 @@ static mr_status check(const mr_host *host, mr_task *task, const rung_param *par
 static mr_status emit(const mr_host *host, mr_task *task, const rung *rungs, size_t count)
 {
     mr_status status = MR_OK;
-    for (size_t i = 0; i < count && status == MR_OK; i++) {
+    for (size_t i = count; i-- > 0 && status == MR_OK;) { /* the lowest is made first: it is playable soonest */
         char meta[256];
         snprintf(meta, sizeof(meta), "{\"height\":%d,\"id\":\"%.47s\",\"max_bitrate\":%lld,\"width\":%d}", rungs[i].height, rungs[i].id,
                  (long long)rungs[i].max_bitrate, rungs[i].width);
@@ -253,7 +253,7 @@ static const mr_port inputs[] = {
 };
 
 static const mr_port outputs[] = {
-    {"rungs", MR_TYPE_JSON, MR_PORT_MANY | MR_PORT_OPTIONAL, "one for each rendition of the picture, highest first; none without a picture"},
+    {"rungs", MR_TYPE_JSON, MR_PORT_MANY | MR_PORT_OPTIONAL, "one for each rendition of the picture, lowest first; none without a picture"},
     {0},
 };
 
@@ -274,7 +274,7 @@ static const mr_param params_table[] = {
 
 const mr_op mr_op_transcode_ladder = {
     .size = sizeof(mr_op),
-    .version = 1,
+    .version = 2,
     .name = "transcode.ladder",
     .summary = "chooses the renditions of the picture",
     .help =

@@ -47,18 +47,18 @@ static mr_status ladder(const char *params, int width, int height, char *text, s
 static void test_fits_every_shape_into_the_box(void **state)
 {
     (void)state;
-    assert_ladder(given, 1920, 1080, "1080p:1920x1080@5000000 720p:1280x720@2500000 480p:854x480@800000 240p:426x240@200000");
-    assert_ladder(given, 1080, 1920, "1080p:1080x1920@5000000 720p:720x1280@2500000 480p:480x854@800000 240p:240x426@200000");
-    assert_ladder(given, 1920, 804, "1080p:1920x804@5000000 720p:1280x536@2500000 480p:854x358@800000 240p:426x178@200000");
-    assert_ladder(given, 1440, 1080, "1080p:1440x1080@5000000 720p:960x720@2500000 480p:640x480@800000 240p:320x240@200000");
+    assert_ladder(given, 1920, 1080, "240p:426x240@200000 480p:854x480@800000 720p:1280x720@2500000 1080p:1920x1080@5000000");
+    assert_ladder(given, 1080, 1920, "240p:240x426@200000 480p:480x854@800000 720p:720x1280@2500000 1080p:1080x1920@5000000");
+    assert_ladder(given, 1920, 804, "240p:426x178@200000 480p:854x358@800000 720p:1280x536@2500000 1080p:1920x804@5000000");
+    assert_ladder(given, 1440, 1080, "240p:320x240@200000 480p:640x480@800000 720p:960x720@2500000 1080p:1440x1080@5000000");
 }
 
 static void test_leaves_out_what_the_source_does_not_fill(void **state)
 {
     (void)state;
-    assert_ladder(given, 1280, 720, "720p:1280x720@2500000 480p:854x480@800000 240p:426x240@200000");
+    assert_ladder(given, 1280, 720, "240p:426x240@200000 480p:854x480@800000 720p:1280x720@2500000");
     assert_ladder(given, 426, 240, "240p:426x240@200000");
-    assert_ladder(given, 1600, 900, "720p:1280x720@2500000 480p:854x480@800000 240p:426x240@200000");
+    assert_ladder(given, 1600, 900, "240p:426x240@200000 480p:854x480@800000 720p:1280x720@2500000");
     /* a little short of 1080p, and no twin of it */
     assert_ladder("{rungs: [{height: 1080, max_bitrate: 5M}]}", 1916, 1076, "1080p:1916x1076@4984383");
 }
@@ -68,7 +68,7 @@ static void test_keeps_a_rung_of_the_sources_size_when_none_is_near(void **state
     (void)state;
     assert_ladder(given, 160, 120, "120p:160x120@70710");
     assert_ladder(given, 161, 121, "120p:160x120@71596");
-    assert_ladder(given, 640, 360, "360p:640x360@519615 240p:426x240@200000");
+    assert_ladder(given, 640, 360, "240p:426x240@200000 360p:640x360@519615");
     assert_ladder("{rungs: [{height: 1080, max_bitrate: 5M}]}", 640, 360, "360p:640x360@962250");
     assert_ladder(given, 2, 2, "2p:2x2@152");
 }
@@ -76,7 +76,7 @@ static void test_keeps_a_rung_of_the_sources_size_when_none_is_near(void **state
 static void test_automatic_ladder_and_bitrates(void **state)
 {
     (void)state;
-    assert_ladder(NULL, 1280, 720, "720p:1280x720@2500000 480p:854x480@900000 240p:426x240@250000");
+    assert_ladder(NULL, 1280, 720, "240p:426x240@250000 480p:854x480@900000 720p:1280x720@2500000");
     assert_ladder("{rungs: [{height: 720}]}", 1280, 720, "720p:1280x720@2500000");
 }
 
@@ -91,7 +91,7 @@ static void test_twins(void **state)
 {
     (void)state;
     assert_ladder("{rungs: [{height: 720, max_bitrate: 1M}, {height: 720, max_bitrate: 3M}, {height: 720, max_bitrate: 3M}]}", 1280, 720,
-                  "720p:1280x720@3000000 720p-2:1280x720@1000000");
+                  "720p-2:1280x720@1000000 720p:1280x720@3000000");
 }
 
 static void test_no_picture_no_rungs(void **state)

@@ -93,7 +93,7 @@ static mr_status probe(const mr_host *host, const mr_batch_task *one)
 static mr_status ladder(const mr_host *host, const mr_batch_task *one)
 {
     mr_status status = MR_OK;
-    for (int i = 0; i < FLEET_RUNGS && status == MR_OK; i++)
+    for (int i = FLEET_RUNGS; i-- > 0 && status == MR_OK;)
         status = emit(host, one, "rungs", json_pack("{s:i}", "rung", i));
     return status;
 }
@@ -105,7 +105,7 @@ static mr_status emit_chunks(const mr_host *host, const mr_batch_task *one, cons
     for (int index = 0; start < video->seconds && status == MR_OK; index++) {
         double length = index < FIRST_CHUNKS ? SEGMENT_S : 2 * SEGMENT_S;
         if (sound)
-            length = AUDIO_CHUNK_S;
+            length = index == 0 ? SEGMENT_S : AUDIO_CHUNK_S;
         if (length > video->seconds - start)
             length = video->seconds - start;
         status = emit(host, one, port, json_pack("{s:I,s:i,s:f}", "video_number", number_of(video), "index", index, "seconds", length));

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is picked next in the opening of a video, on a run made by hand: plan and ladder lead to an analysis per chunk and an encode per chunk and
+ * rung, which share batches; the poster has no place in the video. No threads: each test says what is at work.
+ */
+#include "runtime/internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PLAN, LADDER, ANALYSIS, VIDEO, POSTER, NODES };
+enum { CHUNKS = 3, RUNGS = 4 };
+
+static mr_status run_encoder(const mr_host *host, const mr_batch *batch)
+{
+    (void)host;
+    (void)batch;
+    return MR_OK;
+}
+
+static mr_status run_other(const mr_host *host, const mr_batch *batch)
+{
+    return run_encoder(host, batch);
+}
+
+#define JSON(port)                                                                                                                                   \
+    {                                                                                                                                                \
+        .name = port, .types = MR_TYPE_JSON, .help = "for the test"                                                                                  \
+    }
+static const mr_port chunk_in[] = {JSON("chunk"), JSON("analysis"), JSON("rung"), {0}};
+static const mr_op encoder_op = {
+    .size = sizeof(mr_op), .cpu = 1, .memory_mb = 1, .batch_by = "chunk", .batch_max = 16, .inputs = chunk_in, .run = run_encoder};
+static const mr_op other_op = {.size = sizeof(mr_op), .cpu = 1, .memory_mb = 1, .inputs = chunk_in, .run = run_other};
+
+static const mr_source from[NODES] = {
+    {.kind = MR_SOURCE_NODE, .index = PLAN}, {.kind = MR_SOURCE_NODE, .index = LADDER}, {.kind = MR_SOURCE_NODE, .index = ANALYSIS}};
+static const mr_binding by_chunk = {.port = 0, .sources = &from[PLAN], .source_count = 1};
+static const mr_binding by_analysis = {.port = 1, .sources = &from[ANALYSIS], .source_count = 1};
+static const mr_binding by_rung = {.port = 2, .sources = &from[LADDER], .source_count = 1};
+
+typedef struct world {
+    mr_engine engine;
+    mr_run run;
+    mr_node_run nodes[NODES];
+    mr_node models[NODES];
+    mr_bound_port ports[NODES][3];
+    mr_task *lists[NODES][CHUNKS * RUNGS];
+    mr_task tasks[NODES][CHUNKS * RUNGS];
+    mr_slot *slots[NODES][CHUNKS * RUNGS][3];
+    mr_item chunks[CHUNKS];
+    mr_item rungs[RUNGS];
+    mr_slot chunk_slots[CHUNKS];
+    mr_slot rung_slots[RUNGS];
+    mr_slot stats[CHUNKS];
+} world;
+
+static int set_up(void **context)
+{
+    static const mr_op *const ops[NODES] = {&other_op, &other_op, &encoder_op, &encoder_op, &other_op};
+    static const uint32_t depths[NODES] = {4, 3, 3, 2, 2};
+    world *in = calloc(1, sizeof(*in));
+    assert_non_null(in);
+    in->engine.jobs = 2;
+    in->engine.memory_mb = 1000;
+    in->run.engine = &in->engine;
+    in->run.nodes = in->nodes;
+    in->run.node_count = NODES;
+    for (int n = 0; n < NODES; n++) {
+        in->models[n].op = ops[n];
+        in->nodes[n] = (mr_node_run){
+            .run = &in->run, .node = &in->models[n], .index = (uint32_t)n, .depth = depths[n], .ports = in->ports[n], .tasks = in->lists[n]};
+    }
+    in->nodes[PLAN].leads = in->nodes[LADDER].leads = in->nodes[ANALYSIS].leads = true;
+    in->nodes[ANALYSIS].crossed = in->nodes[ANALYSIS].each_count = 1;
+    in->nodes[VIDEO].crossed = 3;
+    in->nodes[VIDEO].each_count = 2;
+    in->ports[ANALYSIS][0].binding = in->ports[VIDEO][0].binding = &by_chunk;
+    in->ports[VIDEO][1].binding = &by_analysis;
+    in->ports[VIDEO][2].binding = &by_rung;
+    *context = in;
+    return 0;
+}
+
+static int tear_down(void **context)
+{
+    world *in = *context;
+    free(in->engine.heap);
+    free(in);
+    return 0;
+}
+
+static mr_task *add(world *in, int node, size_t outer)
+{
+    mr_node_run *at = &in->nodes[node];
+    mr_task *task = &in->tasks[node][at->task_count];
+    *task = (mr_task){.run = &in->run,
+                      .node = at,
+                      .index = at->task_count,
+                      .position = mr_task_position(at, outer, CHUNKS),
+                      .slots = in->slots[node][at->task_count]};
+    in->lists[node][at->task_count++] = task;
+    in->run.opening += task->position <= 0;
+    return task;
+}
+
+static void list(mr_item *item, mr_task *task)
+{
+    if (item->fusable_head)
+        item->fusable_last->fusable_next = task;
+    else
+        item->fusable_head = task;
+    item->fusable_last = task;
+}
+
+static void ready(mr_task *task)
+{
+    task->state = MR_TASK_READY;
+    task->run->ready++;
+    assert_true(mr_heap_push(task->run->engine, task));
+}
+
+static mr_task *at_work(mr_task *task)
+{
+    task->state = MR_TASK_RUNNING;
+    task->run->engine->running++;
+    return task;
+}
+
+static void done(mr_task *task)
+{
+    task->state = MR_TASK_SUCCEEDED;
+    task->run->opening -= task->position <= 0;
+    task->run->engine->running--;
+}
+
+static void expand_analysis(world *in)
+{
+    for (size_t c = 0; c < CHUNKS; c++) {
+        mr_task *task = add(in, ANALYSIS, c);
+        in->chunk_slots[c] = (mr_slot){.state = MR_SLOT_FILLED, .item = &in->chunks[c]};
+        in->stats[c] = (mr_slot){.state = MR_SLOT_PROMISED, .producer = task};
+        task->slots[0] = &in->chunk_slots[c];
+        list(&in->chunks[c], task);
+        ready(task);
+    }
+    in->nodes[ANALYSIS].expanded = true;
+}
+
+static void expand_video(world *in)
+{
+    for (size_t i = 0; i < CHUNKS * RUNGS; i++) {
+        mr_task *task = add(in, VIDEO, i / RUNGS);
+        in->rung_slots[i % RUNGS] = (mr_slot){.state = MR_SLOT_FILLED, .item = &in->rungs[i % RUNGS]};
+        task->slots[0] = &in->chunk_slots[i / RUNGS];
+        task->slots[1] = &in->stats[i / RUNGS];
+        task->slots[2] = &in->rung_slots[i % RUNGS];
+        task->missing = 1;
+        list(&in->chunks[i / RUNGS], task);
+    }
+    in->nodes[VIDEO].expanded = true;
+}
+
+/* Picks a batch of so many tasks, the first of which is this one; a worker has it then. */
+static void assert_picks(world *in, const mr_task *first, uint32_t count)
+{
+    mr_batch_run *batch = mr_pick(&in->engine);
+    assert_non_null(batch);
+    assert_ptr_equal(batch->tasks[0], first);
+    assert_int_equal(batch->count, count);
+    for (uint32_t i = 0; i < count; i++)
+        batch->tasks[i]->batch = NULL;
+    in->engine.running++;
+    free(batch);
+}
+
+static void assert_picks_nothing(world *in)
+{
+    in->engine.slots_kept = false;
+    assert_null(mr_pick(&in->engine));
+    assert_true(in->engine.slots_kept); /* who changes something is asked to wake us */
+}
+
+static void open_video(world *in)
+{
+    expand_analysis(in);
+    expand_video(in);
+    ready(add(in, POSTER, 0));
+}
+
+static void test_what_has_no_place_waits_for_what_leads_to_the_video(void **context)
+{
+    world *in = *context;
+    mr_task *plan = at_work(add(in, PLAN, 0));
+    mr_task *poster = add(in, POSTER, 0);
+    ready(poster);
+    assert_picks_nothing(in);
+    done(plan);
+    assert_picks(in, poster, 1);
+}
+
+static void test_a_batch_waits_for_its_siblings(void **context)
+{
+    world *in = *context;
+    mr_task *ladder = at_work(add(in, LADDER, 0));
+    expand_analysis(in);
+    in->engine.jobs = 3;
+    assert_picks(in, &in->tasks[ANALYSIS][1], 1); /* the others are not kept back for it */
+    assert_picks(in, &in->tasks[ANALYSIS][2], 1);
+    assert_picks_nothing(in);
+    done(ladder);
+    expand_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], 3);
+}
+
+static void test_the_opening_is_split_and_slots_are_kept_for_it(void **context)
+{
+    world *in = *context;
+    open_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], 4);
+    assert_picks_nothing(in); /* the largest rung will want the other slot */
+    mr_task *last = &in->tasks[VIDEO][RUNGS - 1];
+    in->stats[0].state = MR_SLOT_FILLED;
+    last->missing = 0;
+    ready(last);
+    assert_picks(in, last, 1);
+    in->engine.running--;
+    assert_picks(in, &in->tasks[POSTER][0], 1); /* then what has no place, then the second chunk, with all its rungs */
+    in->engine.running--;
+    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1);
+}
+
+static void test_more_slots_than_the_opening_wants_are_used(void **context)
+{
+    world *in = *context;
+    in->engine.jobs = 8;
+    open_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], 2); /* the lowest rung goes along; three follow */
+    assert_picks(in, &in->tasks[POSTER][0], 1);
+    in->engine.running = 5;
+    assert_picks_nothing(in);
+    in->engine.running = 4;
+    assert_picks(in, &in->tasks[ANALYSIS][1], 2); /* split: slots would be idle */
+}
+
+static void test_one_slot_takes_everything(void **context)
+{
+    world *in = *context;
+    in->engine.jobs = 1;
+    open_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
+    in->engine.running--;
+    assert_picks(in, &in->tasks[POSTER][0], 1);
+}
+
+static void test_nothing_is_kept_for_what_waits_otherwise(void **context)
+{
+    world *in = *context;
+    open_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], 4);
+    in->tasks[ANALYSIS][0].state = MR_TASK_DELAYED; /* it is to be tried again in a while */
+    assert_picks(in, &in->tasks[POSTER][0], 1);
+}
+
+static void test_who_is_waited_for_does_not_wait(void **context)
+{
+    world *in = *context;
+    open_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], 4);
+    in->tasks[ANALYSIS][2].demanded = true;
+    mr_heap_raise(&in->engine, &in->tasks[ANALYSIS][2]);
+    assert_picks(in, &in->tasks[ANALYSIS][2], 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_what_has_no_place_waits_for_what_leads_to_the_video),
+        TEST(test_a_batch_waits_for_its_siblings),
+        TEST(test_the_opening_is_split_and_slots_are_kept_for_it),
+        TEST(test_more_slots_than_the_opening_wants_are_used),
+        TEST(test_one_slot_takes_everything),
+        TEST(test_nothing_is_kept_for_what_waits_otherwise),
+        TEST(test_who_is_waited_for_does_not_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
