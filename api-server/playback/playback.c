@@ -152,6 +152,28 @@ void mr_playback_output(const char *video, int64_t attempt, char ret_output[stat
     snprintf(ret_output, MR_OUTPUT_SIZE, "media/%s/%lld", video, (long long)attempt);
 }
 
+/* Lock held. */
+static void forget_run(mr_playback *playback, follow *gone)
+{
+    follow **at = &playback->runs;
+    while (*at != gone)
+        at = &(*at)->next;
+    *at = gone->next;
+    playback->run_count--;
+    mr_followed_free(gone->run);
+    free(gone);
+}
+
+/* Lock held. Runs that ended, and that nobody said to publish anywhere, make room for others. */
+static void make_room(mr_playback *playback)
+{
+    for (follow *at = playback->runs, *next; at && playback->run_count >= MR_PLAYBACK_RUNS; at = next) {
+        next = at->next;
+        if (at->ended)
+            forget_run(playback, at);
+    }
+}
+
 /* Lock held. make: when it is not known. NULL: it is not, or there is no room. */
 static follow *find_run(mr_playback *playback, const char *run, bool make)
 {
@@ -159,6 +181,8 @@ static follow *find_run(mr_playback *playback, const char *run, bool make)
         if (strcmp(mr_followed_run(at->run), run) == 0)
             return at;
     }
+    if (make)
+        make_room(playback);
     follow *made = make && playback->run_count < MR_PLAYBACK_RUNS ? calloc(1, sizeof(*made)) : NULL;
     if (!made)
         return NULL;
@@ -171,18 +195,6 @@ static follow *find_run(mr_playback *playback, const char *run, bool make)
     playback->runs = made;
     playback->run_count++;
     return made;
-}
-
-/* Lock held. */
-static void forget_run(mr_playback *playback, follow *gone)
-{
-    follow **at = &playback->runs;
-    while (*at != gone)
-        at = &(*at)->next;
-    *at = gone->next;
-    playback->run_count--;
-    mr_followed_free(gone->run);
-    free(gone);
 }
 
 mr_status mr_playback_run_is(mr_playback *playback, const char *run, const char *output)

@@ -307,6 +307,26 @@ static void test_nobody_waits_for_a_run_that_ended(void **context)
     assert_int_equal(get(it, "v_1/1/master.m3u8", "", text, sizeof(text)), 404);
 }
 
+/* Of whom nobody ever says where they publish: they don't take the room of others. */
+static void test_runs_of_nobody_are_forgotten(void **context)
+{
+    world *it = *context;
+    char name[32], event[96], text[4096];
+    for (int i = 0; i < MR_PLAYBACK_RUNS + 10; i++) {
+        snprintf(name, sizeof(name), "nobodys%d", i);
+        snprintf(event, sizeof(event), "{\"event\":\"run.done\",\"run\":\"%s\"}", name);
+        mr_playback_event(it->playback, name, "{\"event\":\"output\",\"detail\":{}}");
+        mr_playback_event(it->playback, name, event);
+    }
+    make_folders(it);
+    tell_plan(it);
+    assert_int_equal(mr_playback_run_is(it->playback, "run1", "media/v_1/1"), MR_OK);
+    const int fd = ask(it, "v_1/1/video/720p/00007.m4s", "");
+    await_demand(it);
+    publish(it, "v_1/1/video/720p/00007.m4s", "seven");
+    assert_int_equal(hear(fd, text, sizeof(text)), 200);
+}
+
 static void test_a_server_that_stops_lets_them_go(void **context)
 {
     world *it = *context;
@@ -365,6 +385,7 @@ int main(void)
         TEST(test_a_segment_is_demanded_and_waited_for),
         TEST(test_a_manifest_is_waited_for),
         TEST(test_nobody_waits_for_a_run_that_ended),
+        TEST(test_runs_of_nobody_are_forgotten),
         TEST(test_a_server_that_stops_lets_them_go),
         TEST(test_viewers_may_leave),
         TEST(test_hostile_events_are_passed_over),
