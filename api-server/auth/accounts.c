@@ -17,7 +17,7 @@ mr_status mr_auth_open(const char *data_dir, mr_metadata *metadata, char *why, s
         return MR_ERR_NOMEM;
     }
     auth->metadata = metadata;
-    pthread_mutex_init(&auth->refreshing, NULL);
+    pthread_mutex_init(&auth->changing, NULL);
     sem_init(&auth->hashing, 0, MR_HASHES_AT_A_TIME);
     mr_status status = mr_ring_open(data_dir, mr_now_us(), &auth->ring, why, why_size);
     if (status == MR_OK) {
@@ -40,7 +40,7 @@ void mr_auth_close(mr_auth *auth)
 {
     if (!auth)
         return;
-    pthread_mutex_destroy(&auth->refreshing);
+    pthread_mutex_destroy(&auth->changing);
     sem_destroy(&auth->hashing);
     mr_ring_close(&auth->ring);
     free(auth);
@@ -61,19 +61,30 @@ bool mr_auth_password_is(mr_auth *auth, const mr_user *user, const char *passwor
     return mr_password_verify(auth, password, user->password);
 }
 
-mr_status mr_auth_change_user(mr_auth *auth, mr_user *user, const char *password)
+/* The version is of all that an administrator decides: whoever read the user before such a change must not write it back. */
+static mr_status update(mr_auth *auth, mr_user *user, bool new_password)
 {
     mr_user was;
     mr_status status = mr_user_find(auth->metadata, user->id, &was);
-    if (status == MR_OK && password)
-        status = mr_password_hash(auth, password, user->password);
-    const bool ends = password || user->role != was.role || user->disabled != was.disabled;
-    if (ends)
-        user->version = was.version + 1;
-    if (status == MR_OK)
-        status = mr_user_update(auth->metadata, user);
+    if (status == MR_OK && was.version != user->version)
+        status = MR_ERR_UNAVAILABLE;
+    if (status != MR_OK)
+        return status;
+    const bool ends = new_password || user->role != was.role || user->disabled != was.disabled;
+    user->version += ends;
+    status = mr_user_update(auth->metadata, user);
     if (status == MR_OK && ends)
         status = mr_family_revoke_all(auth->metadata, user->id);
     sodium_memzero(was.password, sizeof(was.password));
+    return status;
+}
+
+mr_status mr_auth_change_user(mr_auth *auth, mr_user *user, const char *password)
+{
+    mr_status status = password ? mr_password_hash(auth, password, user->password) : MR_OK;
+    pthread_mutex_lock(&auth->changing);
+    if (status == MR_OK)
+        status = update(auth, user, password != NULL);
+    pthread_mutex_unlock(&auth->changing);
     return status;
 }

@@ -66,8 +66,8 @@ mr_status mr_auth_sign_in(mr_auth *auth, const mr_user *user, mr_session *ret_se
 /* MR_ERR_NOT_FOUND: the token is not good; MR_ERR_CONFLICT: it was used before, and its family is revoked now. Slow. */
 mr_status mr_auth_refresh(mr_auth *auth, const char *refresh, mr_session *ret_session);
 mr_status mr_auth_log_out(mr_auth *auth, const char *refresh, const mr_identity *who); /* either may be NULL. Slow */
-/* Writes the user as mr_user_update does; password (NULL: it stays) is hashed first. Where it, the role or disabled differ from what was, sign-ins
- * and tokens end. Slow. */
+/* Writes a user that was read before, as mr_user_update does; password (NULL: it stays) is hashed first. Where it, the role or disabled differ from
+ * what was, sign-ins and tokens end. MR_ERR_UNAVAILABLE: somebody changed one of these meanwhile, try again. Slow. */
 mr_status mr_auth_change_user(mr_auth *auth, mr_user *user, const char *password);
 bool mr_auth_password_is(mr_auth *auth, const mr_user *user, const char *password); /* slow */
 

@@ -73,7 +73,7 @@ struct mr_auth {
     mr_metadata *metadata;
     mr_ring ring;
     sem_t hashing;
-    pthread_mutex_t refreshing;          /* one at a time: whether a token was used before is asked and answered in one */
+    pthread_mutex_t changing;            /* a row is looked at and written in one: whether a token was used before, whether a user is as it was */
     char nobody[crypto_pwhash_STRBYTES]; /* a hash that no password has */
 };
 

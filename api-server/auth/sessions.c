@@ -102,13 +102,13 @@ mr_status mr_auth_log_in(mr_auth *auth, const char *email, const char *password,
 static mr_status rotate(mr_auth *auth, const char *id, const secret_text *shown, const secret_text *next, mr_family *ret_family)
 {
     const int64_t now_us = mr_now_us();
-    pthread_mutex_lock(&auth->refreshing);
+    pthread_mutex_lock(&auth->changing);
     mr_status status = mr_family_find(auth->metadata, id, ret_family);
     const bool again = status == MR_OK && !ret_family->revoked && strcmp(ret_family->token_hash, next->hash) == 0 &&
                        now_us - ret_family->used_us < MR_REFRESH_GRACE_S * SECOND_US;
     if (status == MR_OK && !again)
         status = mr_family_rotate(auth->metadata, id, shown->hash, next->hash, now_us, now_us + REFRESH_US);
-    pthread_mutex_unlock(&auth->refreshing);
+    pthread_mutex_unlock(&auth->changing);
     return status;
 }
 

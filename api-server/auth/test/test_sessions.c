@@ -212,6 +212,17 @@ static void changes_of_an_account_end_its_tokens(void **state)
     assert_int_equal(mr_auth_log_in(f->auth, f->user.email, "another good one", &refused), MR_ERR_NOT_FOUND);
 }
 
+/* A name that is written back after an administrator locked the account doesn't unlock it. */
+static void a_stale_user_is_not_written(void **state)
+{
+    fixture *f = *state;
+    mr_user stale = f->user;
+    f->user.disabled = true;
+    assert_int_equal(mr_auth_change_user(f->auth, &f->user, NULL), MR_OK);
+    assert_int_equal(mr_auth_change_user(f->auth, &stale, NULL), MR_ERR_UNAVAILABLE);
+    assert_true(f->rows.users[0].disabled);
+}
+
 static mr_key make_key(fixture *f, char text[MR_API_KEY_SIZE], int64_t expires_us)
 {
     mr_key key = {.scopes = MR_SCOPE_VIDEOS_READ, .expires_us = expires_us};
@@ -305,6 +316,7 @@ int main(void)
         TEST(a_made_up_secret_is_refused),
         TEST(logging_out_ends_the_sign_in),
         TEST(changes_of_an_account_end_its_tokens),
+        TEST(a_stale_user_is_not_written),
         TEST(api_keys_are_shown_once),
         TEST(api_keys_end),
         TEST(sealed_secrets_are_bound_to_their_key),
