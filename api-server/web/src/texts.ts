@@ -53,7 +53,7 @@ export const t = {
     pipeline: 'Pipeline', processed: 'Processing began', conflict: 'Someone else changed this video meanwhile. Load the page again to see how it is now.', untitled: 'Untitled',
   },
   runs: {
-    title: 'Runs', one: 'Run', empty: 'Nothing has run yet', emptyText: 'Each upload begins a run; it is listed here.', state: 'State', any: 'Any state', pipeline: 'Pipeline', video: 'Video', started: 'Started', took: 'Took', tasks: 'Tasks',
+    title: 'Runs', one: 'Run', empty: 'Nothing has run yet', emptyText: 'Each upload begins a run; it is listed here.', state: 'State', any: 'Any state', pipeline: 'Pipeline', started: 'Started', took: 'Took', tasks: 'Tasks',
     retry: 'Run again', cancel: 'Cancel run', cancelConfirm: 'Cancel this run?', cancelText: 'What is done is kept; a later run goes on from there.', cancelled: 'The run is being cancelled', retried: 'The run goes on',
     node: 'Step', op: 'Op', done: 'Done', cached: 'Reused', failed: 'Failed', cpu: 'CPU time', log: 'Log', allNodes: 'All steps', noLog: 'Nothing has been logged.', refresh: 'Refresh', steps: 'Steps', reused: (n: number) => `${n} reused`,
   },

@@ -113,7 +113,7 @@ export interface RunNode {
   node: string;
   op: string;
   state: NodeState;
-  tasks: number;
+  tasks?: number; // how many there will be, where that is known
   done: number;
   cached: number;
   failed: number;
@@ -122,10 +122,9 @@ export interface RunNode {
 
 export interface RunSummary {
   id: string;
-  video: string | null;
   pipeline: string;
   state: RunState;
-  reason: Reason | string | null;
+  reason?: Reason | string | null;
   started_at: string;
   ended_at: string | null;
   tasks: number;

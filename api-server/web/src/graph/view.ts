@@ -59,6 +59,7 @@ export function graph(run: Run): Graph {
   const width = plan.width + 2 * edge;
   const drawing = svg('svg', {viewBox: `${-edge} ${-edge} ${width} ${plan.height + 2 * edge}`, role: 'img', 'aria-label': t.watch.graphLabel, class: 'graph-drawing'});
   drawing.style.width = `${width}px`;
+  drawing.style.minWidth = `${Math.min(width, 760)}px`; // smaller than that its words can't be read: it is scrolled instead
   for (const line of lines) drawing.append(line.element);
   for (const [name, one] of boxes) {
     one.element.setAttribute('transform', `translate(${places.get(name)?.x ?? 0} ${places.get(name)?.y ?? 0})`);
@@ -69,6 +70,6 @@ export function graph(run: Run): Graph {
     boxes.get(node)?.set(change.state, change.done, change.total);
     for (const line of lines) if (line.to === node) line.element.classList.toggle('flowing', change.state === 'running');
   };
-  run.nodes.forEach((node) => set(node.node, {state: node.state, done: node.done, total: node.tasks}));
+  run.nodes.forEach((node) => set(node.node, {state: node.state, done: node.done, total: node.tasks ?? 0}));
   return {element, set};
 }

@@ -33,7 +33,7 @@ export function liveProgress(first: Video, canSeeRun: boolean, changed: (video: 
     asked = video.run;
     try {
       const run = await runs.get(asked);
-      run.nodes.forEach((node) => nodes.set(node.node, {done: node.done, total: node.tasks}));
+      run.nodes.forEach((node) => nodes.set(node.node, {done: node.done, total: node.tasks ?? 0}));
       shown = graph(run);
       if (!disposed) drawing.replaceChildren(shown.element);
     } catch {

@@ -26,14 +26,14 @@ export function runList(): Page {
   const all: RunSummary[] = [];
   let next: string | null = null;
   const row = (run: RunSummary): HTMLElement => h('tr', {},
-    h('td', {}, h('a', {href: link(run.id)}, run.pipeline || run.id)), h('td', {}, stateChip(run.state)), h('td', {}, run.video ? h('a', {href: `/watch/${encodeURIComponent(run.video)}`}, t.upload.watch) : '–'),
+    h('td', {}, h('a', {href: link(run.id)}, run.pipeline || run.id)), h('td', {}, stateChip(run.state)),
     h('td', {title: date(run.started_at)}, ago(run.started_at)), h('td', {class: 'number'}, took(seconds(run))), h('td', {class: 'number'}, run.tasks, run.cached > 0 && h('span', {class: 'muted'}, ` (${r.reused(run.cached)})`)));
   const load = async (): Promise<void> => {
     const list = await runs.list({state: state as RunState | '', cursor: next, limit: 50});
     all.push(...list.items);
     next = list.next;
     const more = button(t.more, () => void attempt(load, more));
-    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.pipeline, r.state, r.video, r.started, r.took, r.tasks], 2, all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
+    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.pipeline, r.state, r.started, r.took, r.tasks], 2, all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
   };
   load().catch((error: unknown) => replace(body, empty('close', t.unreachable, words(error))));
   const filter = select([['', r.any], ...Object.entries(t.runState)], state, {'aria-label': r.state});
@@ -61,7 +61,7 @@ function logPart(run: Run): HTMLElement {
 }
 
 function nodeRow(node: RunNode): HTMLElement {
-  return h('tr', {}, h('th', {scope: 'row'}, node.node), h('td', {class: 'muted'}, node.op), h('td', {}, chip(node.state, t.nodeState[node.state] ?? node.state)), h('td', {class: 'number'}, `${node.done} / ${node.tasks}`), h('td', {class: 'number'}, node.cached), h('td', {class: 'number'}, node.failed), h('td', {class: 'number'}, took(node.cpu_seconds)));
+  return h('tr', {}, h('th', {scope: 'row'}, node.node), h('td', {class: 'muted'}, node.op), h('td', {}, chip(node.state, t.nodeState[node.state] ?? node.state)), h('td', {class: 'number'}, node.tasks ? `${node.done} / ${node.tasks}` : node.done), h('td', {class: 'number'}, node.cached), h('td', {class: 'number'}, node.failed), h('td', {class: 'number'}, took(node.cpu_seconds)));
 }
 
 export async function runPage(params: Params): Promise<Page> {
@@ -81,7 +81,7 @@ export async function runPage(params: Params): Promise<Page> {
       h('div', {class: 'actions'}, run.state === 'running' ? cancel : run.state !== 'succeeded' && retry));
     reason.textContent = reasonOf(run);
     reason.hidden = reason.textContent === '';
-    run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks}));
+    run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks ?? 0}));
     replace(steps, table(r.steps, [r.node, r.op, r.state, r.done, r.cached, r.failed, r.cpu], 4, run.nodes.map(nodeRow)));
   }
   async function reload(): Promise<void> {
