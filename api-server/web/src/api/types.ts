@@ -107,7 +107,7 @@ export interface Playback {
 }
 
 export type RunState = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
-export type NodeState = 'pending' | 'ready' | 'running' | 'succeeded' | 'cached' | 'failed' | 'cancelled' | 'skipped';
+export type NodeState = 'pending' | 'ready' | 'running' | 'succeeded' | 'cached' | 'failed' | 'cancelled' | 'skipped' | 'stopped';
 
 export interface RunNode {
   node: string;

@@ -3,6 +3,7 @@ import {append, h, replace, uniqueId} from '../base/dom';
 import {clock, spoken} from '../base/format';
 import {icon, type IconName} from '../base/icons';
 import {t} from '../texts';
+import {explain} from '../ui/parts';
 import {at, type Picture} from './storyboard';
 import type {Choice, Stream} from './stream';
 
@@ -275,7 +276,7 @@ export class Controls {
     const onLoudness = target === this.#loudness;
     const actions: Record<string, () => void> = {
       k: () => this.toggle(), j: () => this.#step(-10), l: () => this.#step(10), m: () => { this.#video.muted = !this.#video.muted; }, f: () => this.fullscreen(), c: () => this.#toggleCaptions(),
-      p: () => this.pictureInPicture(), '<': () => this.#faster(-1), '>': () => this.#faster(1),
+      p: () => this.pictureInPicture(), '<': () => this.#faster(-1), '>': () => this.#faster(1), '?': () => explain(t.player.keys, t.player.shortcuts),
     };
     if (!onButton) actions[' '] = () => this.toggle();
     if (!onLoudness) {

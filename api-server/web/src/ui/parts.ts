@@ -134,6 +134,17 @@ export function confirm(title: string, text: string, action: string): Promise<bo
   });
 }
 
+// Names and what they mean, until it is closed.
+export function explain(title: string, rows: readonly (readonly string[])[]): void {
+  const id = uniqueId('dialog');
+  const dialog = h('dialog', {class: 'dialog', 'aria-labelledby': id}, h('h2', {id}, title),
+    h('dl', {class: 'keys'}, rows.map(([name, meaning]) => [h('dt', {}, name), h('dd', {}, meaning)])),
+    h('form', {method: 'dialog', class: 'actions'}, h('button', {class: 'button plain'}, t.close)));
+  dialog.addEventListener('close', () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 // The clipboard is there only on secure origins; elsewhere the old way does it.
 export async function copy(text: string): Promise<void> {
   if (navigator.clipboard) {
