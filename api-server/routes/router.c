@@ -6,6 +6,8 @@
  */
 #include "api-server/routes/router.h"
 
+#include "api-server/base/clock.h"
+#include "api-server/metadata/accounts.h"
 #include "api-server/metrics/metrics.h"
 #include "api-server/routes/call.h"
 #include "api-server/routes/match.h"
@@ -149,6 +151,8 @@ static void on_answer(void *context, mr_exchange *exchange)
         return;
     call->body = call->parts->body;
     call->body_len = call->parts->body_len;
+    if (call->who.is_key && call->route->lane != MR_LANE_QUICK) /* once an hour it writes */
+        mr_key_used(call->server->metadata, call->who.proof, mr_now_us());
     if (mr_call_claim(call))
         call->route->answer(call);
 }

@@ -165,6 +165,11 @@ class Accounts(ServerCase):
         self.assertNotIn("key", listed[0])
         self.assertEqual(self.expect(200, "GET", "/api/v1/users/me", token=key["key"]).json["email"], "keys@example.org")
         self.expect_problem(403, "forbidden", "GET", "/api/v1/pipelines", token=key["key"])  # another scope
+        reader = self.expect(201, "POST", "/api/v1/keys", {"name": "runs", "scopes": ["runs:read"]}, token).json
+        self.expect(200, "GET", "/api/v1/pipelines", token=reader["key"])
+        used = {item["id"]: item["last_used_at"] for item in self.expect(200, "GET", "/api/v1/keys", token=token).json["items"]}
+        self.assertIsNotNone(used[reader["id"]])
+        self.expect(204, "DELETE", f"/api/v1/keys/{reader['id']}", token=token)
         self.expect_problem(403, "forbidden", "GET", "/api/v1/keys", token=key["key"])  # keys don't make keys
         self.expect_problem(401, "bad-token", "GET", "/api/v1/users/me", token=key["key"][:-1] + ("A" if key["key"][-1] != "A" else "E"))
         for body in ({"name": "x", "scopes": []}, {"name": "x", "scopes": ["all"]}, {"name": "x", "scopes": ["users:admin"]}, {"scopes": ["videos:read"]},
