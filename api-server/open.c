@@ -9,6 +9,7 @@
 #include "api-server/playback/playback.h"
 #include "api-server/routes/router.h"
 #include "api-server/routes/uploads.h"
+#include "api-server/videos/videos.h"
 
 #include <millrace/plugin.h>
 #include <stdarg.h>
@@ -87,6 +88,19 @@ static mr_status open_playback(mr_server *server, mr_server_error *error)
     return status;
 }
 
+static void run_is(void *context, const char *run, const char *output)
+{
+    mr_server *server = context;
+    mr_playback_run_is(server->playback, run, output);
+}
+
+static mr_status open_videos(mr_server *server)
+{
+    const mr_videos_options options = {
+        .host = server->host, .metadata = server->metadata, .pipeline = server->settings->pipeline, .run_is = run_is, .context = server};
+    return mr_videos_open(&options, &server->videos);
+}
+
 static mr_status open_parts(mr_server *server, mr_server_error *error)
 {
     mr_status status = mr_metrics_new(&server->metrics);
@@ -98,6 +112,8 @@ static mr_status open_parts(mr_server *server, mr_server_error *error)
         status = open_uploads(server, error);
     if (status == MR_OK)
         status = open_playback(server, error);
+    if (status == MR_OK)
+        status = open_videos(server);
     if (status == MR_OK)
         status = mr_page_open(server->host->share_dir, &server->page);
     if (status == MR_ERR_NOMEM)
@@ -111,6 +127,7 @@ static void close_server(mr_server *server)
         return;
     mr_http_close(server->http, 0);
     mr_page_close(server->page);
+    mr_videos_close(server->videos);
     mr_playback_close(server->playback);
     mr_server_close_uploads(server);
     mr_auth_close(server->auth);
@@ -131,12 +148,15 @@ static mr_status open_server(const mr_platform_host *host, const void *settings,
     server->host = host;
     server->settings = settings;
     mr_status status = open_parts(server, error);
+    *ret_server = server; /* events of runs find it from here on */
     if (status == MR_OK)
         status = listen_for(server, error);
-    if (status == MR_OK)
-        *ret_server = server;
-    else
-        close_server(server);
+    if (status == MR_OK) {
+        mr_videos_begin(server->videos);
+        return MR_OK;
+    }
+    *ret_server = NULL;
+    close_server(server);
     return status;
 }
 
@@ -148,10 +168,12 @@ static const char *address(const mr_server *server)
 static void on_event(mr_server *server, const char *run, const char *event)
 {
     mr_playback_event(server->playback, run, event);
+    mr_videos_event(server->videos, run, event);
 }
 
 static void drain(mr_server *server)
 {
+    mr_videos_drain(server->videos);
     mr_playback_drain(server->playback);
     mr_http_close(server->http, server->settings->drain / 1000);
     server->http = NULL;

@@ -21,6 +21,7 @@ struct mr_server {
     struct mr_metadata *metadata;
     struct mr_auth *auth;
     struct mr_playback *playback;
+    struct mr_videos *videos;
     struct mr_page *page;
     struct mr_uploads *uploads;
     const struct mr_upload_people *upload_people; /* what their routes ask of videos and accounts */

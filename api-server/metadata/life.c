@@ -10,6 +10,7 @@
 typedef struct life_change {
     const char *id, *run, *pipeline, *params, *poster;
     const mr_video_news *news;
+    const mr_video_life *before;
     int64_t *ret_attempt;
     char poster_key[MR_ID_SIZE];
 } life_change;
@@ -86,6 +87,21 @@ mr_status mr_video_run_begins(mr_metadata *metadata, const char *id, const char 
     return change_look(metadata, run_begins, &(life_change){.id = id, .pipeline = pipeline, .params = params, .ret_attempt = ret_attempt});
 }
 
+static mr_status run_undo(mr_sql_link *link, void *context)
+{
+    const mr_video_life *before = ((const life_change *)context)->before;
+    return mr_sql_do(link,
+                     "UPDATE videos SET status = ?2, complete = ?3, run = ?4, pipeline = ?5, params = ?6, updated_us = ?7, etag = etag + 1"
+                     " WHERE id = ?1 AND run IS NULL",
+                     "tiietti", before->id, (int64_t)before->status, (int64_t)before->complete, before->run, before->pipeline, before->params,
+                     mr_now_us());
+}
+
+mr_status mr_video_run_undo(mr_metadata *metadata, const mr_video_life *before)
+{
+    return change_look(metadata, run_undo, &(life_change){.id = before->id, .before = before});
+}
+
 static mr_status run_is(mr_sql_link *link, void *context)
 {
     const life_change *it = context;
@@ -111,7 +127,7 @@ static mr_status tell(mr_sql_link *link, void *context)
                      " poster_key = CASE WHEN ?12 IS NULL OR poster LIKE 'posters/%' THEN poster_key ELSE ?13 END,"
                      " poster = CASE WHEN ?12 IS NULL OR poster LIKE 'posters/%' THEN poster ELSE ?12 END,"
                      " published_us = CASE WHEN published_us IS NULL AND ?4 = 1 THEN ?14 ELSE published_us END, updated_us = ?14, etag = etag + 1"
-                     " WHERE id = ?1 AND run = ?2",
+                     " WHERE id = ?1 AND COALESCE(run, '') = ?2",
                      "ttnnntttmnntti", it->id, it->run, news->status ? (int64_t)*news->status : (int64_t)-1,
                      news->playable ? (int64_t)*news->playable : (int64_t)-1, news->complete ? (int64_t)*news->complete : (int64_t)-1, news->output,
                      news->reason_code, news->reason_message, news->duration, news->width, news->height, news->poster, it->poster_key, now_us);

@@ -118,6 +118,8 @@ mr_status mr_video_unfinished(mr_metadata *metadata, const char *after, char (*r
 /* A run is about to be started: status processing, complete no more, no run, attempt + 1; what is playable stays so. pipeline, params (JSON text):
  * NULL: as they were. */
 mr_status mr_video_run_begins(mr_metadata *metadata, const char *id, const char *pipeline, const char *params, int64_t *ret_attempt);
+/* It could not be started: all is as `before` again, but the number of the attempt. */
+mr_status mr_video_run_undo(mr_metadata *metadata, const mr_video_life *before);
 mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run); /* of the attempt that began last */
 /* What became known of its run: NULL and < 0: as it was. A run that is not the video's: MR_ERR_NOT_FOUND. */
 typedef struct mr_video_news {

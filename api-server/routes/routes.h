@@ -56,6 +56,22 @@ void mr_route_set_position(mr_call *call);
 void mr_route_views(mr_call *call);
 void mr_route_add_view(mr_call *call);
 
+/* videos.c */
+void mr_route_videos(mr_call *call);
+void mr_route_video(mr_call *call);
+void mr_route_add_video(mr_call *call);
+void mr_route_edit_video(mr_call *call);
+void mr_route_replace_video(mr_call *call);
+void mr_route_remove_video(mr_call *call);
+void mr_route_process_video(mr_call *call);
+
+/* videos_beside.c */
+void mr_route_put_captions(mr_call *call);
+void mr_route_remove_captions(mr_call *call);
+void mr_route_set_poster(mr_call *call);
+void mr_route_poster(mr_call *call);
+void mr_route_video_events(mr_call *call);
+
 /* page.c */
 void mr_route_page(mr_call *call);
 

@@ -46,6 +46,20 @@ const mr_route mr_route_table[] = {
     {"GET", "/api/v1/videos/{id}/views",     MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_views},
     {"POST", "/api/v1/videos/{id}/views",    MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_SLOW, MR_BODY_JSON, 1024, .answer = mr_route_add_view},
 
+    {"GET", "/api/v1/videos",                MR_RULE_ANYONE,  MR_SCOPE_VIDEOS_READ,  MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_videos},
+    {"POST", "/api/v1/videos",               MR_RULE_CREATOR, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_add_video},
+    {"POST", "/api/v1/videos/upload",        MR_RULE_CREATOR, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_add_video},
+    {"GET", "/api/v1/videos/{id}",           MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_video},
+    {"PATCH", "/api/v1/videos/{id}",         MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_edit_video},
+    {"PUT", "/api/v1/videos/{id}",           MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_replace_video},
+    {"DELETE", "/api/v1/videos/{id}",        MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_video},
+    {"POST", "/api/v1/videos/{id}/process",  MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_JSON, 0, .answer = mr_route_process_video},
+    {"PUT", "/api/v1/videos/{id}/captions/{lang}", MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_KEPT, 2u << 20, .answer = mr_route_put_captions},
+    {"DELETE", "/api/v1/videos/{id}/captions/{lang}", MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_captions},
+    {"POST", "/api/v1/videos/{id}/poster",   MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_KEPT, 8u << 20, .answer = mr_route_set_poster},
+    {"GET", "/api/v1/videos/{id}/poster/{token}", MR_RULE_TOKEN, 0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_poster},
+    {"GET", "/api/v1/videos/{id}/events",    MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_video_events},
+
     MR_UPLOAD_ROWS(MR_RULE_CREATOR), /* uploads.h: tus, S3, signing */
 
     /* The page: what no row above has taken. */

@@ -5,13 +5,7 @@
 #include "api-server/auth/auth.h"
 #include "api-server/base/id.h"
 #include "api-server/metadata/videos.h"
-/* The life of videos is a part of its own; without it their rows are looked at when the server starts. */
-#if __has_include("api-server/videos/videos.h")
 #include "api-server/videos/videos.h"
-#define HAS_VIDEOS 1
-#else
-#define HAS_VIDEOS 0
-#endif
 
 #include <assert.h>
 #include <stdio.h>
@@ -68,7 +62,6 @@ static void identify(void *context, const char *path, int64_t length, const unsi
         ret_digest[0] = '\0'; /* the engine reads the file itself then */
 }
 
-#if HAS_VIDEOS
 static void progress(void *context, const mr_upload *upload)
 {
     mr_server *server = context;
@@ -84,7 +77,6 @@ static void completed(void *context, const mr_upload *upload, const char *path)
     if (server->videos && upload->video[0])
         mr_videos_upload_complete(server->videos, upload->video);
 }
-#endif
 
 mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
 {
@@ -105,10 +97,8 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
                                   .store = *mr_metadata_uploads(server->metadata),
                                   .context = server,
                                   .identify = identify};
-#if HAS_VIDEOS
     options.completed = completed;
     options.progress = progress;
-#endif
     return mr_uploads_open(&options, &server->uploads, why, why_size);
 }
 

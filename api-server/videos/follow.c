@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which run is whose. A run may speak before its start has returned its id: what it says then waits, in order, until it is known whose it is. Runs
+ * that somebody else started again (the run routes) are recognised by their row.
+ */
+#include "api-server/videos/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+mr_follow *mr_follow_find(mr_videos *videos, const char *run)
+{
+    mr_follow *it = videos->follows;
+    while (it && strcmp(it->run, run) != 0)
+        it = it->next;
+    return it;
+}
+
+mr_follow *mr_follow_of_video(mr_videos *videos, const char *video)
+{
+    mr_follow *it = videos->follows;
+    while (it && (it->ended || it->only_poster || strcmp(it->video, video) != 0))
+        it = it->next;
+    return it;
+}
+
+mr_follow *mr_follow_add(mr_videos *videos, const char *run)
+{
+    mr_follow *it = calloc(1, sizeof(*it));
+    if (!it)
+        return NULL;
+    snprintf(it->run, sizeof(it->run), "%s", run);
+    it->next = videos->follows;
+    videos->follows = it;
+    return it;
+}
+
+static void free_follow(mr_follow *it)
+{
+    for (size_t i = 0; i < it->early_count; i++)
+        free(it->early[i]);
+    free(it->early);
+    free(it);
+}
+
+void mr_follow_forget(mr_videos *videos, const char *run)
+{
+    pthread_mutex_lock(&videos->lock);
+    mr_follow **at = &videos->follows;
+    while (*at && strcmp((*at)->run, run) != 0)
+        at = &(*at)->next;
+    mr_follow *it = *at;
+    if (it)
+        *at = it->next;
+    pthread_mutex_unlock(&videos->lock);
+    if (it)
+        free_follow(it);
+}
+
+/* The first that waits; NULL: none, and from now on none does. */
+static char *next_early(mr_videos *videos, mr_follow *it)
+{
+    char *text = NULL;
+    pthread_mutex_lock(&videos->lock);
+    if (it->early_count > 0) {
+        text = it->early[0];
+        memmove(it->early, it->early + 1, --it->early_count * sizeof(*it->early));
+    } else {
+        it->attached = true;
+    }
+    pthread_mutex_unlock(&videos->lock);
+    return text;
+}
+
+void mr_follow_attach(mr_videos *videos, const char *run, const char *video, const char *output, bool only_poster)
+{
+    pthread_mutex_lock(&videos->lock);
+    mr_follow *it = mr_follow_find(videos, run);
+    if (!it)
+        it = mr_follow_add(videos, run);
+    if (it) {
+        snprintf(it->video, sizeof(it->video), "%s", video);
+        snprintf(it->output, sizeof(it->output), "%s", output);
+        it->only_poster = only_poster;
+    }
+    pthread_mutex_unlock(&videos->lock);
+    if (!it)
+        return;
+    if (videos->options.run_is && !only_poster)
+        videos->options.run_is(videos->options.context, run, output);
+    if (!only_poster)
+        mr_videos_say_status(videos, video);
+    bool ended = false; /* as soon as nothing waits any more, it is its run's thread that frees it */
+    for (char *text = next_early(videos, it); text; text = next_early(videos, it)) {
+        mr_follow_event(videos, it, text);
+        ended = it->ended;
+        free(text);
+    }
+    if (ended) {
+        mr_follow_forget(videos, run);
+        mr_videos_wake(videos);
+    }
+}
+
+/* Lock held. Too much said too early: the start has hung; the end is seen by the next start of the server. */
+static void keep_early(mr_follow *it, const char *event)
+{
+    if (it->early_count == it->early_room) {
+        const size_t room = it->early_room ? it->early_room * 2 : 32;
+        char **grown = room <= MR_EARLY_MAX ? realloc(it->early, room * sizeof(*grown)) : NULL;
+        if (!grown)
+            return;
+        it->early = grown;
+        it->early_room = room;
+    }
+    char *copy = strdup(event);
+    if (copy)
+        it->early[it->early_count++] = copy;
+}
+
+/* A run that was started by others: is it a video's? */
+static bool recognise(mr_videos *videos, const char *run)
+{
+    mr_video_life life = {0};
+    char output[96];
+    const mr_status status = mr_video_life_of_run(videos->options.metadata, run, &life);
+    if (status == MR_OK) {
+        const mr_video_status processing = MR_VIDEO_PROCESSING;
+        const mr_video_news news = {.status = &processing, .reason_code = "", .reason_message = "", .duration = -1, .width = -1, .height = -1};
+        snprintf(output, sizeof(output), "media/%s/%lld", life.id, (long long)life.attempt);
+        mr_video_tell(videos->options.metadata, life.id, run, &news);
+        mr_follow_attach(videos, run, life.id, output, false);
+    }
+    free(life.params);
+    return status == MR_OK;
+}
+
+void mr_follow_sort_out(mr_videos *videos, const char *started)
+{
+    char run[MR_RUN_SIZE];
+    const mr_follow *it = NULL;
+    do {
+        pthread_mutex_lock(&videos->lock);
+        for (it = videos->follows; it && (it->video[0] || strcmp(it->run, started) == 0);)
+            it = it->next;
+        if (it)
+            memcpy(run, it->run, sizeof(run));
+        pthread_mutex_unlock(&videos->lock);
+        if (it && !recognise(videos, run))
+            mr_follow_forget(videos, run);
+    } while (it);
+}
+
+void mr_videos_event(mr_videos *videos, const char *run, const char *event)
+{
+    pthread_mutex_lock(&videos->lock);
+    mr_follow *it = mr_follow_find(videos, run);
+    const bool maybe_ours = !it && videos->start_under_way;
+    if (maybe_ours)
+        it = mr_follow_add(videos, run);
+    if (it && !it->attached) {
+        keep_early(it, event);
+        it = NULL;
+    } else if (!it && !maybe_ours && strstr(event, "\"run.started\"")) {
+        pthread_mutex_unlock(&videos->lock);
+        if (!recognise(videos, run))
+            return;
+        pthread_mutex_lock(&videos->lock);
+        it = mr_follow_find(videos, run);
+    }
+    pthread_mutex_unlock(&videos->lock);
+    if (!it)
+        return;
+    mr_follow_event(videos, it, event);
+    if (it->ended) {
+        mr_follow_forget(videos, run);
+        mr_videos_wake(videos); /* rubbish that was in use */
+    }
+}

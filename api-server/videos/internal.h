@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of videos/ share. */
+#ifndef MR_VIDEOS_INTERNAL_H
+#define MR_VIDEOS_INTERNAL_H
+
+#include "api-server/videos/videos.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { MR_RUN_SIZE = 64, MR_EARLY_MAX = 4096, MR_FOLLOW_NODES = 128, MR_NODE_SIZE = 64 };
+
+typedef struct mr_node_count {
+    char node[MR_NODE_SIZE];
+    int64_t total, done;
+    bool failed;
+} mr_node_count;
+
+/* A run that is under way. Its events come one at a time; `lock` of mr_videos guards video, attached, early and the list. */
+typedef struct mr_follow {
+    char run[MR_RUN_SIZE];
+    char video[MR_ID_SIZE]; /* "": not known yet */
+    char output[96];
+    bool only_poster; /* it makes a poster: the video's own run is another */
+    bool attached;    /* events are taken at once; before, they wait in early */
+    char **early;
+    size_t early_count, early_room;
+    /* The run's thread alone, once attached: */
+    mr_node_count nodes[MR_FOLLOW_NODES];
+    size_t node_count;
+    double fraction, fraction_said;
+    bool playable;
+    atomic_bool ended;
+    char poster[64];
+    struct mr_follow *next;
+} mr_follow;
+
+struct mr_videos {
+    mr_videos_options options;
+    mr_hub *hub;
+    pthread_mutex_t starting; /* one run is started at a time; taken before lock */
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;
+    pthread_t worker;
+    bool worker_runs;
+    bool work; /* rows may say that something is to be done */
+    bool closing;
+    atomic_bool draining;
+    bool start_under_way; /* a run whose id is not known yet may say something */
+    mr_follow *follows;
+};
+
+void mr_videos_log(mr_videos *videos, mr_server_log level, const char *video, const char *message);
+void mr_videos_wake(mr_videos *videos);
+
+/* follow.c */
+/* Lock held. */
+mr_follow *mr_follow_find(mr_videos *videos, const char *run);
+mr_follow *mr_follow_of_video(mr_videos *videos, const char *video);
+mr_follow *mr_follow_add(mr_videos *videos, const char *run); /* NULL: no memory */
+/* Without the lock: the run is this video's; what it said so far is told. */
+void mr_follow_attach(mr_videos *videos, const char *run, const char *video, const char *output, bool only_poster);
+void mr_follow_forget(mr_videos *videos, const char *run);
+/* A start is over: runs that spoke meanwhile and are not of that start are somebody's who has a row, or nobody's. */
+void mr_follow_sort_out(mr_videos *videos, const char *started);
+
+/* tell.c: one event of a run that is attached. */
+void mr_follow_event(mr_videos *videos, mr_follow *follow, const char *event);
+void mr_videos_say_status(mr_videos *videos, const char *video);
+
+/* start.c; starting held. */
+/* Somebody waits for the answer (asked): what can't be started leaves the video as it was. Else it has failed. */
+mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, const char *pipeline, const char *params, char **ret_answer);
+void mr_videos_resume(mr_videos *videos, const mr_video_life *life);
+
+/* tidy.c */
+void mr_videos_remove_rubbish(mr_videos *videos);
+
+#endif

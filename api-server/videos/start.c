@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting a run for a video, and going on with one. Order: the row says that an attempt begins, the run is started, the row says which run it is. A
+ * death in between leaves a video that is processing without a run: the next start makes a new one, which finds the tasks of the first one done.
+ */
+#include "api-server/videos/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Whether the pipeline has a param of that name. */
+static bool has_param(const mr_platform_host *host, const char *pipeline, const char *name)
+{
+    char *text = host->pipelines(host->platform);
+    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+    size_t i, k;
+    const json_t *it, *param;
+    bool found = false;
+    host->text_free(host->platform, text);
+    json_array_foreach(list, i, it)
+    {
+        const char *called = json_string_value(json_object_get(it, "name"));
+        if (!called || strcmp(called, pipeline) != 0)
+            continue;
+        json_array_foreach(json_object_get(it, "params"), k, param)
+        {
+            const char *known = json_string_value(json_object_get(param, "name"));
+            found = found || (known && strcmp(known, name) == 0);
+        }
+    }
+    json_decref(list);
+    return found;
+}
+
+static char *make_request(mr_videos *videos, const mr_video_life *life, const char *output)
+{
+    const mr_platform_host *host = videos->options.host;
+    const char *pipeline = life->pipeline[0] ? life->pipeline : videos->options.pipeline;
+    char source[4096], folder[4096];
+    const int a = snprintf(source, sizeof(source), "%s/%s", host->data_dir, life->source);
+    const int b = snprintf(folder, sizeof(folder), "%s/%s", host->data_dir, output);
+    json_t *params = json_loads(life->params, 0, NULL);
+    if (a < 0 || b < 0 || (size_t)a >= sizeof(source) || (size_t)b >= sizeof(folder) || !params) {
+        json_decref(params);
+        return NULL;
+    }
+    if (!json_object_get(params, "waits") && has_param(host, pipeline, "waits"))
+        json_object_set_new(params, "waits", json_true()); /* the server lets viewers wait for segments */
+    json_t *request = json_pack("{s:s, s:{s:s}, s:o, s:s}", "pipeline", pipeline, "inputs", "source", source, "params", params, "output", folder);
+    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    json_decref(request);
+    return text;
+}
+
+/* The first thing that is wrong, for people. */
+static void first_message(const char *answer, char *to, size_t size)
+{
+    json_t *json = answer ? json_loads(answer, 0, NULL) : NULL;
+    const char *message = json_string_value(json_object_get(json_array_get(json_object_get(json, "diagnostics"), 0), "message"));
+    snprintf(to, size, "%s", message ? message : "the run could not be started");
+    json_decref(json);
+}
+
+static void fail_start(mr_videos *videos, const char *video, const char *run, const char *answer)
+{
+    char message[512];
+    first_message(answer, message, sizeof(message));
+    const mr_video_status failed = MR_VIDEO_FAILED;
+    const mr_video_news news = {
+        .status = &failed, .reason_code = "not-started", .reason_message = message, .duration = -1, .width = -1, .height = -1};
+    mr_video_tell(videos->options.metadata, video, run, &news);
+    mr_videos_log(videos, MR_SERVER_LOG_ERROR, video, message);
+    mr_videos_say_status(videos, video);
+}
+
+/* *ret_run: its id; *ret_answer: diagnostics. */
+static mr_status start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer)
+{
+    const mr_platform_host *host = videos->options.host;
+    char *text = NULL;
+    ret_run[0] = '\0';
+    pthread_mutex_lock(&videos->lock);
+    videos->start_under_way = true;
+    pthread_mutex_unlock(&videos->lock);
+    mr_status status = host->run_start(host->platform, request, &text);
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    const char *run = json_string_value(json_object_get(json, "run"));
+    if (status == MR_OK)
+        snprintf(ret_run, MR_RUN_SIZE, "%s", run ? run : "");
+    *ret_answer = strdup(status == MR_OK ? ret_run : text ? text : "{\"diagnostics\":[]}");
+    json_decref(json);
+    host->text_free(host->platform, text);
+    pthread_mutex_lock(&videos->lock);
+    videos->start_under_way = false;
+    if (status == MR_OK && !mr_follow_find(videos, ret_run) && !mr_follow_add(videos, ret_run))
+        status = MR_ERR_NOMEM;
+    pthread_mutex_unlock(&videos->lock);
+    mr_follow_sort_out(videos, ret_run);
+    return status;
+}
+
+/* The attempt has begun in its row: the rest of it. */
+static mr_status start_attempt(mr_videos *videos, const char *video, int64_t attempt, char **ret_answer)
+{
+    mr_metadata *metadata = videos->options.metadata;
+    mr_video_life life = {0};
+    char run[MR_RUN_SIZE];
+    char output[96];
+    snprintf(output, sizeof(output), "media/%s/%lld", video, (long long)attempt);
+    mr_video_progress(metadata, video, 0);
+    mr_status status = mr_video_life_find(metadata, video, &life);
+    char *request = status == MR_OK ? make_request(videos, &life, output) : NULL;
+    if (status == MR_OK)
+        status = request ? start_run(videos, request, run, ret_answer) : MR_ERR_NOMEM;
+    if (status == MR_OK)
+        status = mr_video_run_is(metadata, video, run);
+    if (status == MR_OK)
+        mr_follow_attach(videos, run, video, output, false);
+    free(request);
+    free(life.params);
+    return status;
+}
+
+mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, const char *pipeline, const char *params, char **ret_answer)
+{
+    mr_metadata *metadata = videos->options.metadata;
+    mr_video_life before = {0};
+    int64_t attempt = 0;
+    *ret_answer = NULL;
+    mr_status status = mr_video_life_find(metadata, video, &before);
+    if (status == MR_OK)
+        status = mr_video_run_begins(metadata, video, pipeline, params, &attempt);
+    if (status == MR_OK) {
+        status = start_attempt(videos, video, attempt, ret_answer);
+        if (status != MR_OK && asked)
+            mr_video_run_undo(metadata, &before);
+        else if (status != MR_OK && status != MR_ERR_UNAVAILABLE) /* the server is closing: the next one starts it */
+            fail_start(videos, video, "", *ret_answer);
+    }
+    free(before.params);
+    return status;
+}
+
+mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds, char **ret_answer)
+{
+    const mr_platform_host *host = videos->options.host;
+    mr_video_life life = {0};
+    char source[4096], folder[4096], output[96], key[MR_ID_SIZE], run[MR_RUN_SIZE], time[32];
+    *ret_answer = NULL;
+    if (atomic_load(&videos->draining) || !mr_id_make('p', key))
+        return MR_ERR_UNAVAILABLE;
+    mr_status status = mr_video_life_find(videos->options.metadata, video, &life);
+    free(life.params);
+    if (status != MR_OK || life.source[0] == '\0')
+        return status != MR_OK ? status : MR_ERR_NOT_FOUND;
+    snprintf(output, sizeof(output), "posters/%s/%s", video, key);
+    snprintf(time, sizeof(time), "%lldus", (long long)(seconds * 1e6) + 1); /* 0: the op looks for a good one */
+    const int a = snprintf(source, sizeof(source), "%s/%s", host->data_dir, life.source);
+    const int b = snprintf(folder, sizeof(folder), "%s/%s", host->data_dir, output);
+    if (a < 0 || b < 0 || (size_t)a >= sizeof(source) || (size_t)b >= sizeof(folder))
+        return MR_ERR_LIMIT;
+    json_t *json =
+        json_pack("{s:s, s:{s:s}, s:{s:s}, s:s}", "pipeline", "poster", "inputs", "source", source, "params", "time", time, "output", folder);
+    char *request = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    pthread_mutex_lock(&videos->starting);
+    status = request ? start_run(videos, request, run, ret_answer) : MR_ERR_NOMEM;
+    if (status == MR_OK)
+        mr_follow_attach(videos, run, video, output, true);
+    pthread_mutex_unlock(&videos->starting);
+    free(request);
+    return status;
+}
+
+/* ---- going on ---- */
+
+static void end_of_past(mr_videos *videos, const mr_video_life *life, const char *output, const char *state, const char *reason)
+{
+    const bool good = strcmp(state, "succeeded") == 0;
+    const mr_video_status status = good ? MR_VIDEO_READY : MR_VIDEO_FAILED;
+    const bool yes = true;
+    const mr_video_news news = {
+        .status = &status,
+        .playable = good ? &yes : NULL,
+        .complete = good ? &yes : NULL,
+        .output = good ? output : NULL,
+        .reason_code = good                              ? ""
+                       : strcmp(state, "cancelled") == 0 ? "cancelled"
+                                                         : "processing-failed",
+        .reason_message = reason,
+        .duration = -1,
+        .width = -1,
+        .height = -1,
+    };
+    mr_video_tell(videos->options.metadata, life->id, life->run, &news);
+    mr_videos_say_status(videos, life->id);
+}
+
+void mr_videos_resume(mr_videos *videos, const mr_video_life *life)
+{
+    const mr_platform_host *host = videos->options.host;
+    char *text = host->run(host->platform, life->run);
+    json_t *run = text ? json_loads(text, 0, NULL) : NULL;
+    const char *state = json_string_value(json_object_get(run, "state"));
+    const char *reason = json_string_value(json_object_get(run, "reason"));
+    char output[96], request[MR_RUN_SIZE + 32], id[MR_RUN_SIZE];
+    char *answer = NULL;
+    snprintf(output, sizeof(output), "media/%s/%lld", life->id, (long long)life->attempt);
+    if (!state) {
+        mr_videos_start(videos, life->id, false, NULL, NULL, &answer);
+    } else if (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
+        end_of_past(videos, life, output, state, reason ? reason : "the run ended while the server was down");
+    } else {
+        snprintf(request, sizeof(request), "{\"resume\":\"%s\"}", life->run);
+        mr_follow_attach(videos, life->run, life->id, output, false);
+        mr_status status = start_run(videos, request, id, &answer);
+        if (status != MR_OK)
+            mr_follow_forget(videos, life->run);
+        if (status != MR_OK && status != MR_ERR_UNAVAILABLE) {
+            free(answer);
+            answer = NULL;
+            mr_videos_start(videos, life->id, false, NULL, NULL, &answer); /* what was done is found done */
+        }
+    }
+    free(answer);
+    json_decref(run);
+    host->text_free(host->platform, text);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that nothing refers to any more. Their paths are in the metadata before the reference goes, and leave it when they are gone: a death in
+ * between costs nothing. What a run still writes to waits for its end.
+ */
+#include "api-server/videos/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PAGE = 64, DEPTH_MAX = 16 };
+
+/* By descriptors, so that no link leads out. */
+static bool remove_at(int folder, const char *name, int depth)
+{
+    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+        return true;
+    if ((errno != EISDIR && errno != EPERM) || depth == DEPTH_MAX)
+        return false;
+    const int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    bool good = dir != NULL;
+    if (!dir && fd >= 0)
+        close(fd);
+    for (const struct dirent *it = dir ? readdir(dir) : NULL; it; it = readdir(dir))
+        if (strcmp(it->d_name, ".") != 0 && strcmp(it->d_name, "..") != 0)
+            good = remove_at(fd, it->d_name, depth + 1) && good;
+    if (dir)
+        closedir(dir);
+    return good && unlinkat(folder, name, AT_REMOVEDIR) == 0;
+}
+
+static bool is_in_use(mr_videos *videos, const char *path)
+{
+    bool used = false;
+    pthread_mutex_lock(&videos->lock);
+    for (const mr_follow *it = videos->follows; it && !used; it = it->next)
+        used = it->video[0] && strncmp(path, "media/", 6) == 0 && strcmp(path + 6, it->video) == 0;
+    pthread_mutex_unlock(&videos->lock);
+    return used;
+}
+
+void mr_videos_remove_rubbish(mr_videos *videos)
+{
+    char paths[PAGE][MR_RUBBISH_SIZE];
+    size_t count = 0;
+    size_t gone = 1;
+    const int data = open(videos->options.host->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (data >= 0 && gone > 0 && mr_rubbish_list(videos->options.metadata, paths, PAGE, &count) == MR_OK) {
+        gone = 0;
+        for (size_t i = 0; i < count; i++) {
+            const bool plain = paths[i][0] != '/' && paths[i][0] != '\0' && !strstr(paths[i], "..");
+            if (plain && !is_in_use(videos, paths[i]) && remove_at(data, paths[i], 0))
+                gone += mr_rubbish_gone(videos->options.metadata, paths[i]) == MR_OK;
+        }
+    }
+    if (data >= 0)
+        close(data);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a video: uploaded -> processing -> playable -> ready, or failed.
+ *
+ * What has to be done is what the rows say (metadata/videos.h), so that a server that died knows it at its next start: a video that is processing and
+ * has no run gets one; one whose run was interrupted goes on with it; one whose run ended without anybody noticing is told so. A thread does that,
+ * woken by who changed a row; it never polls.
+ *
+ * Attempt N at a video publishes to DATA/media/VIDEO/N. The first multivariant playlist or MPD of a run makes the video playable; the folder of an
+ * older attempt stays until the video goes, so that whoever watches can finish.
+ *
+ * Threads: all functions from any; those that block as long as a disk does are marked slow.
+ */
+#ifndef MR_VIDEOS_H
+#define MR_VIDEOS_H
+
+#include "api-server/metadata/videos.h"
+#include "api-server/videos/hub.h"
+#include <millrace/server.h>
+
+typedef struct mr_videos mr_videos;
+
+typedef struct mr_videos_options {
+    const mr_platform_host *host;
+    mr_metadata *metadata;
+    const char *pipeline; /* for videos that name none */
+    /* Where attempt N is published, and the news which run does it: playback's. NULL: nobody wants to know. */
+    void (*run_is)(void *context, const char *run, const char *output);
+    void *context;
+} mr_videos_options;
+
+mr_status mr_videos_open(const mr_videos_options *options, mr_videos **ret_videos);
+void mr_videos_begin(mr_videos *videos); /* events may come from here on: goes on with what was left */
+void mr_videos_drain(mr_videos *videos); /* what ends from here on was interrupted; nothing is started; streams end */
+void mr_videos_close(mr_videos *videos); /* NULL is fine */
+/* The data of an event "status": {status, playable, complete, progress, reason}; free(). NULL: no memory. */
+char *mr_video_status_text(const mr_video_view *view);
+mr_hub *mr_videos_hub(mr_videos *videos);
+
+/* Each event of each run, as the driver gets them. */
+void mr_videos_event(mr_videos *videos, const char *run, const char *event);
+/* Its upload is complete, and that is on the disk. Quick. */
+void mr_videos_upload_complete(mr_videos *videos, const char *video);
+void mr_videos_upload_progress(mr_videos *videos, const char *video, int64_t received, int64_t size);
+/* Starts another run at it. pipeline, params (JSON text of an object): NULL: as before. *ret_answer: the run's id or, with an error, diagnostics as
+ * JSON; free(). MR_ERR_NOT_FOUND: nothing was uploaded. Slow. */
+mr_status mr_videos_process(mr_videos *videos, const char *video, const char *pipeline, const char *params, char **ret_answer);
+/* Starts a run that makes the picture at that time its poster. *ret_answer as above. Slow. */
+mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds, char **ret_answer);
+/* Removes it, stops its run, and has its files removed. Slow. */
+mr_status mr_videos_remove(mr_videos *videos, const char *video, const char *if_match);
+/* Something was made rubbish. Quick. */
+void mr_videos_tidy(mr_videos *videos);
+
+#endif
