@@ -32,6 +32,9 @@ build lib x264 libx264-dev
 build file /usr/share/llhttp/llhttp.c node-llhttp
 test lib cmocka libcmocka-dev
 up tool ffmpeg ffmpeg
+up tool curl curl
+up tool node nodejs
+up tool npm npm
 bench tool x264 x264
 test tool ffmpeg ffmpeg
 test tool g++ g++
