@@ -14,6 +14,14 @@ const mr_hook mr_hooks_table[] = {
     {"on_node_done", MR_HOOK_MAY_VETO, "a node has ended: {run, node, state, tasks}"},
     {"on_task_failed", MR_HOOK_MAY_VETO, "a task has failed for good: {run, node, item, reason, hint, attempt}"},
     {"on_run_done", MR_HOOK_ANSWERS, "a run has ended: {run, pipeline, state, reason, seconds, outputs}"},
+    /* Of a server. */
+    {"authorize_upload", MR_HOOK_MAY_VETO | MR_HOOK_ANSWERS, "somebody wants to upload: {user, role, filename, title, size, type}"},
+    {"on_upload", MR_HOOK_MAY_VETO | MR_HOOK_ANSWERS, "an upload is complete, and is to be processed: {video, owner, attempt}"},
+    {"choose_pipeline", MR_HOOK_MAY_CHOOSE | MR_HOOK_MAY_CHANGE | MR_HOOK_ANSWERS,
+     "after on_upload: {video, owner, attempt, pipeline, params}, as it would be processed"},
+    {"authorize_playback", MR_HOOK_MAY_VETO | MR_HOOK_ANSWERS,
+     "somebody wants to watch, and may as far as visibility goes: {video, user, role, address}"},
+    {"on_ready", 0, "a video is ready: {video, run}"},
     {NULL, 0, NULL},
 };
 

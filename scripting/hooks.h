@@ -17,6 +17,7 @@ enum {                               /* what a hook's answer may hold */
        MR_HOOK_MAY_VETO = 1u << 0,   /* veto: why */
        MR_HOOK_MAY_CHANGE = 1u << 1, /* params: {name = value}, instead of what was given */
        MR_HOOK_MAY_NOTIFY = 1u << 2, /* notify: {url = …} or a list of them: notify.webhook at the run's end, with the trigger 'on' */
+       MR_HOOK_MAY_CHOOSE = 1u << 4, /* pipeline: the name of one */
        MR_HOOK_ANSWERS = 1u << 3,    /* whoever calls it waits for the answer; the others are told, and go on */
 };
 

@@ -13,7 +13,7 @@ typedef struct mr_call_parts {
     char *body;
     size_t body_len, body_size;
     bool claimed; /* the request's Idempotency-Key is ours to answer (repeat.c) */
-    char *texts; /* a list of blocks: the pointer to the next, then the text */
+    char *texts;  /* a list of blocks: the pointer to the next, then the text */
 } mr_call_parts;
 
 /* A copy that lives as long as the call. NULL: no memory. */

@@ -6,7 +6,9 @@
  * them; a session that lasts longer asks for playback again.
  */
 #include "api-server/auth/auth.h"
+#include "api-server/auth/words.h"
 #include "api-server/base/clock.h"
+#include "api-server/hooks/hooks.h"
 #include "api-server/metadata/videos.h"
 #include "api-server/playback/playback.h"
 #include "api-server/routes/fields.h"
@@ -18,8 +20,8 @@
 
 enum { URL_SIZE = 1024 };
 
-#define TOKEN_US  (60 * 60 * 1000000ll)
-#define SHARED_US (10 * 60 * 1000000ll)
+#define TOKEN_US  (60ll * 60 * 1000000)
+#define SHARED_US (10ll * 60 * 1000000)
 
 /* ---- /media ---- */
 
@@ -110,6 +112,19 @@ static json_t *position_of(const mr_call *call)
     return json_real(seconds);
 }
 
+static bool may_watch(mr_call *call)
+{
+    char why[MR_VETO_SIZE];
+    if (mr_rule_allows(call->server->host, "authorize_playback",
+                       json_pack("{s:s, s:s*, s:s, s:s}", "video", call->ids[0], "user", call->who.user[0] ? call->who.user : NULL, "role",
+                                 mr_role_name(call->who.role), "address", call->client),
+                       why))
+        return true;
+    mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
+    mr_call_problem(call, 403, "vetoed", "%s", why);
+    return false;
+}
+
 void mr_route_playback(mr_call *call)
 {
     char token[MR_URL_TOKEN_SIZE];
@@ -122,6 +137,8 @@ void mr_route_playback(mr_call *call)
         return;
     const bool complete = view->complete;
     const double duration = view->duration;
+    if (!may_watch(call))
+        return;
     mr_status status = mr_video_life_find(call->server->metadata, call->ids[0], &life);
     if (status != MR_OK) {
         mr_call_status(call, status, "video");

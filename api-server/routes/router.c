@@ -93,7 +93,8 @@ static void on_begin(void *context, mr_exchange *exchange, mr_lane *ret_lane, ui
     memcpy(call->ids, parts->match.ids, sizeof(call->ids));
     if (!mr_call_admit(call))
         return;
-    *ret_lane = route->lane;
+    const mr_platform_host *host = call->server->host;
+    *ret_lane = route->hooked && route->lane == MR_LANE_QUICK && host->has_hook(host->platform, route->hooked) ? MR_LANE_SLOW : route->lane;
     *ret_body_max = body_bound(route);
     if (route->begin)
         route->begin(call, ret_body_max);

@@ -58,6 +58,7 @@ struct mr_route {
     void (*ended)(mr_call *call);
     mr_limit_kind limit; /* how often one may ask; default: as of the whole API */
     bool asks_itself;    /* Authorization is left to the route: a bad token there is no reason to refuse */
+    const char *hooked;  /* a hook that it asks: where there is one, the call goes to the slow lane. NULL: none */
     bool quiet;          /* not in the access log: asked every few seconds by machines */
 };
 

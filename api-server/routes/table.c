@@ -39,8 +39,8 @@ const mr_route mr_route_table[] = {
 
     {"GET", "/media/{token}/{path*}",        MR_RULE_TOKEN,   0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_media, .ended = mr_route_media_ended},
     {"OPTIONS", "/media/{token}/{path*}",    MR_RULE_TOKEN,   0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_media_options},
-    {"GET", "/api/v1/videos/{id}/playback",  MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_playback},
-    {"GET", "/api/v1/videos/{id}/stream",    MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_playback},
+    {"GET", "/api/v1/videos/{id}/playback",  MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_playback, .hooked = "authorize_playback"},
+    {"GET", "/api/v1/videos/{id}/stream",    MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_playback, .hooked = "authorize_playback"},
     {"GET", "/api/v1/videos/{id}/position",  MR_RULE_SIGNED_IN, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_position},
     {"PUT", "/api/v1/videos/{id}/position",  MR_RULE_SIGNED_IN, MR_SCOPE_VIDEOS_READ, MR_LANE_SLOW, MR_BODY_JSON, 1024, .answer = mr_route_set_position},
     {"GET", "/api/v1/videos/{id}/views",     MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_views},

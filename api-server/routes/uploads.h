@@ -3,6 +3,7 @@
 #ifndef MR_ROUTES_UPLOADS_H
 #define MR_ROUTES_UPLOADS_H
 
+#include "api-server/hooks/hooks.h"
 #include "api-server/routes/router.h"
 #include "api-server/uploads/uploads.h"
 
@@ -29,6 +30,9 @@ void mr_server_close_uploads(mr_server *server); /* not opened is fine */
  */
 json_t *mr_upload_targets(mr_call *call, const char *video, const char *owner, const char *filename, int64_t length, const char *type,
                           mr_refusal *why);
+
+/* Whether the hook authorize_upload lets it pass; texts may be NULL, size -1: not known. */
+bool mr_upload_allowed(mr_call *call, const char *filename, const char *title, int64_t size, const char *type, char ret_why[MR_VETO_SIZE]);
 
 void mr_route_tus_begin(mr_call *call, uint64_t *ret_body_max);
 mr_status mr_route_tus_body(mr_call *call, const void *data, size_t len);

@@ -2,6 +2,8 @@
 /* Where a client may put a video's file: a tus upload that waits for it, and URLs that are signed for it as S3's are. */
 #include "api-server/routes/uploads.h"
 
+#include "api-server/auth/words.h"
+
 #include "api-server/base/clock.h"
 #include "api-server/uploads/sigv4.h"
 #include "api-server/uploads/tus_fields.h"
@@ -153,4 +155,12 @@ void mr_route_uploads_sign(mr_call *call)
         return;
     }
     mr_call_json(call, 200, sign(call, &what));
+}
+
+bool mr_upload_allowed(mr_call *call, const char *filename, const char *title, int64_t size, const char *type, char ret_why[MR_VETO_SIZE])
+{
+    return mr_rule_allows(call->server->host, "authorize_upload",
+                          json_pack("{s:s, s:s, s:s*, s:s*, s:I, s:s*}", "user", call->who.user, "role", mr_role_name(call->who.role), "filename",
+                                    filename, "title", title, "size", (json_int_t)size, "type", type),
+                          ret_why);
 }

@@ -264,6 +264,12 @@ static bool find_video(mr_call *call, tus_call *state, mr_refusal *why)
         *why = (mr_refusal){.status = 404, .code = "no-such-video", .detail = "there is no such video to upload to"};
         return false;
     }
+    char veto[MR_VETO_SIZE];
+    if (!mr_upload_allowed(call, upload->filename, NULL, upload->length, upload->type, veto)) {
+        *why = (mr_refusal){.status = 403, .code = "vetoed"};
+        snprintf(why->detail, sizeof(why->detail), "%.*s", (int)sizeof(why->detail) - 1, veto);
+        return false;
+    }
     const mr_status status = people->video_add(people->context, &call->who, upload->filename, upload->video);
     state->made_video = status == MR_OK;
     if (status != MR_OK)

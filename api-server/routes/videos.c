@@ -144,6 +144,11 @@ void mr_route_add_video(mr_call *call)
     char id[MR_ID_SIZE];
     if (!mr_call_video_body(call, MR_BODY_CREATE, &body))
         return;
+    char why[MR_VETO_SIZE];
+    if (!mr_upload_allowed(call, body.fields.filename, body.fields.title, body.size, body.type, why)) {
+        mr_call_problem(call, 403, "vetoed", "%s", why);
+        return;
+    }
     mr_status status = mr_id_make('v', id) ? mr_video_add(call->server->metadata, id, call->who.user, &body.fields) : MR_ERR_UNAVAILABLE;
     if (status != MR_OK)
         mr_call_status(call, status, "video");

@@ -3,6 +3,7 @@
  * Starting a run for a video, and going on with one. Order: the row says that an attempt begins, the run is started, the row says which run it is. A
  * death in between leaves a video that is processing without a run: the next start makes a new one, which finds the tasks of the first one done.
  */
+#include "api-server/hooks/hooks.h"
 #include "api-server/videos/internal.h"
 
 #include <stdlib.h>
@@ -121,6 +122,28 @@ static mr_status start_attempt(mr_videos *videos, const char *video, int64_t att
     return status;
 }
 
+/* What the operator's rules say of an upload that is to be processed. *ret_answer: a veto as diagnostics. */
+static mr_status ask_upload(mr_videos *videos, const mr_video_life *life, char **ret_answer)
+{
+    char why[MR_VETO_SIZE];
+    json_t *argument = json_pack("{s:s, s:s, s:I}", "video", life->id, "owner", life->owner, "attempt", (json_int_t)life->attempt + 1);
+    if (mr_rule_allows(videos->options.host, "on_upload", argument, why))
+        return MR_OK;
+    json_t *veto = json_pack("{s:[{s:s, s:s}]}", "diagnostics", "code", "veto", "message", why);
+    *ret_answer = veto ? json_dumps(veto, JSON_COMPACT) : NULL;
+    json_decref(veto);
+    return MR_ERR_CONFLICT;
+}
+
+/* NULL: it is processed as it says itself. */
+static json_t *ask_pipeline(mr_videos *videos, const mr_video_life *life)
+{
+    json_t *params = life->params ? json_loads(life->params, 0, NULL) : NULL;
+    return mr_rule_ask(videos->options.host, "choose_pipeline",
+                       json_pack("{s:s, s:s, s:I, s:s, s:o*}", "video", life->id, "owner", life->owner, "attempt", (json_int_t)life->attempt + 1,
+                                 "pipeline", life->pipeline[0] ? life->pipeline : videos->options.pipeline, "params", params));
+}
+
 mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, const char *pipeline, const char *params, char **ret_answer)
 {
     mr_metadata *metadata = videos->options.metadata;
@@ -128,15 +151,23 @@ mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, cons
     int64_t attempt = 0;
     *ret_answer = NULL;
     mr_status status = mr_video_life_find(metadata, video, &before);
+    json_t *choice = status == MR_OK && !pipeline ? ask_pipeline(videos, &before) : NULL;
+    const char *chosen = json_string_value(json_object_get(choice, "pipeline"));
+    const json_t *chosen_params = json_object_get(choice, "params");
+    char *params_text = chosen_params ? json_dumps(chosen_params, JSON_COMPACT) : NULL;
     if (status == MR_OK)
-        status = mr_video_run_begins(metadata, video, pipeline, params, &attempt);
+        status = mr_video_run_begins(metadata, video, chosen ? chosen : pipeline, params_text ? params_text : params, &attempt);
     if (status == MR_OK) {
-        status = start_attempt(videos, video, attempt, ret_answer);
+        status = asked ? MR_OK : ask_upload(videos, &before, ret_answer);
+        if (status == MR_OK)
+            status = start_attempt(videos, video, attempt, ret_answer);
         if (status != MR_OK && asked)
             mr_video_run_undo(metadata, &before);
         else if (status != MR_OK && status != MR_ERR_UNAVAILABLE) /* the server is closing: the next one starts it */
             fail_start(videos, video, "", *ret_answer);
     }
+    free(params_text);
+    json_decref(choice);
     free(before.params);
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From a run's events to what is known of its video, and to those who look on. */
+#include "api-server/hooks/hooks.h"
 #include "api-server/videos/internal.h"
 
 #include <stdlib.h>
@@ -214,8 +215,10 @@ static void on_end(mr_videos *videos, mr_follow *follow, const json_t *event)
     if (!tell(videos, follow, &news, true))
         return;
     mr_hub_say(videos->hub, follow->video, good ? "ready" : "end", good ? "{\"complete\":true}" : "{\"complete\":false}");
-    if (good)
-        mr_hub_say(videos->hub, follow->video, "end", "{\"complete\":true}");
+    if (!good)
+        return;
+    mr_hub_say(videos->hub, follow->video, "end", "{\"complete\":true}");
+    mr_rule_tell(videos->options.host, "on_ready", json_pack("{s:s, s:s}", "video", follow->video, "run", text_at(event, "run")));
 }
 
 static void on_poster_end(mr_videos *videos, mr_follow *follow, const json_t *event)

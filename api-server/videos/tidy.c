@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,16 +22,18 @@ static bool remove_at(int folder, const char *name, int depth)
         return true;
     if ((errno != EISDIR && errno != EPERM) || depth == DEPTH_MAX)
         return false;
+    struct dirent **names = NULL;
     const int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    bool good = dir != NULL;
-    if (!dir && fd >= 0)
+    const int count = fd >= 0 ? scandirat(fd, ".", &names, NULL, NULL) : -1;
+    bool good = count >= 0;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(names[i]->d_name, ".") != 0 && strcmp(names[i]->d_name, "..") != 0)
+            good = remove_at(fd, names[i]->d_name, depth + 1) && good;
+        free(names[i]);
+    }
+    free(names);
+    if (fd >= 0)
         close(fd);
-    for (const struct dirent *it = dir ? readdir(dir) : NULL; it; it = readdir(dir))
-        if (strcmp(it->d_name, ".") != 0 && strcmp(it->d_name, "..") != 0)
-            good = remove_at(fd, it->d_name, depth + 1) && good;
-    if (dir)
-        closedir(dir);
     return good && unlinkat(folder, name, AT_REMOVEDIR) == 0;
 }
 

@@ -24,16 +24,15 @@ static const mr_span nowhere;
 
 /* ---- before it starts ---- */
 
-/* A path in the file of settings is taken from that file's folder. */
-static const char *hooks_path(const mr_job *job, mr_session *session)
+const char *mr_hooks_path(const mr_loaded_settings *settings, mr_arena *arena)
 {
-    const char *path = job->settings.values.hooks_file;
-    const char *config = job->settings.file;
+    const char *path = settings->values.hooks_file;
+    const char *config = settings->file;
     const char *slash = config ? strrchr(config, '/') : NULL;
     for (size_t row = 0; mr_setting_table[row].name; row++) {
-        const mr_value *given = job->settings.given[row];
+        const mr_value *given = settings->given[row];
         if (strcmp(mr_setting_table[row].name, "hooks.file") == 0 && given && given->span.line > 0 && path[0] != '/' && slash)
-            return mr_arena_printf(session->arena, "%.*s/%s", (int)(slash - config), config, path);
+            return mr_arena_printf(arena, "%.*s/%s", (int)(slash - config), config, path);
     }
     return path;
 }
@@ -153,7 +152,7 @@ int mr_hooked_begin(mr_job *job, bool resumed, mr_session *session, mr_hooked **
     *ret_hooked = NULL;
     if (!job->settings.values.hooks_file)
         return MR_EXIT_DONE;
-    const char *path = hooks_path(job, session);
+    const char *path = mr_hooks_path(&job->settings, session->arena);
     mr_hooked *hooked = path ? calloc(1, sizeof(*hooked)) : NULL;
     if (!hooked)
         return MR_EXIT_FAILED;

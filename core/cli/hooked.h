@@ -8,6 +8,9 @@
 
 typedef struct mr_hooked mr_hooked;
 
+/* The file of hooks that the settings name; a relative path in their file is taken from its folder. In arena. */
+const char *mr_hooks_path(const mr_loaded_settings *settings, mr_arena *arena);
+
 /*
  * Opens the hooks that the job's settings name, and asks on_run_start; the job is changed as that says (a resumed run keeps its params). *ret_hooked
  * is NULL where there are no hooks. An exit code; what is wrong was said.

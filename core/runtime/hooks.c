@@ -63,6 +63,7 @@ static const mr_span nowhere;
 void mr_hook_answer_clear(mr_hook_answer *answer)
 {
     free(answer->veto);
+    free(answer->pipeline);
     json_decref(answer->params);
     json_decref(answer->notify);
     *answer = (mr_hook_answer){0};
@@ -77,7 +78,8 @@ static mr_status wrong_answer(const mr_hook *hook, const char *why, mr_diags *di
 static bool known_field(const mr_hook *hook, const char *field)
 {
     return (strcmp(field, "veto") == 0 && (hook->flags & MR_HOOK_MAY_VETO)) || (strcmp(field, "params") == 0 && (hook->flags & MR_HOOK_MAY_CHANGE)) ||
-           (strcmp(field, "notify") == 0 && (hook->flags & MR_HOOK_MAY_NOTIFY));
+           (strcmp(field, "notify") == 0 && (hook->flags & MR_HOOK_MAY_NOTIFY)) ||
+           (strcmp(field, "pipeline") == 0 && (hook->flags & MR_HOOK_MAY_CHOOSE));
 }
 
 static mr_status check_fields(const mr_hook *hook, const json_t *said, mr_diags *diags)
@@ -92,9 +94,10 @@ static mr_status check_fields(const mr_hook *hook, const json_t *said, mr_diags 
         snprintf(text, sizeof(text), "answered '%.64s', which it can't", field);
         wrong_answer(hook, text, diags);
         mr_hint(diags, "%s",
-                hook->flags & MR_HOOK_MAY_CHANGE ? "it may answer veto, params and notify"
-                : hook->flags & MR_HOOK_MAY_VETO ? "it may answer veto"
-                                                 : "it is told, and has no say");
+                hook->flags & MR_HOOK_MAY_CHOOSE   ? "it may answer pipeline and params"
+                : hook->flags & MR_HOOK_MAY_CHANGE ? "it may answer veto, params and notify"
+                : hook->flags & MR_HOOK_MAY_VETO   ? "it may answer veto"
+                                                   : "it is told, and has no say");
         return MR_ERR_PARAM;
     }
     return MR_OK;
@@ -128,12 +131,17 @@ static mr_status read_answer(const mr_hook *hook, const json_t *said, mr_hook_an
         return MR_ERR_PARAM;
     const json_t *veto = json_object_get(said, "veto");
     const json_t *params = json_object_get(said, "params");
+    const json_t *pipeline = json_object_get(said, "pipeline");
     const json_t *notify = json_object_get(said, "notify");
     if (veto && (!json_is_string(veto) || json_string_length(veto) == 0 || json_string_length(veto) > VETO_MAX))
         return wrong_answer(hook, "answered a veto that is not a reason: veto = \"why\"", diags);
+    if (pipeline && (!json_is_string(pipeline) || json_string_length(pipeline) == 0))
+        return wrong_answer(hook, "answered a pipeline that is not a name: pipeline = \"vod\"", diags);
     if (params && !json_is_object(params))
         return wrong_answer(hook, "answered params that are not a table of names and values", diags);
     if (veto && !(ret_answer->veto = strdup(json_string_value(veto))))
+        return MR_ERR_NOMEM;
+    if (pipeline && !(ret_answer->pipeline = strdup(json_string_value(pipeline))))
         return MR_ERR_NOMEM;
     ret_answer->params = json_incref((json_t *)params);
     if (notify && !(ret_answer->notify = notifications(notify)))

@@ -17,6 +17,7 @@ typedef struct mr_hooks mr_hooks;
 
 typedef struct mr_hook_answer {
     char *veto;     /* why; NULL: it may go on */
+    char *pipeline; /* NULL: it chooses none */
     json_t *params; /* {name: value}; NULL: none */
     json_t *notify; /* [{url, on, …}]; NULL: none */
 } mr_hook_answer;

@@ -235,7 +235,8 @@ function Task:next() end
 
 ---@class millrace.Answer
 ---@field veto? string            why
----@field params? table<string, millrace.Value>   of on_run_start: instead of what was given
+---@field params? table<string, millrace.Value>   of on_run_start and choose_pipeline: instead of what was given
+---@field pipeline? string        of choose_pipeline: its name
 ---@field notify? table           of on_run_start: params of notify.webhook, and 'on'
 
 ---@class millrace.Hooks
@@ -243,6 +244,11 @@ function Task:next() end
 ---@field on_node_done? fun(node: table): millrace.Answer?
 ---@field on_task_failed? fun(task: table): millrace.Answer?
 ---@field on_run_done? fun(run: table)
+---@field authorize_upload? fun(upload: table): millrace.Answer?
+---@field on_upload? fun(upload: table): millrace.Answer?
+---@field choose_pipeline? fun(upload: table): millrace.Answer?
+---@field authorize_playback? fun(viewer: table): millrace.Answer?
+---@field on_ready? fun(video: table)
 
 ---Tells what is to be called while runs go on.
 ---@param hooks millrace.Hooks

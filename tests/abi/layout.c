@@ -220,7 +220,7 @@ SIZE(mr_server_error, 1032);
 AT(mr_server_error, message, 8);
 AT(mr_server_error, hint, 520);
 
-SIZE(mr_platform_host, 152);
+SIZE(mr_platform_host, 176);
 AT(mr_platform_host, platform, 8);
 AT(mr_platform_host, version, 16);
 AT(mr_platform_host, data_dir, 24);
@@ -239,6 +239,9 @@ AT(mr_platform_host, run_log, 120);
 AT(mr_platform_host, run_graph, 128);
 AT(mr_platform_host, run_demand, 136);
 AT(mr_platform_host, source_learn, 144);
+AT(mr_platform_host, has_hook, 152);
+AT(mr_platform_host, hook, 160);
+AT(mr_platform_host, hook_tell, 168);
 
 SIZE(mr_server_driver, 72);
 AT(mr_server_driver, flags, 4);

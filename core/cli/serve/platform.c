@@ -54,6 +54,9 @@ static void fill_host(mr_platform *platform, const char *data_dir)
         .run_graph = mr_platform_run_graph,
         .run_demand = mr_platform_run_demand,
         .source_learn = learn_source,
+        .has_hook = mr_platform_has_hook,
+        .hook = mr_platform_hook,
+        .hook_tell = mr_platform_hook_tell,
     };
 }
 
@@ -81,6 +84,8 @@ bool mr_platform_open(mr_platform *platform, mr_session *session, const mr_loade
     mr_status status = state_dir ? mr_engine_open(&options, session->diags, &platform->engine) : MR_ERR_NOMEM;
     if (status == MR_OK)
         status = mr_journal_open(state_dir, false, session->diags, &platform->journal);
+    if (status == MR_OK && !mr_platform_open_hooks(platform))
+        status = MR_ERR_PARAM;
     mr_session_flush(session);
     if (status == MR_ERR_NOMEM)
         mr_complain("out of memory");
@@ -101,6 +106,7 @@ void mr_platform_close(mr_platform *platform)
 {
     if (!platform->session)
         return;
+    mr_hooks_close(platform->hooks);
     mr_journal_close(platform->journal);
     mr_engine_close(platform->engine);
     mr_log_free(platform->log);

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/session.h"
 #include "runtime/engine.h"
+#include "runtime/hooks.h"
 #include "runtime/state/journal.h"
 #include <millrace/server.h>
 
@@ -27,6 +28,7 @@ struct mr_platform {
     mr_log *log;
     mr_engine *engine;
     mr_journal *journal;
+    mr_hooks *hooks; /* NULL: none */
     const mr_server_driver *driver;
     mr_server *server;
     pthread_mutex_t reading;
@@ -58,6 +60,12 @@ mr_status mr_platform_run_start(mr_platform *platform, const char *request, char
 mr_status mr_platform_run_cancel(mr_platform *platform, const char *run);
 mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item);
 bool mr_platform_cancel_locked(mr_platform *platform, const char *run); /* the one of that id, or (NULL) all; false: none */
+
+/* asked.c: the operator's hooks, in one process for all of the server. */
+bool mr_platform_open_hooks(mr_platform *platform); /* what is wrong with them was said */
+int mr_platform_has_hook(mr_platform *platform, const char *name);
+char *mr_platform_hook(mr_platform *platform, const char *name, const char *argument);
+void mr_platform_hook_tell(mr_platform *platform, const char *name, const char *argument);
 
 /* past.c */
 char *mr_platform_runs(mr_platform *platform, uint32_t most);

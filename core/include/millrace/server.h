@@ -92,6 +92,17 @@ typedef struct mr_platform_host {
      * above them. The file must not change afterwards. MR_ERR_PARAM, MR_ERR_CONFLICT: leaves and file don't fit together.
      */
     mr_status (*source_learn)(mr_platform *platform, const char *path, uint64_t length, const unsigned char *leaves, size_t count, char *ret_digest);
+
+    /* ---- hooks ---- */
+
+    /* Whether the operator's file of hooks (setting hooks.file) has that one. Quick. */
+    int (*has_hook)(mr_platform *platform, const char *name);
+    /*
+     * Asks it (scripting/hooks.c has the table) and waits, at most hooks.timeout. argument: a JSON object. *ret_answer: {veto, pipeline, params},
+     * each only where the hook says it. A hook that goes wrong vetoes where hooks.on_error is fatal; the log has what was wrong. NULL: no memory.
+     */
+    char *(*hook)(mr_platform *platform, const char *name, const char *argument);
+    void (*hook_tell)(mr_platform *platform, const char *name, const char *argument); /* goes on at once */
 } mr_platform_host;
 
 typedef struct mr_server_driver {
