@@ -50,7 +50,7 @@ export const t = {
     posterDone: 'The poster is changed', captions: 'Captions', captionsHelp: 'WebVTT (.vtt) or SubRip (.srt)', captionsAdd: 'Add captions', captionsFile: 'File', captionsDone: 'Captions are added', captionsRemoved: 'Captions are removed',
     remove: 'Remove', noCaptions: 'There are none yet.', share: 'Share', danger: 'Delete', dangerText: 'The video, its qualities, captions and link go away for good.', delete: 'Delete video',
     deleteConfirm: (title: string) => `Delete “${title}”?`, deleted: 'The video is deleted', watch: 'Watch', process: 'Process again', processText: 'Makes it anew from the original file. What is done already is reused.',
-    pipeline: 'Pipeline', processed: 'Processing began', conflict: 'Someone else changed this video meanwhile. Load the page again to see how it is now.', untitled: 'Untitled',
+    pipeline: 'Pipeline', ownPipeline: 'The one the server is set up with', processed: 'Processing began', conflict: 'Someone else changed this video meanwhile. Load the page again to see how it is now.', untitled: 'Untitled',
   },
   runs: {
     title: 'Runs', one: 'Run', empty: 'Nothing has run yet', emptyText: 'Each upload begins a run; it is listed here.', state: 'State', any: 'Any state', pipeline: 'Pipeline', started: 'Started', took: 'Took', tasks: 'Tasks',

@@ -94,8 +94,9 @@ function captionsPart(video: Video, first: Subtitle[]): HTMLElement {
 }
 
 function processPart(video: Video): HTMLElement {
-  const pipeline = selectField(e.pipeline, [[video.pipeline ?? '', video.pipeline ?? '']], video.pipeline ?? '');
-  void server.pipelines().then((all) => replace(pipeline.input, all.map((one) => h('option', {value: one.name, selected: one.name === video.pipeline}, one.name))), () => undefined); // the one of now stays
+  const now: [string, string] = [video.pipeline ?? '', video.pipeline ?? e.ownPipeline];
+  const pipeline = selectField(e.pipeline, [now], now[0]);
+  void server.pipelines().then((all) => replace(pipeline.input, !video.pipeline && h('option', {value: '', selected: true}, e.ownPipeline), all.map((one) => h('option', {value: one.name, selected: one.name === video.pipeline}, one.name))), () => undefined); // the one of now stays
   const start = button(e.process, () => void attempt(async () => {
     await videos.process(video.id, pipeline.input.value ? {pipeline: pipeline.input.value} : {});
     toast(e.processed);
