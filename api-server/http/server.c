@@ -190,6 +190,7 @@ mr_status mr_http_open(const mr_http_options *options, char *why, size_t why_siz
     server->listener = -1;
     server->handler = options->handler;
     server->limits = with_defaults(options->limits);
+    *ret_server = server; /* handlers may run before this returns, and look for it */
     mr_status status = open_listener(server, options->listen, why, why_size);
     if (status == MR_OK && (!make_loops(server, options->lanes) || !start_loops(server))) {
         snprintf(why, why_size, "can't start the server's threads: raise the limits of processes and open files");
@@ -197,10 +198,9 @@ mr_status mr_http_open(const mr_http_options *options, char *why, size_t why_siz
     }
     if (status != MR_OK) {
         mr_http_close(server, 0);
-        return status;
+        *ret_server = NULL;
     }
-    *ret_server = server;
-    return MR_OK;
+    return status;
 }
 
 uint16_t mr_http_port(const mr_http_server *server)
