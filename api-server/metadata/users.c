@@ -100,7 +100,7 @@ static mr_status remove_user(mr_sql_link *link, void *context)
     const user_change *it = context;
     const int64_t was = mr_sql_count(link, "SELECT role = ?2 AND disabled = 0 FROM users WHERE id = ?1", "ti", it->id, (int64_t)MR_ROLE_ADMIN);
     mr_status status = mr_sql_do(link, "INSERT OR IGNORE INTO rubbish (path) SELECT 'uploads/' || id FROM uploads WHERE owner = ?1", "t", it->id);
-    if (status == MR_OK || status == MR_ERR_NOT_FOUND) /* he had none */
+    if (status == MR_OK || status == MR_ERR_NOT_FOUND)                            /* he had none */
         status = mr_sql_do(link, "DELETE FROM users WHERE id = ?1", "t", it->id); /* his videos hold him */
     return status == MR_OK && was == 1 ? admin_is_left(link) : status;
 }

@@ -79,12 +79,27 @@ static void completed(void *context, const mr_upload *upload, const char *path)
 }
 
 /* serve_uploads DATA MAX QUOTA */
+/* An operator without rules. */
+static int no_hook(mr_platform *platform, const char *name)
+{
+    (void)platform;
+    (void)name;
+    return 0;
+}
+
+static void no_text(mr_platform *platform, char *take_text)
+{
+    (void)platform;
+    (void)take_text;
+}
+
 int main(int argc, char **argv)
 {
     static memory_store store;
     char why[512];
     char byte;
-    mr_server server = {.settings = &(mr_server_settings){.listen = "127.0.0.1:0"}};
+    const mr_platform_host host = {.size = sizeof(host), .has_hook = no_hook, .text_free = no_text};
+    mr_server server = {.host = &host, .settings = &(mr_server_settings){.listen = "127.0.0.1:0"}};
     const mr_upload_people people = {
         .video_add = video_add, .video_drop = video_drop, .video_owner = video_owner, .key_secret = key_secret, .own_secret = own_secret};
     if (argc != 4)

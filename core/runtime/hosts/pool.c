@@ -53,8 +53,8 @@ void mr_hosts_start_early(void)
     mr_diags_free(diags);
 }
 
-/* NULL: why says what went wrong. */
-static mr_task_host *start_host(mr_hosts *hosts, char *why, size_t why_size)
+/* NULL: why says what went wrong. *ret_gone: it had ended before it was greeted. */
+static mr_task_host *try_host(mr_hosts *hosts, char *why, size_t why_size, bool *ret_gone)
 {
     int error = 0;
     mr_diags *diags = mr_diags_new();
@@ -71,6 +71,16 @@ static mr_task_host *start_host(mr_hosts *hosts, char *why, size_t why_size)
         host = NULL;
     }
     mr_diags_free(diags);
+    *ret_gone = error == EPIPE;
+    return host;
+}
+
+static mr_task_host *start_host(mr_hosts *hosts, char *why, size_t why_size)
+{
+    bool gone = true;
+    mr_task_host *host = NULL;
+    for (int i = 0; i < STRUCK_MAX && gone && !host; i++)
+        host = try_host(hosts, why, why_size, &gone);
     return host;
 }
 
