@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
+import threading
 import unittest
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class Server:
         self.settings = settings
         self.jobs = jobs
         self.process = None
+        self.reader = None  # of what it says
         self.port = 0
         self.seen = self.folder / "exchanges.jsonl"
 
@@ -49,20 +50,25 @@ class Server:
         for setting in self.settings:
             words += ["--set", setting]
         environment = {**os.environ, "XDG_CONFIG_HOME": str(self.folder / "none")}
-        log = open(self.log, "a+")
-        begin = log.seek(0, os.SEEK_END)
-        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment)
-        log.close()
-        until = time.monotonic() + TIMEOUT
-        while time.monotonic() < until and self.process.poll() is None:
-            said = self.log.read_bytes()[begin:].decode(errors="replace")
-            found = re.search(r"listening on http://[^:/]+:(\d+)", said)
-            if found:
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+        for line in self.process.stderr:
+            self.keep(line)
+            if found := re.search(rb"listening on http://[^:/]+:(\d+)", line):
                 self.port = int(found[1])
+                self.reader = threading.Thread(target=self.keep_all, args=[self.process.stderr], daemon=True)
+                self.reader.start()
                 return self
-            time.sleep(0.02)
         self.stop()
         raise AssertionError(f"the server did not start: {self.log.read_text(errors='replace')[-2000:]}")
+
+    def keep(self, line):
+        with open(self.log, "ab") as log:
+            log.write(line)
+
+    def keep_all(self, lines):
+        with lines:
+            for line in lines:
+                self.keep(line)
 
     def stop(self, how=signal.SIGTERM):
         if not self.process:
@@ -70,7 +76,9 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
         code = self.process.wait(timeout=TIMEOUT)
-        self.process = None
+        if self.reader:
+            self.reader.join(timeout=TIMEOUT)
+        self.process = self.reader = None
         return code
 
     def kill(self):
