@@ -66,7 +66,8 @@ bool mr_field_bool(mr_fields *fields, const char *name, bool *ret)
     const json_t *value = json_object_get(fields->call->json, name);
     if (value && !json_is_boolean(value))
         mr_field_wrong(fields, name, "this is true or false");
-    *ret = json_is_true(value);
+    if (json_is_boolean(value))
+        *ret = json_is_true(value);
     return json_is_boolean(value);
 }
 
@@ -74,11 +75,13 @@ bool mr_field_number(mr_fields *fields, const char *name, int64_t least, int64_t
 {
     char message[96];
     const json_t *value = json_object_get(fields->call->json, name);
-    *ret = json_integer_value(value);
     if (!value)
         return false;
-    if (json_is_integer(value) && *ret >= least && *ret <= most)
+    const json_int_t number = json_integer_value(value);
+    if (json_is_integer(value) && number >= least && number <= most) {
+        *ret = number;
         return true;
+    }
     snprintf(message, sizeof(message), "this is a whole number from %lld to %lld", (long long)least, (long long)most);
     mr_field_wrong(fields, name, message);
     return false;

@@ -15,7 +15,7 @@ mr_fields mr_fields_begin(mr_call *call, const char *known);
 bool mr_fields_has(const mr_fields *fields, const char *name); /* null counts */
 /* Bytes in [least, most]. NULL: absent, or wrong. */
 const char *mr_field_text(mr_fields *fields, const char *name, size_t least, size_t most, bool required);
-bool mr_field_bool(mr_fields *fields, const char *name, bool *ret);                                   /* false: absent, or wrong */
+bool mr_field_bool(mr_fields *fields, const char *name, bool *ret);                                   /* false: absent, or wrong; *ret stays */
 bool mr_field_number(mr_fields *fields, const char *name, int64_t least, int64_t most, int64_t *ret); /* the same */
 void mr_field_wrong(mr_fields *fields, const char *name, const char *message);
 /* False: something is wrong, and answered. Called once, at the end. */

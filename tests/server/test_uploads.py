@@ -83,6 +83,19 @@ class Killed(unittest.TestCase):
         self.assertEqual(self.offset(url), SIZE)
 
 
+class Told(ServerCase):
+    def test_a_size_that_was_not_told_is_not_bound(self):
+        admin = self.server.set_up()
+        data = random.Random(2).randbytes(1000)
+        created = self.server.ask("POST", "/api/v1/videos", {"title": "x"}, admin)
+        self.assertEqual(created.status, 201, created.body)
+        upload = created.json["upload"]
+        self.assertNotIn("Content-Length", upload["put"]["headers"])
+        self.assertEqual(self.server.ask("HEAD", upload["tus"]["url"], token=admin, headers=TUS).headers["upload-defer-length"], "1")
+        self.assertEqual(self.server.ask("PUT", "/" + upload["put"]["url"].split("/", 3)[3], data).status, 200)
+        self.assertEqual(self.server.ask("GET", f"/api/v1/videos/{created.json['video']['id']}", token=admin).json["size"], len(data))
+
+
 class Others(ServerCase):
     SETTINGS = ("server.upload_max=4MiB",)
 
