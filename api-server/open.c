@@ -96,8 +96,12 @@ static void run_is(void *context, const char *run, const char *output)
 
 static mr_status open_videos(mr_server *server)
 {
-    const mr_videos_options options = {
-        .host = server->host, .metadata = server->metadata, .pipeline = server->settings->pipeline, .run_is = run_is, .context = server};
+    const mr_videos_options options = {.host = server->host,
+                                       .metadata = server->metadata,
+                                       .metrics = server->metrics,
+                                       .pipeline = server->settings->pipeline,
+                                       .run_is = run_is,
+                                       .context = server};
     return mr_videos_open(&options, &server->videos);
 }
 

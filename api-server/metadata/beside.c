@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOUR_US (3600ll * 1000000)
+#define HOUR_US    (3600ll * 1000000)
+#define DAY_HOURS  24
+#define DAYS_KEPT  400 /* of views: a year, and some */
+#define SHARES_MAX 100000
 
 typedef struct beside {
     const char *video, *user, *language;
@@ -122,6 +125,19 @@ mr_status mr_position_get(mr_metadata *metadata, const char *user, const char *v
 
 /* ---- views ---- */
 
+static mr_status count_view(mr_sql_link *link, const char *video, int64_t day)
+{
+    mr_status status = mr_sql_do(link, "UPDATE videos SET views = views + 1 WHERE id = ?1", "t", video);
+    if (status == MR_OK)
+        status = mr_sql_do(link,
+                           "INSERT INTO view_days (video, day, views) VALUES (?1, ?2, 1)"
+                           " ON CONFLICT (video, day) DO UPDATE SET views = view_days.views + 1",
+                           "ti", video, day);
+    if (status == MR_OK)
+        status = fine_if_nothing(mr_sql_do(link, "DELETE FROM view_days WHERE video = ?1 AND day < ?2", "ti", video, day - DAYS_KEPT));
+    return status;
+}
+
 /* Rows of hours that have passed have done their work. */
 static mr_status add_view(mr_sql_link *link, void *context)
 {
@@ -133,7 +149,7 @@ static mr_status add_view(mr_sql_link *link, void *context)
     status = mr_sql_do(link, "INSERT INTO views (hour, video, viewer) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", "itt", hour, it->video, it->user);
     it->counted = status == MR_OK;
     if (status == MR_OK)
-        return mr_sql_do(link, "UPDATE videos SET views = views + 1 WHERE id = ?1", "t", it->video);
+        return count_view(link, it->video, hour / DAY_HOURS);
     return status == MR_ERR_CONFLICT ? MR_ERR_NOT_FOUND : fine_if_nothing(status);
 }
 
@@ -151,4 +167,27 @@ mr_status mr_view_count(mr_metadata *metadata, const char *video, int64_t *ret_v
 {
     *ret_views = mr_sql_count(mr_sql_reader(metadata->sql), "SELECT views FROM videos WHERE id = ?1", "t", video);
     return *ret_views >= 0 ? MR_OK : MR_ERR_NOT_FOUND;
+}
+
+mr_status mr_view_days(mr_metadata *metadata, const char *video, int64_t first_day, size_t count, int64_t *ret_views)
+{
+    mr_sql_link *link = mr_sql_reader(metadata->sql);
+    const int64_t end = first_day + (int64_t)count;
+    mr_sql_rows rows =
+        video ? mr_sql_ask(link, "SELECT day, views FROM view_days WHERE video = ?3 AND day >= ?1 AND day < ?2", "iit", first_day, end, video)
+              : mr_sql_ask(link, "SELECT day, SUM(views) FROM view_days WHERE day >= ?1 AND day < ?2 GROUP BY day", "ii", first_day, end);
+    while (mr_sql_next(&rows))
+        ret_views[mr_sql_int(&rows, 0) - first_day] = mr_sql_int(&rows, 1);
+    return mr_sql_end(&rows);
+}
+
+mr_status mr_position_shares(mr_metadata *metadata, const char *video, double duration, size_t count, int64_t *ret_viewers)
+{
+    mr_sql_rows rows =
+        mr_sql_ask(mr_sql_reader(metadata->sql), "SELECT seconds FROM positions WHERE video = ?1 LIMIT ?2", "ti", video, (int64_t)SHARES_MAX);
+    while (mr_sql_next(&rows)) {
+        const double share = mr_sql_real(&rows, 0) / duration;
+        ret_viewers[share < 1 ? (size_t)(share * (double)count) : count - 1]++;
+    }
+    return mr_sql_end(&rows);
 }

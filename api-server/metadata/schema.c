@@ -70,4 +70,11 @@ static const char first[] =
     /* Files and folders below the data folder that nothing refers to any more: written with what removes the reference, gone when they are. */
     "CREATE TABLE rubbish (path TEXT PRIMARY KEY) WITHOUT ROWID;";
 
-const char *const mr_schema_steps[] = {first, NULL};
+/* What is counted for good: rows of `views` only keep a viewer from counting twice in an hour. */
+static const char second[] =
+    "CREATE TABLE view_days ("
+    " video TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, day INTEGER NOT NULL, views INTEGER NOT NULL, PRIMARY KEY (video, day))"
+    " WITHOUT ROWID;"
+    "CREATE INDEX view_days_day ON view_days(day);";
+
+const char *const mr_schema_steps[] = {first, second, NULL};

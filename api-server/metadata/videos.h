@@ -160,6 +160,10 @@ mr_status mr_position_put(mr_metadata *metadata, const char *user, const char *v
 mr_status mr_position_get(mr_metadata *metadata, const char *user, const char *video, double *ret_seconds); /* MR_ERR_NOT_FOUND: never watched */
 /* Counts once for a viewer (user, or a digest of a session or address), video and hour. */
 mr_status mr_view_add(mr_metadata *metadata, const char *video, const char *viewer, bool *ret_counted);
+/* Views of `count` days of UTC from first_day (days since 1970) on; of all videos where video is NULL. ret_views: zeroes; adds. */
+mr_status mr_view_days(mr_metadata *metadata, const char *video, int64_t first_day, size_t count, int64_t *ret_views);
+/* How many signed-in viewers stopped in each of `count` equal parts of the video. duration > 0. ret_viewers: zeroes; adds. */
+mr_status mr_position_shares(mr_metadata *metadata, const char *video, double duration, size_t count, int64_t *ret_viewers);
 mr_status mr_view_count(mr_metadata *metadata, const char *video, int64_t *ret_views);
 
 #endif

@@ -22,6 +22,7 @@ typedef struct route_metrics {
 } route_metrics;
 
 struct mr_metrics {
+    int64_t began_us;
     atomic_ullong counters[MR_COUNTERS];
     atomic_llong gauges[MR_GAUGES];
     struct {
@@ -52,7 +53,7 @@ static const words counter_words[MR_COUNTERS] = {
 
 static const words gauge_words[MR_GAUGES] = {
     [MR_GAUGE_PROCESSING_QUEUE] = {"millrace_processing_queue_length", "Videos that are being processed or wait for it."},
-    [MR_GAUGE_UPLOADS_OPEN] = {"millrace_uploads_open", "Requests that carry bytes of uploads at the moment."},
+    [MR_GAUGE_UPLOADS_OPEN] = {"millrace_uploads_open", "Uploads that were begun and are not complete."},
     [MR_GAUGE_EVENT_STREAMS] = {"millrace_event_streams_open", "Streams of events that clients read at the moment."},
 };
 
@@ -70,8 +71,12 @@ int64_t mr_metrics_now_us(void)
 
 mr_status mr_metrics_new(mr_metrics **ret_metrics)
 {
-    *ret_metrics = calloc(1, sizeof(mr_metrics));
-    return *ret_metrics ? MR_OK : MR_ERR_NOMEM;
+    mr_metrics *metrics = calloc(1, sizeof(*metrics));
+    *ret_metrics = metrics;
+    if (!metrics)
+        return MR_ERR_NOMEM;
+    metrics->began_us = mr_metrics_now_us();
+    return MR_OK;
 }
 
 void mr_metrics_free(mr_metrics *metrics)
@@ -87,11 +92,6 @@ static void add(atomic_ullong *to, uint64_t by)
 void mr_metrics_count(mr_metrics *metrics, mr_counter counter, uint64_t by)
 {
     add(&metrics->counters[counter], by);
-}
-
-void mr_metrics_change(mr_metrics *metrics, mr_gauge gauge, int64_t by)
-{
-    atomic_fetch_add_explicit(&metrics->gauges[gauge], by, memory_order_relaxed);
 }
 
 void mr_metrics_set(mr_metrics *metrics, mr_gauge gauge, int64_t to)
@@ -122,12 +122,33 @@ void mr_metrics_request(mr_metrics *metrics, ptrdiff_t route, int status, int64_
     add(&at->took_us, took_us > 0 ? (uint64_t)took_us : 0);
 }
 
-/* ---- the text ---- */
+/* ---- reading ---- */
 
 static unsigned long long now(const atomic_ullong *value)
 {
     return atomic_load_explicit(value, memory_order_relaxed);
 }
+
+uint64_t mr_metrics_counted(const mr_metrics *metrics, mr_counter counter)
+{
+    return now(&metrics->counters[counter]);
+}
+
+uint64_t mr_metrics_observed(const mr_metrics *metrics, mr_histogram histogram, double *ret_seconds)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i <= BUCKETS; i++)
+        count += now(&metrics->histograms[histogram].buckets[i]);
+    *ret_seconds = (double)now(&metrics->histograms[histogram].sum_us) / 1e6;
+    return count;
+}
+
+int64_t mr_metrics_uptime(const mr_metrics *metrics)
+{
+    return (mr_metrics_now_us() - metrics->began_us) / 1000000;
+}
+
+/* ---- the text ---- */
 
 static void put_head(FILE *out, const words *of, const char *type)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The server about itself. */
+#include "api-server/metadata/videos.h"
 #include "api-server/metrics/metrics.h"
 #include "api-server/routes/routes.h"
+#include "api-server/videos/videos.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +36,21 @@ static const char *path_of(size_t row)
     return mr_route_table[row].path;
 }
 
+/* What is counted elsewhere. */
+static void set_gauges(const mr_server *server)
+{
+    json_t *numbers = mr_metadata_stats(server->metadata);
+    const json_t *queue = json_object_get(json_object_get(numbers, "videos"), mr_video_status_name(MR_VIDEO_PROCESSING));
+    mr_metrics_set(server->metrics, MR_GAUGE_PROCESSING_QUEUE, json_integer_value(queue));
+    mr_metrics_set(server->metrics, MR_GAUGE_UPLOADS_OPEN, json_integer_value(json_object_get(numbers, "uploads")));
+    mr_metrics_set(server->metrics, MR_GAUGE_EVENT_STREAMS, (int64_t)mr_hub_clients(mr_videos_hub(server->videos)));
+    json_decref(numbers);
+}
+
 void mr_route_metrics(mr_call *call)
 {
     const mr_server *server = call->server;
+    set_gauges(server);
     char *text = mr_metrics_text(server->metrics, method_of, path_of, mr_http_connections(server->http));
     if (text)
         mr_call_text(call, 200, "text/plain; version=0.0.4; charset=utf-8", text, strlen(text));

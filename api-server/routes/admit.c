@@ -53,9 +53,11 @@ bool mr_call_take(mr_call *call, mr_limit_kind kind, const char *whose)
     mr_http_reply_field(call->exchange, "RateLimit-Limit", text);
     snprintf(text, sizeof(text), "%u", verdict.remaining);
     mr_http_reply_field(call->exchange, "RateLimit-Remaining", text);
-    if (!verdict.let_in)
+    if (!verdict.let_in) {
+        mr_metrics_count(call->server->metrics, MR_COUNT_RATE_LIMITED, 1);
         mr_call_problem(call, 429, "too-many-requests", "that was too often: %u a minute is the limit; try again in %u s", verdict.limit,
                         verdict.seconds);
+    }
     return verdict.let_in;
 }
 

@@ -8,6 +8,7 @@
 #include "api-server/routes/auth.h"
 
 #include "api-server/base/clock.h"
+#include "api-server/metrics/metrics.h"
 #include "api-server/routes/cookie.h"
 #include "api-server/routes/routes.h"
 
@@ -184,6 +185,8 @@ void mr_route_login(mr_call *call)
         mr_call_problem(call, 401, "bad-credentials", "address or password is wrong");
     else
         mr_call_status(call, status, "account");
+    if (status == MR_ERR_NOT_FOUND)
+        mr_metrics_count(call->server->metrics, MR_COUNT_SIGN_INS_REFUSED, 1);
 }
 
 /* The token in the body, or else in the cookie, if the page that sent it is ours. False: answered. */

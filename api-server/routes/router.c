@@ -124,8 +124,10 @@ static mr_status on_body(void *context, mr_exchange *exchange, const void *data,
 {
     (void)context;
     mr_call *call = mr_http_state(exchange);
-    if (call->route->takes == MR_BODY_PIECES)
+    if (call->route->takes == MR_BODY_PIECES) { /* uploads, all of them */
+        mr_metrics_count(call->server->metrics, MR_COUNT_UPLOAD_BYTES, len);
         return call->route->body(call, data, len);
+    }
     mr_status status = keep(call->parts, data, len);
     if (status != MR_OK)
         mr_call_problem(call, 503, "no-memory", "the server is short of memory");

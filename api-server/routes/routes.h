@@ -65,6 +65,10 @@ void mr_route_replace_video(mr_call *call);
 void mr_route_remove_video(mr_call *call);
 void mr_route_process_video(mr_call *call);
 
+/* stats.c */
+void mr_route_video_stats(mr_call *call);
+void mr_route_admin_stats(mr_call *call);
+
 /* videos_beside.c */
 void mr_route_put_captions(mr_call *call);
 void mr_route_remove_captions(mr_call *call);

@@ -23,6 +23,9 @@ static json_t *time_of(const json_t *from, const char *name)
 
 static const char *state_of_node(const json_t *node, const char *run_state)
 {
+    const char *known = json_string_value(json_object_get(node, "state"));
+    if (known)
+        return strcmp(known, "waiting") == 0 ? "pending" : known;
     const json_int_t tasks = json_integer_value(json_object_get(node, "tasks"));
     if (json_integer_value(json_object_get(node, "failed")) > 0)
         return "failed";
@@ -33,12 +36,21 @@ static const char *state_of_node(const json_t *node, const char *run_state)
     return tasks > 0 ? "stopped" : "pending";
 }
 
+/* How many tasks there are: of what is under way as far as is known, of what succeeded those that ended. NULL: that can't be told. */
+static json_t *total_of(const json_t *of, const char *run_state)
+{
+    json_t *total = json_object_get(of, "total");
+    if (!total && strcmp(run_state, "succeeded") == 0)
+        total = json_object_get(of, "tasks");
+    return json_incref(total);
+}
+
 static json_t *describe_node(const json_t *node, const char *run_state)
 {
-    const json_int_t tasks = json_integer_value(json_object_get(node, "tasks"));
-    return json_pack("{s:O, s:O*, s:s, s:I, s:O, s:O, s:f}", "node", json_object_get(node, "node"), "op", json_object_get(node, "op"), "state",
-                     state_of_node(node, run_state), "done", tasks, "cached", json_object_get(node, "cached"), "failed",
-                     json_object_get(node, "failed"), "cpu_seconds", (double)json_integer_value(json_object_get(node, "cpu_us")) / 1e6);
+    return json_pack("{s:O, s:O*, s:s, s:o*, s:O, s:O, s:O, s:f}", "node", json_object_get(node, "node"), "op", json_object_get(node, "op"), "state",
+                     state_of_node(node, run_state), "tasks", total_of(node, run_state), "done", json_object_get(node, "tasks"), "cached",
+                     json_object_get(node, "cached"), "failed", json_object_get(node, "failed"), "cpu_seconds",
+                     (double)json_integer_value(json_object_get(node, "cpu_us")) / 1e6);
 }
 
 static json_t *describe_nodes(const json_t *run, const char *state)
@@ -62,14 +74,16 @@ static bool may_see(const mr_call *call, const char *run, json_t **ret_video)
     return may;
 }
 
-/* Takes video. */
+/* Takes video. tasks: as of a node; done where it is not known. */
 static json_t *describe(const json_t *run, json_t *take_video)
 {
     const char *state = json_string_value(json_object_get(run, "state"));
-    return json_pack("{s:O, s:o*, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"), "video",
+    json_t *total = json_object_get(run, "total");
+    json_t *done = json_object_get(run, "tasks");
+    return json_pack("{s:O, s:o*, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"), "video",
                      take_video, "pipeline", json_object_get(run, "pipeline"), "state", state ? state : "", "reason", json_object_get(run, "reason"),
                      "hint", json_object_get(run, "hint"), "started_at", time_of(run, "started_us"), "ended_at", time_of(run, "ended_us"), "tasks",
-                     json_object_get(run, "tasks"), "cached", json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes",
+                     total ? total : done, "done", done, "cached", json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes",
                      describe_nodes(run, state ? state : ""), "edges", json_object_get(run, "edges"));
 }
 

@@ -33,6 +33,7 @@ const mr_route mr_route_table[] = {
     {"POST", "/api/v1/users",                MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_add_user},
     {"PATCH", "/api/v1/users/{id}",          MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_change_user},
     {"DELETE", "/api/v1/users/{id}",         MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_user},
+    {"GET", "/api/v1/admin/stats",           MR_RULE_ADMIN,   MR_SCOPE_USERS_ADMIN, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_admin_stats},
     {"GET", "/api/v1/keys",                  MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_keys},
     {"POST", "/api/v1/keys",                 MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_JSON, 8192, .answer = mr_route_add_key},
     {"DELETE", "/api/v1/keys/{id}",          MR_RULE_SIGNED_IN, 0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_key},
@@ -58,6 +59,7 @@ const mr_route mr_route_table[] = {
     {"DELETE", "/api/v1/videos/{id}/captions/{lang}", MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_remove_captions},
     {"POST", "/api/v1/videos/{id}/poster",   MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_WRITE, MR_LANE_SLOW, MR_BODY_KEPT, 8u << 20, .answer = mr_route_set_poster},
     {"GET", "/api/v1/videos/{id}/poster/{token}", MR_RULE_TOKEN, 0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_poster},
+    {"GET", "/api/v1/videos/{id}/stats",     MR_RULE_OWNER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_video_stats},
     {"GET", "/api/v1/videos/{id}/events",    MR_RULE_VIEWER_OF, MR_SCOPE_VIDEOS_READ, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_video_events},
 
     MR_UPLOAD_ROWS(MR_RULE_CREATOR), /* uploads.h: tus, S3, signing */

@@ -5,6 +5,7 @@
 #include "api-server/auth/auth.h"
 #include "api-server/base/id.h"
 #include "api-server/metadata/videos.h"
+#include "api-server/metrics/metrics.h"
 #include "api-server/videos/videos.h"
 
 #include <assert.h>
@@ -69,11 +70,22 @@ static void progress(void *context, const mr_upload *upload)
         mr_videos_upload_progress(server->videos, upload->video, upload->offset, upload->length);
 }
 
+static void begun(void *context)
+{
+    mr_metrics_count(((mr_server *)context)->metrics, MR_COUNT_UPLOADS_STARTED, 1);
+}
+
+static void dropped(void *context)
+{
+    mr_metrics_count(((mr_server *)context)->metrics, MR_COUNT_UPLOADS_FAILED, 1);
+}
+
 /* While the server opens there are no videos yet: they look at the rows when they begin. */
 static void completed(void *context, const mr_upload *upload, const char *path)
 {
     mr_server *server = context;
     (void)path;
+    mr_metrics_count(server->metrics, MR_COUNT_UPLOADS_COMPLETED, 1);
     if (server->videos && upload->video[0])
         mr_videos_upload_complete(server->videos, upload->video);
 }
@@ -98,6 +110,8 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
                                   .context = server,
                                   .identify = identify};
     options.completed = completed;
+    options.begun = begun;
+    options.dropped = dropped;
     options.progress = progress;
     return mr_uploads_open(&options, &server->uploads, why, why_size);
 }

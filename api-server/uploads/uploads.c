@@ -324,6 +324,8 @@ bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
     status = store->create(store->context, upload, &left);
     if (status == MR_OK) {
         wake_janitor(uploads);
+        if (uploads->options.begun)
+            uploads->options.begun(uploads->options.context);
         return true;
     }
     mr_upload_file_remove(uploads->folder, upload->id);
@@ -409,6 +411,8 @@ bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal 
     if (good) {
         mr_upload_remove_parts(uploads, upload->id, parts, count);
         mr_upload_file_remove(uploads->folder, upload->id);
+        if (uploads->options.dropped)
+            uploads->options.dropped(uploads->options.context);
     }
     free(parts);
     mr_live_put(uploads, live);

@@ -44,6 +44,8 @@ typedef struct mr_uploads_options {
     void (*identify)(void *context, const char *path, int64_t length, const unsigned char *leaves, size_t count, char ret_digest[MR_UPLOAD_DIGEST]);
     /* It is complete, and that is durable. NULL: nothing to do. Must not wait for other uploads. */
     void (*completed)(void *context, const mr_upload *upload, const char *path);
+    void (*begun)(void *context);                             /* there is one more; NULL: nobody wants to know */
+    void (*dropped)(void *context);                           /* one is gone that was not complete: given up, or expired; NULL as above */
     void (*progress)(void *context, const mr_upload *upload); /* its offset was committed; NULL: nobody wants to know */
 } mr_uploads_options;
 

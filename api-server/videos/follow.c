@@ -3,6 +3,7 @@
  * Which run is whose. A run may speak before its start has returned its id: what it says then waits, in order, until it is known whose it is. Runs
  * that somebody else started again (the run routes) are recognised by their row.
  */
+#include "api-server/metrics/metrics.h"
 #include "api-server/videos/internal.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ mr_follow *mr_follow_add(mr_videos *videos, const char *run)
     if (!it)
         return NULL;
     snprintf(it->run, sizeof(it->run), "%s", run);
+    it->began_us = mr_metrics_now_us();
     it->next = videos->follows;
     videos->follows = it;
     return it;

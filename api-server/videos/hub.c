@@ -216,3 +216,11 @@ bool mr_hub_join(mr_hub *hub, const char *video, mr_later *take_stream, const ch
     mr_http_later_unref(take_stream);
     return false;
 }
+
+size_t mr_hub_clients(mr_hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    const size_t count = hub->client_count;
+    pthread_mutex_unlock(&hub->lock);
+    return count;
+}

@@ -22,5 +22,6 @@ void mr_hub_say(mr_hub *hub, const char *video, const char *event, const char *d
 /* Takes stream. first: the data of an event "status" for who comes without last_id ("" or NULL), or after too long; else what he missed. False: there
  * are too many, and the stream was ended. */
 bool mr_hub_join(mr_hub *hub, const char *video, mr_later *take_stream, const char *last_id, const char *first);
+size_t mr_hub_clients(mr_hub *hub); /* streams that are open at the moment */
 
 #endif

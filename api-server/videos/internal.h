@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { MR_RUN_SIZE = 64, MR_EARLY_MAX = 4096, MR_FOLLOW_NODES = 128, MR_NODE_SIZE = 64 };
+enum { MR_RUN_SIZE = 64, MR_EARLY_MAX = 4096, MR_FOLLOW_NODES = 128, MR_NODE_SIZE = 64, MR_ARRIVALS = 256 };
 
 typedef struct mr_node_count {
     char node[MR_NODE_SIZE];
@@ -21,6 +21,7 @@ typedef struct mr_follow {
     char run[MR_RUN_SIZE];
     char video[MR_ID_SIZE]; /* "": not known yet */
     char output[96];
+    int64_t began_us; /* mr_metrics_now_us() */
     bool only_poster; /* it makes a poster: the video's own run is another */
     bool attached;    /* events are taken at once; before, they wait in early */
     char **early;
@@ -29,11 +30,17 @@ typedef struct mr_follow {
     mr_node_count nodes[MR_FOLLOW_NODES];
     size_t node_count;
     double fraction, fraction_said;
-    bool playable;
+    atomic_bool playable;
     atomic_bool ended;
     char poster[64];
     struct mr_follow *next;
 } mr_follow;
+
+/* The last byte of a video's upload came, and it can't be played yet. */
+typedef struct mr_arrival {
+    char video[MR_ID_SIZE];
+    int64_t at_us; /* 0: none */
+} mr_arrival;
 
 struct mr_videos {
     mr_videos_options options;
@@ -48,6 +55,8 @@ struct mr_videos {
     atomic_bool draining;
     bool start_under_way; /* a run whose id is not known yet may say something */
     mr_follow *follows;
+    mr_arrival arrivals[MR_ARRIVALS]; /* a ring: when so many wait, the oldest is not measured */
+    size_t arrival_next;
 };
 
 void mr_videos_log(mr_videos *videos, mr_server_log level, const char *video, const char *message);
@@ -72,6 +81,11 @@ void mr_videos_say_status(mr_videos *videos, const char *video);
 /* Somebody waits for the answer (asked): what can't be started leaves the video as it was. Else it has failed. */
 mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, const char *pipeline, const char *params, char **ret_answer);
 void mr_videos_resume(mr_videos *videos, const mr_video_life *life);
+
+/* measure.c: for /metrics. */
+void mr_measure_arrived(mr_videos *videos, const char *video);
+void mr_measure_playable(mr_videos *videos, const char *video);
+void mr_measure_event(mr_videos *videos, const mr_follow *follow, const char *event, const char *state);
 
 /* tidy.c */
 void mr_videos_remove_rubbish(mr_videos *videos);

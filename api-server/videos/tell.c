@@ -77,6 +77,7 @@ static void on_file(mr_videos *videos, mr_follow *follow, const json_t *meta)
     if (!follow->playable && (strcmp(role, "hls") == 0 || strcmp(role, "dash") == 0)) {
         const mr_video_news news = {.playable = &yes, .output = follow->output, NO_NEWS};
         follow->playable = true;
+        mr_measure_playable(videos, follow->video);
         if (tell(videos, follow, &news, true))
             mr_hub_say(videos->hub, follow->video, "ready", "{\"complete\":false}");
     }
@@ -236,6 +237,7 @@ void mr_follow_event(mr_videos *videos, mr_follow *follow, const char *event)
 {
     json_t *json = json_loads(event, 0, NULL);
     const char *name = text_at(json, "event");
+    mr_measure_event(videos, follow, name, text_at(json, "state"));
     if (follow->only_poster) {
         if (strcmp(name, "run.done") == 0)
             on_poster_end(videos, follow, json);

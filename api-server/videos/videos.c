@@ -159,6 +159,7 @@ mr_hub *mr_videos_hub(mr_videos *videos)
 
 void mr_videos_upload_complete(mr_videos *videos, const char *video)
 {
+    mr_measure_arrived(videos, video);
     mr_videos_say_status(videos, video);
     mr_videos_wake(videos);
 }

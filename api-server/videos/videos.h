@@ -23,6 +23,7 @@ typedef struct mr_videos mr_videos;
 typedef struct mr_videos_options {
     const mr_platform_host *host;
     mr_metadata *metadata;
+    struct mr_metrics *metrics;
     const char *pipeline; /* for videos that name none */
     /* Where attempt N is published, and the news which run does it: playback's. NULL: nobody wants to know. */
     void (*run_is)(void *context, const char *run, const char *output);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A real `millrace serve` on a free port, and a client that keeps what it saw, so that it can be held against the OpenAPI document."""
+import contextlib
 import http.client
 import json
 import os
@@ -142,6 +143,40 @@ class Server:
             raise AssertionError(answer.body)
         signed_in = self.ask("POST", "/api/v1/auth/login", {"email": email, "password": PASSWORD})
         return signed_in.json["access_token"], answer.json["id"]
+
+    # ---- videos ----
+
+    def upload(self, clip, token, **fields):
+        """A video whose file has arrived; its id."""
+        made = self.ask("POST", "/api/v1/videos", {"title": "t", "filename": clip.name, "size": clip.stat().st_size, **fields}, token)
+        if made.status != 201:
+            raise AssertionError(made.body)
+        sent = self.ask("PATCH", made.json["upload"]["tus"]["url"], clip.read_bytes(), token,
+                        {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"})
+        if sent.status != 204:
+            raise AssertionError(sent.body)
+        return made.json["video"]["id"]
+
+    def follow(self, video, token):
+        """(event, data) of a video as they come, until its run is over."""
+        with contextlib.closing(self.connect()) as connection:
+            connection.request("GET", f"/api/v1/videos/{video}/events", headers={"Authorization": f"Bearer {token}"})
+            event = ""
+            for line in connection.getresponse():
+                if line.startswith(b"event: "):
+                    event = line[7:].strip().decode()
+                elif line.startswith(b"data: "):
+                    data = json.loads(line[6:])
+                    yield event, data
+                    # The first event says how it stands: it may be over by now.
+                    if event == "end" or data.get("status") in ("ready", "failed"):
+                        return
+
+    def ended(self, video, token):
+        """The video once its run is over."""
+        for _ in self.follow(video, token):
+            pass
+        return self.ask("GET", f"/api/v1/videos/{video}", token=token).json
 
 
 class ServerCase(unittest.TestCase):

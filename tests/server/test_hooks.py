@@ -44,23 +44,6 @@ class Hooks(ServerCase):
         cls.admin = cls.server.set_up()
         cls.creator, _ = cls.server.add_user(cls.admin, "c@example.org", "creator")
 
-    def wait_for_end(self, video):
-        """The video once the stream of its events has said that its run is over."""
-        with contextlib.closing(self.server.connect()) as connection:
-            connection.request("GET", f"/api/v1/videos/{video}/events", headers={"Authorization": f"Bearer {self.creator}"})
-            for line in connection.getresponse():
-                # The first event says how it stands: it may be over by now.
-                if line.strip() == b"event: end" or re.search(rb'"status": ?"(ready|failed)"', line):
-                    break
-        return self.expect(200, "GET", f"/api/v1/videos/{video}", token=self.creator).json
-
-    def upload(self, clip):
-        made = self.expect(201, "POST", "/api/v1/videos", {"title": "t", "filename": clip.name, "size": clip.stat().st_size}, self.creator).json
-        path = made["upload"]["tus"]["url"]
-        self.expect(204, "PATCH", path, clip.read_bytes(), self.creator,
-                    {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"})
-        return made["video"]["id"]
-
     def test_who_may_upload(self):
         veto = self.expect_problem(403, "vetoed", "POST", "/api/v1/videos", {"title": "x", "filename": "virus.exe"}, self.creator)
         self.assertIn("programs are no videos", veto.json["detail"])
@@ -69,8 +52,8 @@ class Hooks(ServerCase):
         self.expect(201, "POST", "/api/v1/videos", {"title": "fine"}, self.creator)
 
     def test_what_it_goes_through(self):
-        video = self.upload(make_clip(self.dir / "clip.mp4", 2))
-        ready = self.wait_for_end(video)
+        video = self.server.upload(make_clip(self.dir / "clip.mp4", 2), self.creator)
+        ready = self.server.ended(video, self.creator)
         self.assertEqual(ready["status"], "ready", ready)
         run = self.expect(200, "GET", f"/api/v1/runs/{ready['run']}", token=self.creator).json
         self.assertEqual(run["pipeline"], "thumbnails")

@@ -75,12 +75,26 @@ static void test_looks(void **state)
     assert_int_equal(mr_view_add(at.metadata, id, "another", &counted), MR_OK);
     assert_int_equal(mr_video_look(at.metadata, id, &view), MR_OK);
     assert_non_null(strstr(view->json, "\"views\":2"));
+    assert_int_equal(mr_view_add(at.metadata, id, "another", &counted), MR_OK);
+    assert_false(counted);
+    int64_t days[3] = {0};
+    const int64_t today = mr_now_us() / 86400000000; /* at midnight the views may be yesterday's */
+    assert_int_equal(mr_view_days(at.metadata, id, today - 1, 3, days), MR_OK);
+    assert_int_equal(days[0] + days[1] + days[2], 2);
+    int64_t all[3] = {0};
+    assert_int_equal(mr_view_days(at.metadata, NULL, today - 1, 3, all), MR_OK);
+    assert_memory_equal(all, days, sizeof(all));
     double seconds = 0;
     assert_int_equal(mr_position_get(at.metadata, at.ada, id, &seconds), MR_ERR_NOT_FOUND);
     assert_int_equal(mr_position_put(at.metadata, at.ada, id, 1.5), MR_OK);
     assert_int_equal(mr_position_put(at.metadata, at.ada, id, 2.5), MR_OK);
     assert_int_equal(mr_position_get(at.metadata, at.ada, id, &seconds), MR_OK);
     assert_true(seconds == 2.5);
+    int64_t shares[4] = {0};
+    assert_int_equal(mr_position_shares(at.metadata, id, 10, 4, shares), MR_OK);
+    assert_int_equal(shares[1], 1); /* one viewer, where he stopped last */
+    assert_int_equal(mr_position_shares(at.metadata, id, 2, 4, shares), MR_OK);
+    assert_int_equal(shares[3], 1); /* behind the end is the end */
     assert_int_equal(mr_position_put(at.metadata, at.ada, "v_none", 1), MR_ERR_NOT_FOUND);
 
     char paths[8][MR_RUBBISH_SIZE];

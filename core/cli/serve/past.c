@@ -45,6 +45,7 @@ char *mr_platform_run(mr_platform *platform, const char *run)
         return NULL;
     if (!with_pipeline(platform, record, describe, record))
         json_object_set_new(record, "edges", json_array());
+    mr_platform_overlay(platform, run, record);
     json_object_del(record, "given"); /* paths of this machine, and params that may be secret */
     return mr_json_text(record);
 }

@@ -59,6 +59,8 @@ void mr_platform_describe(const mr_pipeline *pipeline, json_t *run);
 mr_status mr_platform_run_start(mr_platform *platform, const char *request, char **ret_answer);
 mr_status mr_platform_run_cancel(mr_platform *platform, const char *run);
 mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item);
+/* Writes over the record of a run (mr_platform_run) what its events add up to so far, where it is under way. */
+void mr_platform_overlay(mr_platform *platform, const char *run, json_t *record);
 bool mr_platform_cancel_locked(mr_platform *platform, const char *run); /* the one of that id, or (NULL) all; false: none */
 
 /* asked.c: the operator's hooks, in one process for all of the server. */

@@ -2,7 +2,8 @@
 /*
  * Runs that a server has started: each is a job with a session of its own and a thread that waits for its end.
  *
- * Order: platform->lock may be held when the engine's is taken (mr_run_cancel), never the other way round: events come without a lock.
+ * Order: platform->lock may be held when the engine's is taken (mr_run_cancel), never the other way round: events come without a lock. A run's own
+ * `counting` guards its tally, and is taken last.
  */
 #include "cli/drive.h"
 #include "cli/hooked.h"
@@ -24,6 +25,7 @@ struct mr_served {
     mr_job job;
     json_t *record; /* of the run that is resumed; the job borrows of it */
     mr_report *report;
+    pthread_mutex_t counting;
     mr_tally tally;
     mr_hooked *hooked;
     mr_run *run;
@@ -42,6 +44,7 @@ static void free_served(mr_served *served)
     mr_job_clear(&served->job);
     mr_session_close(&served->session);
     json_decref(served->record);
+    pthread_mutex_destroy(&served->counting);
     free(served);
 }
 
@@ -50,7 +53,9 @@ static void on_event(void *context, const mr_event *event)
     mr_served *served = context;
     mr_platform *platform = served->platform;
     mr_report_event(served->report, event);
+    pthread_mutex_lock(&served->counting);
     mr_tally_add(&served->tally, event);
+    pthread_mutex_unlock(&served->counting);
     mr_hooked_event(served->hooked, event);
     mr_autojson json_t *json = mr_event_json(event);
     mr_autofree char *text = json ? mr_json_text(json) : NULL;
@@ -257,6 +262,7 @@ mr_status mr_platform_run_start(mr_platform *platform, const char *request, char
     if (!served)
         return json ? MR_ERR_NOMEM : MR_ERR_PARAM;
     served->platform = platform;
+    pthread_mutex_init(&served->counting, NULL);
     mr_status status = mr_session_open_with(&served->session, platform->session->plugins) ? prepare(served, json) : MR_ERR_NOMEM;
     const bool listed = status == MR_OK && join_list(served);
     if (status == MR_OK)
@@ -303,4 +309,52 @@ mr_status mr_platform_run_cancel(mr_platform *platform, const char *run)
     const bool found = mr_platform_cancel_locked(platform, run);
     pthread_mutex_unlock(&platform->lock);
     return found ? MR_OK : MR_ERR_NOT_FOUND;
+}
+
+/* ---- how far it is ---- */
+
+static void overlay_node(const mr_tally_node *counted, json_t *node)
+{
+    json_object_set_new(node, "state", json_string(mr_node_state_name(counted->state)));
+    json_object_set_new(node, "total", json_integer((json_int_t)counted->total));
+    json_object_set_new(node, "tasks", json_integer((json_int_t)counted->done));
+    json_object_set_new(node, "cached", json_integer((json_int_t)counted->cached));
+    json_object_set_new(node, "failed", json_integer((json_int_t)counted->failed));
+    json_object_set_new(node, "cpu_us", json_integer(counted->cpu_us));
+}
+
+static void overlay(const mr_tally *tally, json_t *record)
+{
+    size_t k;
+    json_t *node;
+    const mr_totals totals = mr_tally_totals(tally);
+    if (tally->state[0]) { /* it has said so, and is about to be written down */
+        json_object_set_new(record, "state", json_string(tally->state));
+        json_object_set_new(record, "ended_us", json_integer(tally->ended_us));
+    }
+    json_object_set_new(record, "total", json_integer((json_int_t)totals.tasks));
+    json_object_set_new(record, "tasks", json_integer((json_int_t)totals.done));
+    json_object_set_new(record, "cached", json_integer((json_int_t)totals.cached));
+    json_object_set_new(record, "failed", json_integer((json_int_t)totals.failed));
+    json_array_foreach(json_object_get(record, "nodes"), k, node)
+    {
+        const char *name = json_string_value(json_object_get(node, "node"));
+        for (size_t i = 0; name && i < tally->count; i++) {
+            if (strcmp(tally->nodes[i].node->name, name) == 0)
+                overlay_node(&tally->nodes[i], node);
+        }
+    }
+}
+
+void mr_platform_overlay(mr_platform *platform, const char *run, json_t *record)
+{
+    pthread_mutex_lock(&platform->lock);
+    for (mr_served *served = platform->runs; served; served = served->next) {
+        if (!served->run || strcmp(mr_run_id(served->run), run) != 0)
+            continue;
+        pthread_mutex_lock(&served->counting);
+        overlay(&served->tally, record);
+        pthread_mutex_unlock(&served->counting);
+    }
+    pthread_mutex_unlock(&platform->lock);
 }

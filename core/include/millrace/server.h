@@ -74,7 +74,9 @@ typedef struct mr_platform_host {
     mr_status (*run_cancel)(mr_platform *platform, const char *run); /* asks it to; MR_ERR_NOT_FOUND: it is not running here */
     /* [{run, pipeline, state, reason, started_us, ended_us, tasks, cached, failed}], the latest first. NULL: no memory. */
     char *(*runs)(mr_platform *platform, uint32_t most);
-    /* The same of one run, with nodes: [{node, op, tasks, cached, failed, cpu_us}] and edges: [[from, to]], names of nodes. NULL: there is none. */
+    /* The same of one run, with nodes: [{node, op, tasks, cached, failed, cpu_us}] and edges: [[from, to]], names of nodes. tasks: how many have
+     * ended. While it is under way here: as its events add up, with total (how many there will be, as far as known) of the run and of each node, and
+     * the node's state (waiting, running, succeeded, failed, cancelled, skipped). NULL: there is none. */
     char *(*run)(mr_platform *platform, const char *run);
     /* Events that are kept of a run, after number after, at most a thousand, of one node when it is not NULL: {events: […], after}. NULL: no run. */
     char *(*run_log)(mr_platform *platform, const char *run, const char *node, int64_t after);
