@@ -25,6 +25,8 @@ const mr_param mr_server_setting_table[] = {
     MR_TEXT(mr_server_settings, pipeline, .standard = "vod", .max = "64", .help = "that uploads go through where nobody names another"),
     MR_SIZE(mr_server_settings, upload_max, .standard = "64GiB", .min = "1MiB", .max = "16TiB", .help = "bytes of one upload"),
     MR_BOOL(mr_server_settings, access_log, .standard = "true", .help = "a line in the log for each request"),
+    MR_DURATION(mr_server_settings, url_life, .standard = "1h", .min = "3s", .max = "168h",
+                .help = "how long the addresses of segments are good for at least; players get new ones in time"),
     MR_DURATION(mr_server_settings, drain, .standard = "10s", .min = "0s", .max = "10m",
                 .help = "how long answers that are under way may take when the server is told to stop"),
     MR_PARAM_END,

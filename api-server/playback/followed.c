@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RENDITIONS_MAX = 256, CHUNKS_MAX = 100000, SEGMENTS_MAX = 100000, PATH_MAX_BYTES = 512, KINDS = 2 };
+enum { RENDITIONS_MAX = 256, CHUNKS_MAX = 100000, SEGMENTS_MAX = 100000, PATH_MAX_BYTES = 512, KINDS = 2, ENTRANCES = 2 };
 
 typedef struct chunk {
     uint32_t first, end; /* segments; empty: not known */
@@ -28,6 +28,7 @@ struct mr_followed {
     } chunks[KINDS];
     rendition *renditions;
     size_t rendition_count;
+    char entrances[ENTRANCES][PATH_MAX_BYTES]; /* of HLS, of DASH; "": not made yet */
 };
 
 static int kind_of(const char *name)
@@ -127,6 +128,17 @@ static void learn_rendition(mr_followed *followed, const json_t *meta, const cha
     snprintf(made->rest, sizeof(made->rest), "%s", rest);
 }
 
+static void learn_entrance(mr_followed *followed, const json_t *meta)
+{
+    static const char *const roles[ENTRANCES] = {"hls", "dash"};
+    const char *role = json_string_value(json_object_get(meta, "role"));
+    const char *path = json_string_value(json_object_get(meta, "path"));
+    for (size_t i = 0; role && path && strlen(path) < PATH_MAX_BYTES && i < ENTRANCES; i++) {
+        if (strcmp(role, roles[i]) == 0)
+            snprintf(followed->entrances[i], PATH_MAX_BYTES, "%s", path);
+    }
+}
+
 void mr_followed_learn(mr_followed *followed, const json_t *event)
 {
     const json_t *detail = json_object_get(event, "detail");
@@ -138,9 +150,20 @@ void mr_followed_learn(mr_followed *followed, const json_t *event)
         learn_chunk(followed, meta);
     else if (type && strcmp(type, "segment") == 0 && node && item)
         learn_rendition(followed, meta, node, item);
+    else if (type && strcmp(type, "file") == 0)
+        learn_entrance(followed, meta);
 }
 
 /* ---- finding ---- */
+
+bool mr_followed_has_made(const mr_followed *followed, const char *entrance)
+{
+    for (size_t i = 0; i < ENTRANCES; i++) {
+        if (strcmp(followed->entrances[i], entrance) == 0)
+            return true;
+    }
+    return false;
+}
 
 /* "00012.m4s": false for another form. */
 static bool read_number(const char *name, size_t *ret_number)

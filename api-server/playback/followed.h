@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs as playback follows them: where each publishes, and which task makes which segment. Learned from events: a chunk says which segments it holds;
- * an output says which node makes a rendition, and for which rung or track. Not thread-safe: playback.c has the lock.
+ * Runs as playback follows them: where each publishes, which task makes which segment, and which entrances there are. Learned from events: a chunk
+ * says which segments it holds; an output says which node makes a rendition, and for which rung or track. Not thread-safe: playback.c has the lock.
  */
 #ifndef MR_PLAYBACK_FOLLOWED_H
 #define MR_PLAYBACK_FOLLOWED_H
@@ -21,6 +21,8 @@ const char *mr_followed_output(const mr_followed *followed); /* "": not known ye
 void mr_followed_publishes(mr_followed *followed, const char *output);
 /* An event "output"; what is wrong or too much in it is passed over. */
 void mr_followed_learn(mr_followed *followed, const json_t *event);
+/* Whether this multivariant playlist or MPD has been made: it is published, or will be in a moment. */
+bool mr_followed_has_made(const mr_followed *followed, const char *entrance);
 /*
  * Whether path ("video/720p/00012.m4s") is of a segment that some task makes, and which one. A path of another form, of an unknown rendition, or
  * beyond the last segment: false.

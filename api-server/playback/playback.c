@@ -400,12 +400,21 @@ static void answer_missing(mr_playback *playback, mr_exchange *exchange, const c
     mr_http_reply_problem(exchange, 503, "not-made-yet", "this part of the video is being made; ask again");
 }
 
-bool mr_playback_has(const mr_playback *playback, const char *output, const char *path)
+bool mr_playback_has(mr_playback *playback, const char *output, const char *path)
 {
     char full[MR_MEDIA_PATH];
+    const char *rest = NULL;
     const char *below = strchr(output, '/');
     const int len = below ? snprintf(full, sizeof(full), "%s/%s", below + 1, path) : -1;
-    return len > 0 && (size_t)len < sizeof(full) && mr_media_path_is_fine(full) && faccessat(playback->media, full, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (len <= 0 || (size_t)len >= sizeof(full) || !mr_media_path_is_fine(full))
+        return false;
+    if (faccessat(playback->media, full, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    pthread_mutex_lock(&playback->lock);
+    const follow *it = run_of(playback, full, &rest);
+    const bool coming = it && mr_followed_has_made(it->run, rest);
+    pthread_mutex_unlock(&playback->lock);
+    return coming;
 }
 
 /* "VIDEO/captions/FILE": VIDEO/FILE in the folder of captions. path fits. */

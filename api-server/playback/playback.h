@@ -43,7 +43,8 @@ mr_status mr_playback_run_is(mr_playback *playback, const char *run, const char 
 /* Each event of each run, as the driver gets them. */
 void mr_playback_event(mr_playback *playback, const char *run, const char *event);
 
-bool mr_playback_has(const mr_playback *playback, const char *output, const char *path); /* a file is published there */
+/* A file is published there; or it is a multivariant playlist or MPD that is about to be: who asks for it waits for a moment. */
+bool mr_playback_has(mr_playback *playback, const char *output, const char *path);
 
 /*
  * Answers GET and HEAD of /media/TOKEN/PATH, whose token is good, or puts it off. path: "VIDEO/N/…", decoded, not checked yet; a part of the

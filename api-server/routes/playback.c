@@ -2,8 +2,8 @@
 /*
  * Watching a video: what to load (signed URLs), loading it, where one stopped, how often it was seen.
  *
- * A token is good for one video's paths for an hour or so. Its end is rounded up, so that viewers of the same ten minutes share URLs, and caches with
- * them; a session that lasts longer asks for playback again.
+ * A token is good for one video's paths for an hour or so (server.url_life). Its end is rounded up, so that viewers of the same ten minutes share
+ * URLs, and caches with them; a session that lasts longer asks for playback again.
  */
 #include "api-server/auth/auth.h"
 #include "api-server/auth/words.h"
@@ -18,10 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { URL_SIZE = 1024 };
-
-#define TOKEN_US  (60ll * 60 * 1000000)
-#define SHARED_US (10ll * 60 * 1000000)
+enum { URL_SIZE = 1024, SHARES = 6 }; /* SHARES: so many ends there are in the life of a token */
 
 /* ---- /media ---- */
 
@@ -150,7 +147,8 @@ void mr_route_playback(mr_call *call)
         mr_call_problem(call, 409, "not-playable", "nothing of this video can be watched yet");
         return;
     }
-    const int64_t until = (mr_now_us() + TOKEN_US + SHARED_US) / SHARED_US * SHARED_US;
+    const int64_t shared = call->server->settings->url_life / SHARES;
+    const int64_t until = (mr_now_us() + call->server->settings->url_life + shared) / shared * shared;
     snprintf(prefix, sizeof(prefix), "/media/%s/", life.id);
     mr_auth_url_sign(call->server->auth, prefix, "", until, token);
     snprintf(refresh, sizeof(refresh), "/api/v1/videos/%s/playback", life.id);

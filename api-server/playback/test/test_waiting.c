@@ -89,6 +89,7 @@ static int tear_down(void **context)
     static const char *const files[] = {"media/v_1/1/video/720p/00000.m4s",
                                         "media/v_1/1/video/720p/00007.m4s",
                                         "media/v_1/1/master.m3u8",
+                                        "media/v_1/1/manifest.mpd",
                                         "media/v_1/1/run.json",
                                         "media/v_1/1/link.mp4",
                                         "media/v_1/1/video/720p",
@@ -289,6 +290,24 @@ static void test_a_manifest_is_waited_for(void **context)
     assert_int_equal(it->demands, 0);
 }
 
+/* A video is said to be playable as soon as its first manifest is made: it counts as there before it is in its place. */
+static void test_a_manifest_that_was_made_is_there(void **context)
+{
+    world *it = *context;
+    make_folders(it);
+    assert_int_equal(mr_playback_run_is(it->playback, "run1", "media/v_1/1"), MR_OK);
+    assert_false(mr_playback_has(it->playback, "media/v_1/1", "master.m3u8"));
+    mr_playback_event(it->playback, "run1",
+                      "{\"event\":\"output\",\"detail\":{\"type\":\"file\",\"meta\":{\"role\":\"hls\",\"path\":\"master.m3u8\"}}}");
+    assert_true(mr_playback_has(it->playback, "media/v_1/1", "master.m3u8"));
+    assert_false(mr_playback_has(it->playback, "media/v_1/1", "manifest.mpd"));
+    assert_false(mr_playback_has(it->playback, "media/v_1/2", "master.m3u8"));
+    publish(it, "v_1/1/manifest.mpd", "<MPD/>");
+    assert_true(mr_playback_has(it->playback, "media/v_1/1", "manifest.mpd"));
+    mr_playback_event(it->playback, "run1", "{\"event\":\"run.done\",\"run\":\"run1\",\"state\":\"failed\"}");
+    assert_false(mr_playback_has(it->playback, "media/v_1/1", "master.m3u8"));
+}
+
 static void test_nobody_waits_for_a_run_that_ended(void **context)
 {
     world *it = *context;
@@ -384,6 +403,7 @@ int main(void)
         TEST(test_nothing_else_is_served),
         TEST(test_a_segment_is_demanded_and_waited_for),
         TEST(test_a_manifest_is_waited_for),
+        TEST(test_a_manifest_that_was_made_is_there),
         TEST(test_nobody_waits_for_a_run_that_ended),
         TEST(test_runs_of_nobody_are_forgotten),
         TEST(test_a_server_that_stops_lets_them_go),

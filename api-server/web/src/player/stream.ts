@@ -22,7 +22,8 @@ export class Stream extends EventTarget {
   #prefix = ''; // "/media/<token>/": what the addresses of now begin with
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
-  #limited = false;
+  #made: number | null = null;
+  readonly #attached: Promise<void>;
 
   // renew: asks for signed addresses.
   constructor(video: HTMLVideoElement, captions: HTMLElement, renew: () => Promise<Playback>) {
@@ -31,13 +32,15 @@ export class Stream extends EventTarget {
     this.video = video;
     this.#renew = renew;
     this.#player = new shaka.Player();
+    this.#attached = this.#player.attach(video); // while it is asked what to load
+    this.#attached.catch(() => undefined); // told by open()
     this.#player.setVideoContainer(captions);
     // A segment that isn't made yet is waited for by the server (20 s), then refused with 503: patience comes from here, not from a timer on silence.
     const patient = {maxAttempts: 12, baseDelay: 500, backoffFactor: 1.5, fuzzFactor: 0.3, timeout: 40_000, stallTimeout: 0, connectionTimeout: 0};
     this.#player.configure({
-      abr: {defaultBandwidthEstimate: openingBandwidth},
+      abr: {defaultBandwidthEstimate: openingBandwidth, useNetworkInformation: false},
       manifest: {retryParameters: patient},
-      streaming: {retryParameters: patient, bufferingGoal: 30, rebufferingGoal: 0.5, bufferBehind: 60, failureCallback: (error: shaka.util.Error) => this.#failed(error)},
+      streaming: {retryParameters: patient, bufferingGoal: 30, rebufferingGoal: 0, bufferBehind: 60, failureCallback: (error: shaka.util.Error) => this.#failed(error)},
     });
     this.#player.getNetworkingEngine()?.registerRequestFilter((_type, request) => {
       request.uris = request.uris.map((uri) => this.#current(uri));
@@ -45,13 +48,14 @@ export class Stream extends EventTarget {
     for (const event of ['trackschanged', 'adaptation', 'variantchanged', 'texttrackvisibility', 'textchanged']) {
       this.#player.addEventListener(event, () => this.dispatchEvent(new Event('choices')));
     }
-    this.#player.addEventListener('buffering', (event) => {
-      this.dispatchEvent(new CustomEvent('buffering', {detail: (event as unknown as {buffering: boolean}).buffering}));
-    });
+    this.#player.addEventListener('trackschanged', () => this.#limit());
+    for (const [event, detail] of [['waiting', true], ['playing', false], ['canplay', false]] as const) {
+      video.addEventListener(event, () => this.dispatchEvent(new CustomEvent('buffering', {detail})));
+    }
   }
 
   async open(playback: Playback, from: number | null): Promise<void> {
-    await this.#player.attach(this.video);
+    await this.#attached;
     const native = !('MediaSource' in window || 'ManagedMediaSource' in window);
     const url = (native ? playback.hls ?? playback.dash : playback.dash ?? playback.hls)?.url;
     if (!url) throw new Error('there is no stream yet');
@@ -109,11 +113,15 @@ export class Stream extends EventTarget {
 
   // made: seconds from the start that are there in every quality; null: all.
   setMade(made: number | null): void {
-    const limited = made !== null && made < this.video.currentTime + leadWanted;
-    if (limited === this.#limited) return;
-    this.#limited = limited;
+    this.#made = made;
+    this.#limit();
+  }
+
+  #limit(): void {
+    const limited = this.#made !== null && this.#made < this.video.currentTime + leadWanted;
     const heights = this.#player.getVariantTracks().map((track) => track.height ?? Infinity);
-    this.#player.configure('abr.restrictions.maxHeight', limited && heights.length > 0 ? Math.min(...heights) : Infinity);
+    const most = limited && heights.length > 0 ? Math.min(...heights) : Infinity;
+    if (this.#player.getConfiguration().abr.restrictions.maxHeight !== most) this.#player.configure('abr.restrictions.maxHeight', most);
   }
 
   get automatic(): boolean {
