@@ -360,8 +360,13 @@ static void conclude_failure(mr_task *task, mr_status status, bool alone)
     if (status == MR_ERR_CANCELLED) {
         mr_task_end(task, MR_TASK_CANCELLED, NULL);
     } else if (status == MR_NOT_YET) {
+        mr_growth *lacks = task->batch->lacks;
+        const uint64_t until = task->batch->lacks_until;
         mr_task_again(task);
-        mr_task_delay(task, NOT_YET_DELAY_US);
+        if (lacks)
+            mr_task_await(task, lacks, until);
+        else
+            mr_task_delay(task, NOT_YET_DELAY_US);
     } else if (!alone) { /* which of the batch is to blame is not known */
         mr_task_again(task);
         task->solo = true;
@@ -375,7 +380,7 @@ void mr_task_conclude(mr_task *task, mr_status status)
 {
     mr_engine *engine = task->run->engine;
     const bool alone = task->batch->count == 1;
-    status = mr_task_check_sources(task, name_timeout(task, status));
+    status = mr_task_check_sources(task, mr_task_lacks(task, name_timeout(task, status)));
     task->batch->concluded[task->batch_slot] = true;
     if (status == MR_OK)
         status = conclude_success(task);

@@ -274,6 +274,7 @@ void mr_engine_close(mr_engine *engine)
     mr_journal_close(engine->journal);
     mr_catalogue_close(engine->catalogue);
     mr_store_close(engine->store);
+    mr_growths_free(engine);
     mr_claims_close(engine->claims);
     mr_objects_close(engine->objects);
     pthread_mutex_destroy(&engine->lock);

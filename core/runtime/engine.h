@@ -32,6 +32,16 @@ void mr_engine_close(mr_engine *engine); /* when all its runs are freed; NULL is
 mr_status mr_engine_learn_source(mr_engine *engine, const char *path, uint64_t length, const unsigned char *leaves, size_t count,
                                  char ret_digest[MR_DIGEST_TEXT]);
 
+/*
+ * A file that will have length bytes has the first `have` of them by now, and they stay as they are. Runs may begin with it from then on: what they
+ * read beyond is waited for. have never goes back. MR_ERR_NOT_FOUND: there is no such file; MR_ERR_CONFLICT: it is shorter, or was said to get
+ * another length. Quick.
+ */
+mr_status mr_engine_source_grew(mr_engine *engine, const char *path, uint64_t length, uint64_t have);
+/* It is whole and will not change any more: runs that read it may come to their end. Or (not whole) it was given up: they fail. Before that the file
+ * must not be removed. MR_ERR_NOT_FOUND: nobody said that it grows. Quick. */
+mr_status mr_engine_source_over(mr_engine *engine, const char *path, bool whole);
+
 typedef struct mr_run_input {
     const char *name;
     const char *path;

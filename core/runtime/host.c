@@ -200,9 +200,10 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
         return MR_OK;
     if (len > artifact->size - offset)
         len = (size_t)(artifact->size - offset);
-    int fd = open_content(task, item_of(artifact));
+    mr_status status = mr_task_need(task, item_of(artifact), offset + len);
+    int fd = status == MR_OK ? open_content(task, item_of(artifact)) : -1;
     if (fd < 0)
-        return MR_ERR_IO;
+        return status != MR_OK ? status : MR_ERR_IO;
     mr_reads_add(task, item_of(artifact), offset, len);
     while (*ret_len < len) {
         ssize_t got = pread(fd, (char *)buf + *ret_len, len - *ret_len, (off_t)(offset + *ret_len));
@@ -228,6 +229,8 @@ int mr_task_open_content(mr_task *task, const mr_artifact *artifact)
 
 static int host_content_fd(mr_task *task, const mr_artifact *artifact)
 {
+    if (mr_item_have(item_of(artifact)) < artifact->size)
+        return -1;                                            /* what is read by it would not be waited for */
     mr_reads_add(task, item_of(artifact), 0, artifact->size); /* what is read of it, nobody sees */
     return mr_task_open_content(task, artifact);
 }

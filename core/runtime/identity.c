@@ -290,6 +290,12 @@ json_t *mr_task_facts_for_plan(mr_task *task, json_t **ret_recipe)
     return *ret_recipe ? json_pack("{s:o}", "in", short_keys(task)) : NULL;
 }
 
+static void look_whether_grown(const mr_item *item)
+{
+    if (item && item->growth && mr_growth_is_over(item->growth))
+        mr_source_has_grown(item->source);
+}
+
 json_t *mr_task_find_trace(mr_task *task, json_t **ret_facts)
 {
     char recipe[MR_DIGEST_TEXT];
@@ -299,6 +305,7 @@ json_t *mr_task_find_trace(mr_task *task, json_t **ret_facts)
     *ret_facts = NULL;
     if (!source || recipe_of(task, recipe) != MR_OK)
         return NULL;
+    look_whether_grown(source);
     hash_inputs(task, PATTERN_FORMAT, recipe, source, pattern);
     json_t *traces = pattern[0] ? mr_catalogue_traces(task->run->engine->catalogue, pattern) : NULL;
     for (size_t i = 0; i < json_array_size(traces) && !outputs; i++) {
@@ -321,6 +328,7 @@ json_t *mr_task_find_trace(mr_task *task, json_t **ret_facts)
 
 static bool check_item(const mr_item *item, char **ret_why)
 {
+    look_whether_grown(item);
     return !item || !item->source || mr_source_check(item->source, ret_why) == MR_OK;
 }
 

@@ -44,6 +44,7 @@
 #define MR_OPEN_CONTENTS     8u          /* descriptors that a task keeps open */
 
 typedef struct mr_own_thread mr_own_thread;
+typedef struct mr_growth mr_growth;
 typedef struct mr_item mr_item;
 typedef struct mr_slot mr_slot;
 typedef struct mr_stream mr_stream;
@@ -59,6 +60,7 @@ struct mr_item {
     bool arrived;          /* is in its stream's arrivals */
     int fd;                /* sources: open for reading; else -1 */
     mr_source *source;     /* sources: what is known of its bytes; else NULL */
+    mr_growth *growth;     /* sources that still arrived when the run began; else NULL */
     mr_task *fusable_head; /* tasks that have it on their batch_by port, oldest first; those at the front that ended are dropped */
     mr_task *fusable_last;
     mr_item *next_owned;
@@ -97,7 +99,7 @@ typedef enum mr_task_state {
     MR_TASK_PENDING,
     MR_TASK_READY,
     MR_TASK_RUNNING,
-    MR_TASK_DELAYED, /* waits for its next attempt */
+    MR_TASK_DELAYED, /* waits for its next attempt, or for bytes of a source (growth.c) */
     MR_TASK_KNOWN,   /* planning only: would run */
     MR_TASK_SUCCEEDED,
     MR_TASK_CACHED,
@@ -147,7 +149,8 @@ struct mr_task {
     struct mr_batch_run *batch;
     mr_task *fusable_next;
     mr_task *delayed_next;
-    int64_t due_us; /* DELAYED */
+    int64_t due_us;       /* DELAYED */
+    uint64_t lacks_until; /* DELAYED, and in a growth's list: bytes of a source that have to be there first */
     mr_task *timed_next;
     bool timed; /* in the list of those with a deadline */
 
@@ -203,6 +206,7 @@ struct mr_node_run {
     mr_stream *outputs;
     uint32_t output_count;
     bool streaming;
+    bool beside;                 /* it makes pictures: nobody waits for them to watch the video */
     bool leads;                  /* what its tasks make is needed before tasks along the video can be made */
     const mr_expr *when;         /* NULL: nothing to ask per task */
     bool open_params;            /* 'with' holds expressions that read inputs */
@@ -286,6 +290,8 @@ typedef struct mr_batch_run {
     char *scratch[MR_MAX_BATCH];  /* folders, by task: until run() has returned */
     mr_reads *reads;              /* blocks read of sources; reads.c */
     bool reads_lost;              /* not all of them are in reads: memory was short */
+    mr_growth *lacks;             /* a read of it was refused: what the tasks say from then on doesn't count. Lock held */
+    uint64_t lacks_until;
 } mr_batch_run;
 
 struct mr_engine {
@@ -324,6 +330,7 @@ struct mr_engine {
     size_t heap_room;
     mr_task *delayed;
     mr_task *timed;
+    mr_growth *growths; /* sources that still arrive */
     mr_run *runs;
 };
 
@@ -361,6 +368,21 @@ void mr_reads_add(mr_task *task, const mr_item *item, uint64_t offset, uint64_t 
 bool mr_reads_merge(mr_batch_run *batch, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len);
 char *mr_reads_text(const mr_batch_run *batch, const mr_item *item); /* "0-3,7"; NULL: nothing, another source too, or not known. The caller frees */
 void mr_reads_free(mr_batch_run *batch);
+
+/* growth.c: without the lock */
+mr_growth *mr_growth_of(mr_engine *engine, int fd); /* NULL: the file is whole, as far as anybody said. A reference */
+void mr_growth_release(mr_engine *engine, mr_growth *growth);
+void mr_growths_free(mr_engine *engine);            /* when the engine closes */
+uint64_t mr_growth_length(const mr_growth *growth); /* when it is whole */
+bool mr_growth_is_over(const mr_growth *growth);    /* it is whole, or was given up */
+uint64_t mr_item_have(const mr_item *item);         /* bytes of its content that may be read; of most items all */
+/* Before it reads up to there: MR_OK: it may. MR_NOT_YET: not there; the attempt doesn't count. MR_ERR_CANCELLED. Any thread of the task. */
+mr_status mr_task_need(mr_task *task, const mr_item *item, uint64_t until);
+mr_status mr_task_lacks(const mr_task *task, mr_status status); /* what an attempt ended with; MR_NOT_YET when a read was refused */
+/* growth.c: lock held */
+void mr_task_await(mr_task *task, mr_growth *growth, uint64_t until); /* it is queued when so much is there */
+void mr_growth_forget_run(const mr_run *run);
+bool mr_run_has_open_sources(const mr_run *run);
 
 /* A change is followed by mr_run_settle() before the lock is let go. */
 /* stream.c: lock held */
@@ -420,6 +442,7 @@ void mr_run_drop_lines(mr_run *run);
 void mr_run_cancel_locked(mr_run *run);
 void mr_run_settle(mr_run *run);
 void mr_run_stop(mr_run *run, mr_status status);
+void mr_run_sources_over(mr_run *run); /* one of its sources arrives no more; settles */
 void mr_run_fail(mr_run *run, const mr_task *task, mr_status status);
 void mr_run_failure(mr_run *run, const char *code, mr_span span, char *take_message, char *take_hint);
 void mr_run_emit(mr_run *run, mr_event event); /* fills seq, time, run */

@@ -115,17 +115,19 @@ static mr_status json_source_meta(const char *input, const char *path, int fd, m
 }
 
 static mr_status make_source_item(mr_run *run, uint32_t type, const char *path, const char *meta, int take_fd, mr_source *take_source,
-                                  mr_item **ret_item)
+                                  mr_growth *take_growth, mr_item **ret_item)
 {
     const char *slash = strrchr(path, '/');
     mr_item *item = mr_item_new(run, type, meta);
     if (!item) {
         mr_source_close(take_source, false);
+        mr_growth_release(run->engine, take_growth);
         close(take_fd);
         return MR_ERR_NOMEM;
     }
     item->fd = take_fd;
     item->source = take_source;
+    item->growth = take_growth;
     item->name = strdup(slash ? slash + 1 : path);
     if (!item->name)
         return MR_ERR_NOMEM;
@@ -147,13 +149,18 @@ mr_status mr_item_open_source(mr_run *run, const mr_pipeline_input *input, const
     int fd = -1;
     mr_source *source = NULL;
     mr_autofree char *meta = NULL;
-    const mr_source_options options = {.catalogue = run->engine->catalogue,
-                                       .input = input->name,
-                                       .path = path,
-                                       .jobs = run->engine->jobs,
-                                       .first = input->type == MR_TYPE_JSON,
-                                       .planning = run->planning};
+    mr_source_options options = {.catalogue = run->engine->catalogue,
+                                 .input = input->name,
+                                 .path = path,
+                                 .jobs = run->engine->jobs,
+                                 .first = input->type == MR_TYPE_JSON,
+                                 .planning = run->planning};
     mr_status status = open_regular(input->name, path, diags, &fd, &info);
+    mr_growth *growth = status == MR_OK ? mr_growth_of(run->engine, fd) : NULL;
+    options.grows = growth != NULL;
+    options.length = growth ? mr_growth_length(growth) : 0;
+    if (growth && input->type == MR_TYPE_JSON)
+        status = source_error(diags, input->name, path, "has not arrived as a whole yet", "begin when it is complete");
     if (status == MR_OK && input->type == MR_TYPE_JSON && info.st_size > (off_t)MR_MAX_META)
         status = source_error(diags, input->name, path, "is larger than a JSON input may be", "16 MiB at most");
     if (status == MR_OK)
@@ -161,8 +168,9 @@ mr_status mr_item_open_source(mr_run *run, const mr_pipeline_input *input, const
     if (status == MR_OK && input->type == MR_TYPE_JSON)
         status = json_source_meta(input->name, path, fd, source, diags, &meta);
     if (status == MR_OK)
-        return make_source_item(run, input->type, path, meta, fd, source, ret_item);
+        return make_source_item(run, input->type, path, meta, fd, source, growth, ret_item);
     mr_source_close(source, false);
+    mr_growth_release(run->engine, growth);
     if (fd >= 0)
         close(fd);
     return status;
@@ -174,6 +182,7 @@ void mr_items_free(mr_run *run)
         mr_item *item = run->items;
         run->items = item->next_owned;
         mr_source_close(item->source, run->over && !run->stopping && !run->planning);
+        mr_growth_release(run->engine, item->growth);
         if (item->fd >= 0)
             close(item->fd);
         free(item->meta);

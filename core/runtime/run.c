@@ -78,6 +78,21 @@ void mr_run_fail(mr_run *run, const mr_task *task, mr_status status)
     mr_run_stop(run, status);
 }
 
+/* Those that wait for the end of all others. */
+static void main_nodes_done(mr_run *run)
+{
+    for (size_t i = 0; i < run->node_count; i++) {
+        if (run->nodes[i].node->trigger != MR_TRIGGER_NONE)
+            mr_node_touch(&run->nodes[i]);
+    }
+}
+
+/* A source that still arrives may yet be given up: until then nobody is told that all went well. */
+static bool mains_have_ended(const mr_run *run)
+{
+    return run->open_main == 0 && (run->stopping || !mr_run_has_open_sources(run));
+}
+
 static void stop_task(mr_task *task)
 {
     switch (task->state) {
@@ -111,6 +126,8 @@ void mr_run_stop(mr_run *run, mr_status status)
         if (run->nodes[i].node->trigger == MR_TRIGGER_NONE)
             stop_node(&run->nodes[i]);
     }
+    if (run->open_main == 0) /* only its sources were waited for */
+        main_nodes_done(run);
 }
 
 /* ---- settling ---- */
@@ -126,14 +143,6 @@ static const char *final_state(const mr_node_run *node)
     return node->cached == node->task_count ? "cached" : "succeeded";
 }
 
-static void main_nodes_done(mr_run *run)
-{
-    for (size_t i = 0; i < run->node_count; i++) {
-        if (run->nodes[i].node->trigger != MR_TRIGGER_NONE)
-            mr_node_touch(&run->nodes[i]);
-    }
-}
-
 static void node_done(mr_node_run *node)
 {
     mr_run *run = node->run;
@@ -145,7 +154,7 @@ static void node_done(mr_node_run *node)
     }
     mr_run_emit(run, (mr_event){.type = MR_EVENT_NODE_DONE, .node = node->node->name, .state = node->state, .total = node->task_count});
     run->open_all--;
-    if (node->node->trigger == MR_TRIGGER_NONE && --run->open_main == 0)
+    if (node->node->trigger == MR_TRIGGER_NONE && --run->open_main == 0 && mains_have_ended(run))
         main_nodes_done(run);
 }
 
@@ -160,9 +169,9 @@ static void look_at_node(mr_node_run *node)
 {
     mr_run *run = node->run;
     bool triggered = node->node->trigger != MR_TRIGGER_NONE;
-    if (!node->expanded && triggered && run->open_main == 0 && !trigger_fires(run, node->node->trigger))
+    if (!node->expanded && triggered && mains_have_ended(run) && !trigger_fires(run, node->node->trigger))
         node->expanded = true;
-    if (!node->expanded && (!triggered || run->open_main == 0))
+    if (!node->expanded && (!triggered || mains_have_ended(run)))
         mr_node_expand(node);
     if (node->expanded && node->ended == node->task_count && !node->done)
         node_done(node);
@@ -190,9 +199,16 @@ void mr_run_settle(mr_run *run)
         look_at_node(node);
     }
     mr_slots_look_again(run->engine);
-    bool quiet = run->busy == 0 && (run->open_all == 0 || (run->planning && run->ready == 0));
+    bool quiet = run->busy == 0 && ((run->open_all == 0 && mains_have_ended(run)) || (run->planning && run->ready == 0));
     if (quiet && !run->over)
         end_run(run);
+}
+
+void mr_run_sources_over(mr_run *run)
+{
+    if (mains_have_ended(run))
+        main_nodes_done(run);
+    mr_run_settle(run);
 }
 
 /* ---- public ---- */
@@ -398,6 +414,7 @@ static void unlink_run(mr_run *run)
         }
     }
     mr_heap_drop_run(engine, run);
+    mr_growth_forget_run(run);
     for (mr_task **at = &engine->delayed; *at;) {
         if ((*at)->run == run)
             *at = (*at)->delayed_next;

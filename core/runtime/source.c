@@ -14,6 +14,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@
 #define IO_LOW       ((2u << 13) | 7u) /* best effort, the last of its levels: linux/ioprio.h */
 #define IO_THREAD    1                 /* IOPRIO_WHO_PROCESS */
 #define OTHERS       4u                /* other contents whose leaves are kept at hand */
+#define STILL_GROWS  (-1)              /* in place of a time of change */
 
 typedef struct other {
     char key[MR_DIGEST_TEXT];
@@ -45,6 +47,7 @@ struct mr_source {
     char *input;
     uint64_t size;
     pthread_mutex_t lock; /* what follows */
+    bool grows;           /* its writer has not said yet that it is whole: state is not known */
     mr_file_state state;
     mr_block_tree *tree; /* NULL: not known (yet) */
     bool changed;
@@ -232,6 +235,51 @@ static mr_status find_key(mr_source *source, const mr_source_options *options, b
     return MR_OK;
 }
 
+/* ---- those that arrive ---- */
+
+/*
+ * What stays of a file while it grows, in a row of its own: when it was made, and how long it will be. False: the file system doesn't tell, and an
+ * inode may be another file's one day.
+ */
+static bool look_at_growing(int fd, uint64_t length, mr_file_state *ret_state)
+{
+    struct statx info;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &info) != 0 || !(info.stx_mask & STATX_BTIME) || !look(fd, ret_state))
+        return false;
+    ret_state->size = length;
+    ret_state->mtime_ns = (int64_t)info.stx_btime.tv_sec * 1000000000 + info.stx_btime.tv_nsec;
+    ret_state->ctime_ns = STILL_GROWS;
+    return true;
+}
+
+/* The same whenever it is opened, so that what was made before an interruption is found after it. */
+static mr_status open_growing(mr_source *source, uint64_t length)
+{
+    char fresh[MR_DIGEST_TEXT];
+    mr_file_state state;
+    source->grows = true;
+    source->size = length;
+    fresh_key(fresh);
+    if (fresh[0] && !source->planning && look_at_growing(source->fd, length, &state))
+        mr_catalogue_claim_source(source->catalogue, &state, true, fresh, source->key);
+    else
+        memcpy(source->key, fresh, sizeof(fresh));
+    return MR_OK;
+}
+
+void mr_source_has_grown(mr_source *source)
+{
+    pthread_mutex_lock(&source->lock);
+    const bool first = source->grows && look(source->fd, &source->state);
+    if (first) {
+        source->grows = false;
+        source->tree = mr_catalogue_tree(source->catalogue, source->key);
+    }
+    if (first && !source->tree)
+        start_behind(source);
+    pthread_mutex_unlock(&source->lock);
+}
+
 mr_status mr_source_open(const mr_source_options *options, int fd, mr_diags *diags, mr_source **ret_source)
 {
     bool trusted = false;
@@ -245,6 +293,10 @@ mr_status mr_source_open(const mr_source_options *options, int fd, mr_diags *dia
     source->planning = options->planning;
     source->input = strdup(options->input);
     mr_status status = source->input ? MR_OK : MR_ERR_NOMEM;
+    if (status == MR_OK && options->grows) {
+        *ret_source = source;
+        return open_growing(source, options->length);
+    }
     if (status == MR_OK && !look_when_settled(fd, &source->state, &trusted))
         status = open_failed(options, MR_ERR_IO, diags);
     source->size = source->state.size;
@@ -283,6 +335,16 @@ void mr_source_close(mr_source *source, bool finish)
     free(source);
 }
 
+/* What was made while it arrived is found under the key that it had then; else under that of the same content. */
+static void key_of_written(mr_catalogue *catalogue, int fd, const mr_file_state *state, const char *digest, char ret_key[MR_DIGEST_TEXT])
+{
+    mr_file_state growing;
+    if ((look_at_growing(fd, state->size, &growing) && mr_catalogue_find_source(catalogue, &growing, ret_key)) ||
+        mr_catalogue_find_source(catalogue, state, ret_key) || mr_catalogue_find_content(catalogue, digest, ret_key))
+        return;
+    memcpy(ret_key, digest, strlen(digest) + 1);
+}
+
 mr_status mr_source_learn(mr_catalogue *catalogue, int fd, uint64_t length, const unsigned char *leaves, size_t count,
                           char ret_digest[MR_DIGEST_TEXT])
 {
@@ -300,8 +362,7 @@ mr_status mr_source_learn(mr_catalogue *catalogue, int fd, uint64_t length, cons
     if (status == MR_OK) {
         const char *digest = mr_block_tree_digest(tree);
         memcpy(ret_digest, digest, strlen(digest) + 1);
-        if (!mr_catalogue_find_content(catalogue, digest, key))
-            memcpy(key, digest, strlen(digest) + 1);
+        key_of_written(catalogue, fd, &state, digest, key);
         mr_catalogue_add_content(catalogue, key, tree);
         mr_catalogue_set_source(catalogue, &state, trusted, key);
     }
@@ -352,6 +413,10 @@ mr_status mr_source_check(mr_source *source, char **ret_why)
     mr_file_state now;
     *ret_why = NULL;
     pthread_mutex_lock(&source->lock);
+    if (source->grows) { /* its writer is trusted to add to it only */
+        pthread_mutex_unlock(&source->lock);
+        return MR_OK;
+    }
     const bool there = look(source->fd, &now);
     if (!there)
         now = (mr_file_state){0};

@@ -6,6 +6,7 @@
  *   - A small file, or one whose size is that of a content that was read before (a moved, copied, touched file): its digest is made first, with
  *     all slots. The key is that of the content, if it was seen before, else the digest.
  *   - Else a key of its own at once, and the digest alongside on a thread of low priority. Once it is known, it leads to the same key.
+ *   - One that still arrives (growth.c): a key of its own at once, which the file keeps. Its writer brings the digest at the end (mr_source_learn).
  *
  * A source that changes while it is read is found out: see mr_source_check.
  */
@@ -29,6 +30,8 @@ typedef struct mr_source_options {
     uint32_t jobs;     /* threads that may hash before work starts */
     bool first;        /* hash it first, whatever its size */
     bool planning;     /* nothing is recorded but digests, and nothing goes on alongside */
+    bool grows;        /* bytes still arrive … */
+    uint64_t length;   /* … until it has so many */
 } mr_source_options;
 
 /* fd is borrowed for the source's life. MR_ERR_INPUT: it changes or can't be read (said). MR_ERR_LIMIT: too large to hash is no error. */
@@ -42,6 +45,9 @@ void mr_source_close(mr_source *source, bool finish);
  */
 mr_status mr_source_learn(mr_catalogue *catalogue, int fd, uint64_t length, const unsigned char *leaves, size_t count,
                           char ret_digest[MR_DIGEST_TEXT]);
+
+/* One that grew is whole, and has its leaves when they are known: from now on it is watched as any other. Any thread, often. */
+void mr_source_has_grown(mr_source *source);
 
 const char *mr_source_key(const mr_source *source);
 uint64_t mr_source_size(const mr_source *source);

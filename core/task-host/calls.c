@@ -98,6 +98,7 @@ static mr_known *read_artifact(mr_child *child, mr_frame *frame)
 {
     const uint32_t number = mr_frame_u32(frame);
     mr_artifact pub = {.type = mr_frame_u32(frame), .has_content = mr_frame_u32(frame), .index = mr_frame_u64(frame), .size = mr_frame_u64(frame)};
+    const uint64_t have = mr_frame_u64(frame);
     const char *digest = mr_frame_text(frame);
     const char *name = mr_frame_text(frame);
     const char *meta = mr_frame_text(frame);
@@ -122,6 +123,7 @@ static mr_known *read_artifact(mr_child *child, mr_frame *frame)
     pub.meta = known->texts + digest_len + name_len;
     pub.meta_len = meta_len - 1;
     known->pub = pub;
+    known->have = have;
     known->number = number;
     known->next = child->known;
     child->known = known;
@@ -218,6 +220,21 @@ static int open_input(mr_task *task, const mr_known *artifact)
 
 static void host_report(mr_task *task, mr_severity severity, const char *param, const char *hint, const char *fmt, ...) MR_PRINTF(5, 6);
 
+/* What has not arrived must not be read, though the file may seem to have it. */
+static mr_status need(mr_task *task, mr_known *artifact, uint64_t until)
+{
+    mr_status status = MR_OK;
+    if (__atomic_load_n(&artifact->have, __ATOMIC_RELAXED) >= until)
+        return MR_OK;
+    mr_packer *packer = begin(task, MR_FRAME_NEED);
+    mr_pack_u32(packer, artifact->number);
+    mr_pack_u64(packer, until);
+    mr_frame frame = mr_child_ask(task->child, &status);
+    __atomic_store_n(&artifact->have, mr_frame_u64(&frame), __ATOMIC_RELAXED);
+    end(task);
+    return status;
+}
+
 static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64_t offset, void *buf, size_t len, size_t *ret_len)
 {
     *ret_len = 0;
@@ -225,9 +242,10 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
         return MR_OK;
     if (len > artifact->size - offset)
         len = (size_t)(artifact->size - offset);
-    int fd = open_input(task, (const mr_known *)(const void *)artifact);
+    mr_status status = need(task, (mr_known *)(void *)artifact, offset + len);
+    int fd = status == MR_OK ? open_input(task, (const mr_known *)(const void *)artifact) : -1;
     if (fd < 0)
-        return MR_ERR_IO; /* the engine has said why */
+        return status != MR_OK ? status : MR_ERR_IO; /* the engine has said why */
     mr_child_count_read((mr_known *)(void *)artifact, offset, len);
     while (*ret_len < len) {
         ssize_t got = pread(fd, (char *)buf + *ret_len, len - *ret_len, (off_t)(offset + *ret_len));
@@ -247,6 +265,8 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
 
 static int host_content_fd(mr_task *task, const mr_artifact *artifact)
 {
+    if (__atomic_load_n(&((const mr_known *)(const void *)artifact)->have, __ATOMIC_RELAXED) < artifact->size)
+        return -1;                                                        /* what is read by it would not be waited for */
     mr_child_count_read((mr_known *)(void *)artifact, 0, artifact->size); /* what is read of it, nobody sees */
     return artifact->has_content ? open_input(task, (const mr_known *)(const void *)artifact) : -1;
 }

@@ -18,6 +18,7 @@
 typedef struct mr_known {
     mr_artifact pub; /* first: an artifact handed to an op is its record */
     uint32_t number;
+    uint64_t have; /* bytes that have arrived, as far as it is known. By __atomic builtins */
     struct mr_known *next;
     unsigned char *reads; /* sources: a bit for each block that was read; within texts. Else NULL */
     uint32_t new_first;   /* bytes of reads that the engine has not been told of */

@@ -174,6 +174,20 @@ int mr_task_open_content(mr_task *task, const mr_artifact *artifact)
     return content_fd(task, artifact);
 }
 
+uint64_t mr_item_have(const mr_item *item)
+{
+    const mr_artifact *artifact = (const mr_artifact *)(const void *)item;
+    check_artifact(artifact);
+    return artifact->size / 2;
+}
+
+mr_status mr_task_need(mr_task *task, const mr_item *item, uint64_t until)
+{
+    check_task(task);
+    require(until <= ((const mr_artifact *)(const void *)item)->size);
+    return until <= mr_item_have(item) ? MR_OK : MR_NOT_YET;
+}
+
 bool mr_reads_merge(mr_batch_run *batch, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len)
 {
     unsigned sum = 0;
@@ -192,34 +206,6 @@ void mr_task_conclude(mr_task *task, mr_status status)
 }
 
 /* The process behind the socket is this one: nothing to start, to listen to, or to bury. */
-mr_task_host *mr_hosts_take(mr_hosts *hosts, mr_diags *diags)
-{
-    (void)hosts;
-    (void)diags;
-    return NULL;
-}
-
-void mr_hosts_give(mr_hosts *hosts, mr_task_host *host, bool whole, uint32_t tasks)
-{
-    (void)hosts;
-    (void)host;
-    (void)whole;
-    (void)tasks;
-}
-
-void mr_host_autopsy(mr_task_host *host, const mr_settings *settings, char *ret_text, size_t size)
-{
-    (void)host;
-    (void)settings;
-    snprintf(ret_text, size, "ended");
-}
-
-void mr_host_last_words(mr_task_host *host, char *ret_text, size_t size)
-{
-    (void)host;
-    snprintf(ret_text, size, "none");
-}
-
 mr_status mr_host_tell_script(mr_task_host *host, const mr_settings *settings, const mr_ops_script *script)
 {
     (void)host;

@@ -6,7 +6,7 @@
  *   HELLO  ------------------------------->         loads the plugins, locks itself down
  *          <-------------------------------  READY
  *   RUN    ------------------------------->         runs the batch; while it does, it asks
- *          <-------------------------------  INPUT_COUNT, INPUT, NEXT, OPEN, EMIT, EMIT_FROM, FINISH: each gets one REPLY
+ *          <-------------------------------  INPUT_COUNT, INPUT, NEXT, OPEN, NEED, EMIT, EMIT_FROM, FINISH: each gets one REPLY
  *          <-------------------------------  WRITE, COPY, DROP, PROGRESS, REPORT, READS: no reply
  *          <-------------------------------  DONE
  *   RUN …                                           or the engine closes the socket, and the host ends
@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#define MR_HOST_PROTOCOL 4u  /* raise with every change: both ends must be of one build */
+#define MR_HOST_PROTOCOL 5u  /* raise with every change: both ends must be of one build */
 #define MR_HOST_SOCKET   3   /* the descriptor of its end in a host */
 #define MR_HOST_CONTENTS 64u /* contents that a host may have under way */
 #define MR_HOST_NOTHING  UINT32_MAX
@@ -58,9 +58,11 @@ enum {
     MR_FRAME_COPY,        /* u32 slot, u32 content, u64 offset, u32 artifact, mr_range as they are: at most MR_HOST_RANGES, and MR_HOST_COPY bytes */
     MR_FRAME_ANSWER,      /* i64 status, text result as JSON ("": none), text diagnostics as of mr_diags_json() */
     MR_FRAME_READS, /* u32 artifact (a source), u32 first byte, bytes: a bit for each block (MR_BLOCK_SIZE) that was read; before FINISH and DONE */
+    MR_FRAME_NEED,  /* u32 slot, u32 artifact, u64 bytes from its beginning that it has to have. REPLY: u64 bytes that it has; MR_NOT_YET: fewer */
 };
 typedef enum mr_script_kind { MR_SCRIPT_OPS, MR_SCRIPT_HOOKS, MR_SCRIPT_PIPELINE, MR_SCRIPT_KINDS } mr_script_kind;
-/* An artifact: u32 number, u32 type, u32 has_content, u64 index, u64 size, text digest, text name, text metadata. */
+/* An artifact: u32 number, u32 type, u32 has_content, u64 index, u64 size, u64 bytes of it that have arrived, text digest, text name, text metadata.
+ */
 
 /* Shared memory that the engine writes and the host reads: 1 when the task in that slot is to end. */
 #define MR_CONTROL_SLOTS 64u

@@ -123,6 +123,7 @@ static bool pack_artifact(service *it, const mr_artifact *artifact)
     mr_pack_u32(packer, artifact->has_content);
     mr_pack_u64(packer, artifact->index);
     mr_pack_u64(packer, artifact->size);
+    mr_pack_u64(packer, mr_item_have((const mr_item *)(const void *)artifact));
     mr_pack_text(packer, artifact->digest);
     mr_pack_text(packer, artifact->name);
     mr_pack_text(packer, artifact->meta);
@@ -200,6 +201,22 @@ static bool on_open(service *it, mr_frame *frame)
     mr_autoclose int own = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     begin_reply(it, own >= 0 ? MR_OK : MR_ERR_IO);
     return send_reply(it, own);
+}
+
+/* It may wait, where the task has a thread of its own. */
+static bool on_need(service *it, mr_frame *frame)
+{
+    mr_task *task = running_task(it, mr_frame_u32(frame));
+    const mr_artifact *artifact = artifact_of(it, mr_frame_u32(frame));
+    const uint64_t until = mr_frame_u64(frame);
+    if (!task || !artifact || !whole(it, frame))
+        return false;
+    if (!artifact->has_content || until > artifact->size)
+        return out_of_line(it, "a wish for bytes beyond an artifact's end");
+    const mr_item *item = (const mr_item *)(const void *)artifact;
+    begin_reply(it, mr_task_need(task, item, until));
+    mr_pack_u64(&it->host->packer, mr_item_have(item));
+    return send_reply(it, -1);
 }
 
 /* ---- outputs ---- */
@@ -436,6 +453,7 @@ static bool dispatch(service *it, mr_frame *frame)
     case MR_FRAME_INPUT: return on_input(it, frame);
     case MR_FRAME_NEXT: return on_next(it, frame);
     case MR_FRAME_OPEN: return on_open(it, frame);
+    case MR_FRAME_NEED: return on_need(it, frame);
     case MR_FRAME_WRITE: return on_write(it, frame);
     case MR_FRAME_COPY: return on_copy(it, frame);
     case MR_FRAME_DROP: return on_drop(it, frame);
@@ -571,30 +589,4 @@ bool mr_host_serve(mr_task_host *host, const mr_settings *settings, mr_task *con
     ret_outcome->lost = !good;
     memcpy(ret_outcome->why, it.why, sizeof(it.why));
     return good;
-}
-
-void mr_host_run_batch(mr_hosts *hosts, const mr_settings *settings, mr_task *const *tasks, const uint32_t *slots, uint32_t count,
-                       mr_host_outcome *ret_outcome)
-{
-    char how[256];
-    mr_diags *diags = mr_diags_new();
-    *ret_outcome = (mr_host_outcome){0};
-    mr_task_host *host = diags ? mr_hosts_take(hosts, diags) : NULL;
-    if (!host) {
-        const mr_diag *diag = diags ? mr_diags_first(diags) : NULL;
-        mr_host_table.report(tasks[0], MR_SEVERITY_ERROR, NULL, diag ? diag->hint : NULL, "%s", diag ? diag->message : "memory ran out");
-        ret_outcome->status = MR_ERR_INTERNAL;
-        mr_diags_free(diags);
-        return;
-    }
-    mr_diags_free(diags);
-    const bool good = mr_host_serve(host, settings, tasks, slots, count, ret_outcome);
-    if (!good && !ret_outcome->why[0]) {
-        mr_host_autopsy(host, settings, how, sizeof(how));
-        ret_outcome->stuck = host->stuck;
-        snprintf(ret_outcome->why, sizeof(ret_outcome->why), "%s", how);
-    }
-    if (!good) /* one that is to be ended is not waited for: it may be anything but about to die */
-        mr_host_last_words(host, ret_outcome->words, sizeof(ret_outcome->words));
-    mr_hosts_give(hosts, host, good, count);
 }
