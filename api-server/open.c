@@ -100,6 +100,7 @@ static mr_status open_videos(mr_server *server)
                                        .metadata = server->metadata,
                                        .metrics = server->metrics,
                                        .pipeline = server->settings->pipeline,
+                                       .runs = server->settings->runs,
                                        .run_is = run_is,
                                        .context = server};
     return mr_videos_open(&options, &server->videos);

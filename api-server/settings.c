@@ -23,6 +23,8 @@ const mr_param mr_server_setting_table[] = {
     MR_INT(mr_server_settings, rate_sign_in, .standard = "20", .min = "0", .max = "10000000",
            .help = "passwords a minute that are tried from one address, and for one account five times as many; 0: no limit"),
     MR_TEXT(mr_server_settings, pipeline, .standard = "vod", .max = "64", .help = "that uploads go through where nobody names another"),
+    MR_INT(mr_server_settings, runs, .standard = "16", .min = "1", .max = "100",
+           .help = "videos that are processed at a time; others wait in the order in which they were created"),
     MR_SIZE(mr_server_settings, upload_max, .standard = "64GiB", .min = "1MiB", .max = "16TiB", .help = "bytes of one upload"),
     MR_BOOL(mr_server_settings, access_log, .standard = "true", .help = "a line in the log for each request"),
     MR_DURATION(mr_server_settings, url_life, .standard = "1h", .min = "3s", .max = "168h",

@@ -19,6 +19,7 @@ typedef struct mr_server_settings {
     int64_t rate_api;            /* requests a minute; 0: no limit */
     int64_t rate_sign_in;
     const char *pipeline; /* that uploads go through */
+    int64_t runs;         /* videos that are processed at a time */
     int64_t upload_max;   /* bytes of one upload */
     bool access_log;      /* a line for each request */
     int64_t url_life;     /* us that signed URLs of playback are good for */

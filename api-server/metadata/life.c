@@ -49,14 +49,17 @@ mr_status mr_video_life_of_run(mr_metadata *metadata, const char *run, mr_video_
     return find_life(metadata, "SELECT " LIFE_COLUMNS " FROM videos WHERE run = ?1", run, ret_life);
 }
 
-mr_status mr_video_unfinished(mr_metadata *metadata, const char *after, char (*ret_ids)[MR_ID_SIZE], size_t most, size_t *ret_count)
+mr_status mr_video_unfinished(mr_metadata *metadata, int64_t after, mr_video_turn *ret_turns, size_t most, size_t *ret_count)
 {
     *ret_count = 0;
-    mr_sql_rows rows =
-        mr_sql_ask(mr_sql_reader(metadata->sql), "SELECT id FROM videos WHERE status = ?1 AND source <> '' AND id > ?2 ORDER BY id LIMIT ?3", "iti",
-                   (int64_t)MR_VIDEO_PROCESSING, after, (int64_t)most);
-    while (mr_sql_next(&rows))
-        mr_sql_copy(&rows, 0, ret_ids[(*ret_count)++], MR_ID_SIZE);
+    mr_sql_rows rows = mr_sql_ask(mr_sql_reader(metadata->sql),
+                                  "SELECT number, id FROM videos WHERE status = ?1 AND source <> '' AND number > ?2 ORDER BY number LIMIT ?3", "iii",
+                                  (int64_t)MR_VIDEO_PROCESSING, after, (int64_t)most);
+    while (mr_sql_next(&rows)) {
+        mr_video_turn *turn = &ret_turns[(*ret_count)++];
+        turn->number = mr_sql_int(&rows, 0);
+        mr_sql_copy(&rows, 1, turn->id, sizeof(turn->id));
+    }
     return mr_sql_end(&rows);
 }
 

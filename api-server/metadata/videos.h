@@ -113,8 +113,13 @@ typedef struct mr_video_life {
 
 mr_status mr_video_life_find(mr_metadata *metadata, const char *id, mr_video_life *ret_life);
 mr_status mr_video_life_of_run(mr_metadata *metadata, const char *run, mr_video_life *ret_life);
-/* Ids, in order, after `after` ("": from the start), of videos whose source is there and whose run is not known to have ended. */
-mr_status mr_video_unfinished(mr_metadata *metadata, const char *after, char (*ret_ids)[MR_ID_SIZE], size_t most, size_t *ret_count);
+typedef struct mr_video_turn {
+    int64_t number; /* videos count up in the order in which they were created */
+    char id[MR_ID_SIZE];
+} mr_video_turn;
+
+/* Videos whose source is there and whose run is not known to have ended: the oldest first, from after that number on (0: all). */
+mr_status mr_video_unfinished(mr_metadata *metadata, int64_t after, mr_video_turn *ret_turns, size_t most, size_t *ret_count);
 /* A run is about to be started: status processing, complete no more, no run, attempt + 1; what is playable stays so. pipeline, params (JSON text):
  * NULL: as they were. */
 mr_status mr_video_run_begins(mr_metadata *metadata, const char *id, const char *pipeline, const char *params, int64_t *ret_attempt);

@@ -262,7 +262,7 @@ void mr_route_process_video(mr_call *call)
     char *answer = NULL;
     const mr_status status = mr_videos_process(call->server->videos, call->ids[0], pipeline, params, &answer);
     if (status == MR_OK)
-        mr_call_json(call, 202, json_pack("{s:s}", "run", answer));
+        mr_call_json(call, 202, json_pack("{s:s?}", "run", answer[0] ? answer : NULL));
     else
         answer_refused(call, status, answer);
     free(answer);

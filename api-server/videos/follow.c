@@ -25,6 +25,16 @@ mr_follow *mr_follow_of_video(mr_videos *videos, const char *video)
     return it;
 }
 
+bool mr_follow_has_room(mr_videos *videos, const char *video)
+{
+    int64_t count = 0;
+    pthread_mutex_lock(&videos->lock);
+    for (const mr_follow *it = videos->follows; it; it = it->next)
+        count += !it->ended && !it->only_poster && strcmp(it->video, video) != 0;
+    pthread_mutex_unlock(&videos->lock);
+    return count < videos->options.runs;
+}
+
 mr_follow *mr_follow_add(mr_videos *videos, const char *run)
 {
     mr_follow *it = calloc(1, sizeof(*it));

@@ -159,7 +159,9 @@ mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, cons
         status = mr_video_run_begins(metadata, video, chosen ? chosen : pipeline, params_text ? params_text : params, &attempt);
     if (status == MR_OK) {
         status = asked ? MR_OK : ask_upload(videos, &before, ret_answer);
-        if (status == MR_OK)
+        if (status == MR_OK && !mr_follow_has_room(videos, video))
+            status = (*ret_answer = strdup("")) ? MR_OK : MR_ERR_NOMEM;
+        else if (status == MR_OK)
             status = start_attempt(videos, video, attempt, ret_answer);
         if (status != MR_OK && asked)
             mr_video_run_undo(metadata, &before);

@@ -50,19 +50,23 @@ static void go_on_with(mr_videos *videos, const char *video)
     pthread_mutex_unlock(&videos->starting);
 }
 
+static bool may_start(mr_videos *videos)
+{
+    return !atomic_load(&videos->draining) && mr_follow_has_room(videos, "");
+}
+
 static void do_what_rows_say(mr_videos *videos)
 {
-    char ids[PAGE][MR_ID_SIZE];
-    char after[MR_ID_SIZE] = "";
+    mr_video_turn turns[PAGE];
     size_t count = PAGE;
-    while (count == PAGE && !atomic_load(&videos->draining)) {
-        if (mr_video_unfinished(videos->options.metadata, after, ids, PAGE, &count) != MR_OK)
+    int64_t after = 0;
+    while (count == PAGE && may_start(videos)) {
+        if (mr_video_unfinished(videos->options.metadata, after, turns, PAGE, &count) != MR_OK)
             return;
-        for (size_t i = 0; i < count && !atomic_load(&videos->draining); i++)
-            if (!is_followed(videos, ids[i]))
-                go_on_with(videos, ids[i]);
-        if (count > 0)
-            memcpy(after, ids[count - 1], sizeof(after));
+        for (size_t i = 0; i < count && may_start(videos); i++)
+            if (!is_followed(videos, turns[i].id))
+                go_on_with(videos, turns[i].id);
+        after = count > 0 ? turns[count - 1].number : after;
     }
     mr_videos_remove_rubbish(videos);
 }

@@ -6,6 +6,9 @@
  * has no run gets one; one whose run was interrupted goes on with it; one whose run ended without anybody noticing is told so. A thread does that,
  * woken by who changed a row; it never polls.
  *
+ * At most `runs` are under way at a time, since each holds memory and threads for as long as it lasts. The other videos wait as rows: processing,
+ * without a run; the oldest goes next when a run has ended.
+ *
  * Attempt N at a video publishes to DATA/media/VIDEO/N. The first multivariant playlist or MPD of a run makes the video playable; the folder of an
  * older attempt stays until the video goes, so that whoever watches can finish.
  *
@@ -25,6 +28,7 @@ typedef struct mr_videos_options {
     mr_metadata *metadata;
     struct mr_metrics *metrics;
     const char *pipeline; /* for videos that name none */
+    int64_t runs;         /* at a time */
     /* Where attempt N is published, and the news which run does it: playback's. NULL: nobody wants to know. */
     void (*run_is)(void *context, const char *run, const char *output);
     void *context;
@@ -43,8 +47,8 @@ void mr_videos_event(mr_videos *videos, const char *run, const char *event);
 /* Its upload is complete, and that is on the disk. Quick. */
 void mr_videos_upload_complete(mr_videos *videos, const char *video);
 void mr_videos_upload_progress(mr_videos *videos, const char *video, int64_t received, int64_t size);
-/* Starts another run at it. pipeline, params (JSON text of an object): NULL: as before. *ret_answer: the run's id or, with an error, diagnostics as
- * JSON; free(). MR_ERR_NOT_FOUND: nothing was uploaded. Slow. */
+/* Starts another run at it. pipeline, params (JSON text of an object): NULL: as before. *ret_answer: the run's id ("": it waits for its turn) or,
+ * with an error, diagnostics as JSON; free(). MR_ERR_NOT_FOUND: nothing was uploaded. Slow. */
 mr_status mr_videos_process(mr_videos *videos, const char *video, const char *pipeline, const char *params, char **ret_answer);
 /* Starts a run that makes the picture at that time its poster. *ret_answer as above. Slow. */
 mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds, char **ret_answer);

@@ -248,7 +248,8 @@ static void test_crowd(void **state)
 static void test_life(void **state)
 {
     world at;
-    char id[MR_ID_SIZE], ids[4][MR_ID_SIZE];
+    char id[MR_ID_SIZE], later[MR_ID_SIZE];
+    mr_video_turn turns[4];
     size_t count = 0;
     int64_t attempt = 0;
     mr_video_life life = {0};
@@ -257,12 +258,21 @@ static void test_life(void **state)
     add_video(&at, at.bob, "x", MR_VISIBILITY_PUBLIC, id);
     assert_int_equal(mr_video_run_begins(at.metadata, id, NULL, NULL, &attempt), MR_ERR_NOT_FOUND); /* nothing was uploaded */
     finish_video(&at, at.bob, id, 7);
-    assert_int_equal(mr_video_unfinished(at.metadata, "", ids, 4, &count), MR_OK);
+    assert_int_equal(mr_video_unfinished(at.metadata, 0, turns, 4, &count), MR_OK);
     assert_int_equal(count, 0);
     assert_int_equal(mr_video_run_begins(at.metadata, id, "other", "{\"a\":1}", &attempt), MR_OK);
     assert_int_equal(attempt, 2);
-    assert_int_equal(mr_video_unfinished(at.metadata, "", ids, 4, &count), MR_OK);
+    assert_int_equal(mr_video_unfinished(at.metadata, 0, turns, 4, &count), MR_OK);
     assert_int_equal(count, 1);
+    add_video(&at, at.bob, "y", MR_VISIBILITY_PUBLIC, later);
+    finish_video(&at, at.bob, later, 8);
+    assert_int_equal(mr_video_run_begins(at.metadata, later, NULL, NULL, &attempt), MR_OK);
+    assert_int_equal(mr_video_unfinished(at.metadata, 0, turns, 4, &count), MR_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(turns[0].id, id);
+    assert_int_equal(mr_video_unfinished(at.metadata, turns[0].number, turns, 4, &count), MR_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(turns[0].id, later);
     assert_int_equal(mr_video_life_find(at.metadata, id, &life), MR_OK);
     assert_true(life.run[0] == '\0' && life.playable && !life.complete && strcmp(life.pipeline, "other") == 0);
     free(life.params);

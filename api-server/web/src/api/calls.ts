@@ -49,7 +49,7 @@ export const videos = {
   create: (body: VideoChanges & {filename?: string; size?: number; type?: string; pipeline?: string}) => call<NewVideo>('POST', '/videos', {body, headers: once()}),
   change: (id: string, body: VideoChanges, etag?: string) => call<Video>('PATCH', video(id), {body, ...(etag ? {headers: {'If-Match': `"${etag.replace(/"/g, '')}"`}} : {})}),
   remove: (id: string) => call<void>('DELETE', video(id)),
-  process: (id: string, body: {pipeline?: string}) => call<{run: string}>('POST', `${video(id)}/process`, {body, headers: once()}),
+  process: (id: string, body: {pipeline?: string}) => call<{run: string | null}>('POST', `${video(id)}/process`, {body, headers: once()}),
   playback: (id: string) => call<Playback>('GET', `${video(id)}/playback`),
   keepPosition: (id: string, seconds: number, leaving = false) => call<void>('PUT', `${video(id)}/position`, {body: {seconds}, keepalive: leaving}),
   viewed: (id: string) => call<void>('POST', `${video(id)}/views`, {body: {}}),
