@@ -36,6 +36,8 @@ up tool curl curl
 up tool node nodejs
 up tool npm npm
 bench tool x264 x264
+bench file /usr/sbin/nginx nginx
+bench tool wrk wrk
 test tool ffmpeg ffmpeg
 test tool g++ g++
 test tool make make

@@ -2,7 +2,7 @@
 import dataclasses
 import typing
 
-from bench.benches import codecs, efficiency, first_segment, fleet, ladder, lua_filter, memory, package, programs, rate_control, rerun, sandbox, storyboard
+from bench.benches import codecs, efficiency, first_frame, first_segment, fleet, ladder, lua_filter, memory, package, programs, rate_control, rerun, sandbox, server, storyboard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,7 @@ ALL = [
     Bench("ladder-medium", "the same, encoded more slowly", ladder.medium, 100, 190),
     Bench("efficiency", "CPU against x264 alone on raw pictures", efficiency.efficiency, 25, 40),
     Bench("first-segment", "until every rung can be played", first_segment.first_segment, 15, 12),
+    Bench("first-frame", "from the last byte uploaded to a picture in a browser", first_frame.first_frame, 180, 120),
     Bench("package", "encoded media to HLS and DASH, against a copy", package.package, 20, 20),
     Bench("storyboard", "a picture per 10 s, against decoding everything", storyboard.storyboard, 5, 5),
     Bench("rerun", "the same again, ten minutes of source", rerun.rerun, 110, 1),
@@ -27,6 +28,10 @@ ALL = [
     Bench("scaling", "one slot, two slots", efficiency.scaling, 0, 80),
     Bench("short", "clips of 8 s", ladder.short, 40, 20),
     Bench("codecs", "HEVC, AV1 and VP9, against FFmpeg", codecs.codecs, 40, 45),
+    Bench("server-requests", "the server's answers, against nginx", server.requests, 15, 25),
+    Bench("server-segments", "segments of 1 MB, against nginx", server.segments, 15, 10),
+    Bench("server-uploads", "2 GB, against dd and the reference server of tus; 200 uploads at a time", server.uploads, 40, 60),
+    Bench("server-idle", "memory of 5,000 connections that rest", server.idle, 5, 5),
     Bench("sandbox", "what task hosts cost", sandbox.sandbox, 12, 12, main=False),
     Bench("memory", "whether memory grows with the length of a source", memory.memory, 20, 240, main=False),
     Bench("rate-control", "capped quality beside constant quality", rate_control.rate_control, 240, 0, main=False),

@@ -11,6 +11,7 @@ BUILD = pathlib.Path(os.environ.get("MILLRACE_BUILD", ROOT / "build")).resolve()
 MILLRACE = BUILD / "bin" / "millrace"
 FFMPEG = os.environ.get("FFMPEG", "ffmpeg")
 X264 = os.environ.get("X264", "x264")
+NGINX = "/usr/sbin/nginx"
 # npm's shaka-packager brings a program for each kind of machine.
 SHAKA = ROOT / "tests" / "node_modules" / "shaka-packager" / "bin" / f"packager-linux-{'arm64' if os.uname().machine == 'aarch64' else 'x64'}"
 # Those of pipelines/vod.yaml: name, height, ceiling.
@@ -150,4 +151,4 @@ def first_line(*command):
 
 def versions():
     return {"millrace": first_line(MILLRACE, "--version"), "ffmpeg": first_line(FFMPEG, "-version").split(" Copyright")[0], "x264": first_line(X264, "--version"),
-            "shaka-packager": first_line(SHAKA, "--version")}
+            "shaka-packager": first_line(SHAKA, "--version"), "nginx": first_line(NGINX, "-v").removeprefix("nginx version: ")}

@@ -10,7 +10,7 @@ from bench import measure
 from bench.peers import ROOT
 
 FORMAT = 1
-UNITS = {"x": "{:.3f}", "s": "{:.2f} s", "us": "{:.1f} µs", "%": "{:.2%}", "dB": "{:+.3f} dB", "ssim": "{:+.5f}", "MB": "{:.0f} MB", "/s": "{:.0f}/s", "": "{:.2f}"}
+UNITS = {"x": "{:.3f}", "s": "{:.2f} s", "us": "{:.1f} µs", "%": "{:.2%}", "dB": "{:+.3f} dB", "ssim": "{:+.5f}", "MB": "{:.0f} MB", "B": "{:.0f} B", "/s": "{:.0f}/s", "": "{:.2f}"}
 
 
 def value_text(row):

@@ -35,19 +35,20 @@ class Answer:
 class Server:
     """Started anew on the same folder as often as a test wants."""
 
-    def __init__(self, folder, *settings, jobs=2):
+    def __init__(self, folder, *settings, jobs=2, host="localhost"):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.settings = settings
         self.jobs = jobs
+        self.host = host
         self.process = None
         self.reader = None  # of what it says
         self.port = 0
         self.seen = self.folder / "exchanges.jsonl"
 
     def start(self):
-        words = [MILLRACE, "serve", "--listen", f"localhost:{self.port}", "--data", str(self.data), "--jobs", str(self.jobs)]
+        words = [MILLRACE, "serve", "--listen", f"{self.host}:{self.port}", "--data", str(self.data), "--jobs", str(self.jobs)]
         for setting in self.settings:
             words += ["--set", setting]
         environment = {**os.environ, "XDG_CONFIG_HOME": str(self.folder / "none")}
@@ -79,6 +80,8 @@ class Server:
         code = self.process.wait(timeout=TIMEOUT)
         if self.reader:
             self.reader.join(timeout=TIMEOUT)
+        else:
+            self.process.stderr.close()
         self.process = self.reader = None
         return code
 
@@ -86,11 +89,11 @@ class Server:
         return self.stop(signal.SIGKILL)
 
     def connect(self):
-        return http.client.HTTPConnection("localhost", self.port, timeout=TIMEOUT)
+        return http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT)
 
     def raw(self, data, wait=5.0):
         """Bytes as they are, and all that comes back until the other end closes or falls silent."""
-        with socket.create_connection(("localhost", self.port), timeout=wait) as it:
+        with socket.create_connection((self.host, self.port), timeout=wait) as it:
             it.sendall(data)
             seen = b""
             try:

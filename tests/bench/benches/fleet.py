@@ -29,7 +29,7 @@ def measured_costs(clip, work):
     alone = [node_costs(clip, work, [rung], rung[0])["video"] for rung in reversed(peers.LADDER)]
     return {"probe": common["probe"], "plan": common["plan"] / clip.seconds, "decode": decode / clip.seconds,
             "analyse": max(common["analysis"] - decode, 0) / clip.seconds, "rungs": [max(cost - decode, 0) / clip.seconds for cost in alone],
-            "audio": common.get("audio", 0) / clip.seconds, "poster": common["poster"], "storyboard": common["storyboard"] / clip.seconds}
+            "audio": common.get("audio", 0) / clip.seconds, "poster": common["poster"], "storyboard": common["storyboard"] / clip.seconds}  # a picture a second: thumbnail.sheets of up to 100 s
 
 
 def simulate(costs, executors, seconds, videos=1, spacing=0.0):

@@ -6,7 +6,8 @@ name: storyboard
 inputs: {source: {type: media}}
 nodes:
   probe: {op: probe.media, in: {source: inputs.source}}
-  board: {op: thumbnail.storyboard, in: {source: inputs.source, info: probe.info}, with: {interval: 10s}}
+  sheets: {op: thumbnail.sheets, in: {info: probe.info}, with: {interval: 10s}}
+  board: {op: thumbnail.storyboard, each: {sheet: sheets.sheets}, in: {source: inputs.source, info: probe.info}}
   publish: {op: storage.publish, in: {files: [board.track]}}
 outputs: {track: publish.published}
 """

@@ -8,14 +8,18 @@
 #include "virtual_clock.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OPS_MAX       128
-#define SEGMENT_S     4.0 /* as in pipelines/vod.yaml */
-#define FIRST_CHUNKS  2   /* of one segment; the others have two: segment.plan */
-#define AUDIO_CHUNK_S 60.0
+#define OPS_MAX        128
+#define SEGMENT_S      4.0 /* as in pipelines/vod.yaml */
+#define FIRST_CHUNKS   2   /* of one segment; the others have two: segment.plan */
+#define AUDIO_CHUNK_S  60.0
+#define SHEET_PICTURES 25 /* thumbnail.sheets: one in 1 to 10 s, for about a hundred of them */
+#define PICTURES_AIM   100
+#define INTERVAL_MOST  10.0
 
 static struct {
     fleet_costs costs;
@@ -201,14 +205,30 @@ static mr_status poster(const mr_host *host, const mr_batch_task *one)
     return emit(host, one, "image", json_object());
 }
 
-static mr_status storyboard(const mr_host *host, const mr_batch_task *one)
+static mr_status sheets(const mr_host *host, const mr_batch_task *one)
 {
-    fleet_video *video = video_of(first_input(host, one, "info"), NULL);
+    const fleet_video *video = video_of(first_input(host, one, "info"), NULL);
     if (!video)
         return MR_ERR_INPUT;
-    work(video, model.costs.storyboard * video->seconds, 1);
-    mr_status status = emit(host, one, "images", json_object());
-    return status == MR_OK ? emit(host, one, "track", json_pack("{s:s}", "path", "storyboard.vtt")) : status;
+    double interval = ceil(video->seconds / PICTURES_AIM);
+    interval = interval < 1 ? 1 : interval > INTERVAL_MOST ? INTERVAL_MOST : interval;
+    mr_status status = MR_OK;
+    for (int left = (int)ceil(video->seconds / interval); left > 0 && status == MR_OK; left -= SHEET_PICTURES)
+        status = emit(host, one, "sheets", json_pack("{s:i}", "pictures", left < SHEET_PICTURES ? left : SHEET_PICTURES));
+    return status;
+}
+
+static mr_status storyboard(const mr_host *host, const mr_batch_task *one)
+{
+    const mr_artifact *sheet = first_input(host, one, "sheet");
+    fleet_video *video = video_of(first_input(host, one, "info"), NULL);
+    json_t *meta = sheet ? json_loadb(sheet->meta, sheet->meta_len, 0, NULL) : NULL;
+    const double pictures = json_number_value(json_object_get(meta, "pictures"));
+    json_decref(meta);
+    if (!video)
+        return MR_ERR_INPUT;
+    work(video, model.costs.storyboard * pictures, 1);
+    return emit(host, one, "image", json_object());
 }
 
 static mr_status take_all(const mr_host *host, const mr_batch_task *one)
@@ -251,6 +271,8 @@ static mr_status run_one(const mr_host *host, const mr_batch *batch)
         return sound(host, one);
     if (strcmp(name, "thumbnail.poster") == 0)
         return poster(host, one);
+    if (strcmp(name, "thumbnail.sheets") == 0)
+        return sheets(host, one);
     if (strcmp(name, "thumbnail.storyboard") == 0)
         return storyboard(host, one);
     if (strcmp(name, "manifest.package") == 0)

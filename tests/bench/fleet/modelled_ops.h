@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ops of a pipeline with their own tables (ports, params, batches, memory) from their plugins, but a run() that takes the time that was measured
- * and gives artifacts of the right number and shape. transcode.ladder's rungs and segment.plan's chunks are made by the rules that those ops
- * document.
+ * and gives artifacts of the right number and shape. transcode.ladder's rungs, segment.plan's chunks and thumbnail.sheets' sheets are made by
+ * the rules that those ops document.
  */
 #ifndef FLEET_MODELLED_OPS_H
 #define FLEET_MODELLED_OPS_H
@@ -20,7 +20,7 @@ typedef struct fleet_costs {
     double rung[FLEET_RUNGS]; /* per second, highest first */
     double audio;             /* per second */
     double poster;            /* per video */
-    double storyboard;        /* per second */
+    double storyboard;        /* per picture on its sheets */
 } fleet_costs;
 
 typedef struct fleet_video {
