@@ -500,6 +500,15 @@ mr_status mr_media_open_part(const mr_host *host, mr_task *task, const mr_artifa
     return open_media(host, task, source, part, part->headers_suffice, ret_format);
 }
 
+mr_status mr_media_skip_samples(AVFormatContext *format)
+{
+    media_source *source = format->pb->opaque;
+    if (!is_mp4(format->iformat))
+        return MR_ERR_UNSUPPORTED;
+    format->pb->direct = 1; /* each sample into its packet, none by way of the buffer */
+    return mr_mp4_view_empty(source->host, source->task, source->artifact, &source->view);
+}
+
 void mr_media_close(AVFormatContext **format)
 {
     if (!format || !*format)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * See mp4_part.h. Invariant: a view is made only of a file whose structure was understood as a whole; whatever is unusual (fragments, metadata before
- * tracks, which has pictures that libav makes streams of, edits other than one) leaves it, or the track's table, as it is.
+ * tracks, which has pictures that libav makes streams of, edits other than one) leaves it, or the track's table, as it is. Patches are in order and
+ * don't overlap.
  */
 #include "media/mp4_part.h"
 
@@ -148,7 +149,9 @@ static mr_status find_movie(movie *it, uint64_t size)
 
 static bool add_patch(mr_mp4_view *view, mr_mp4_patch patch)
 {
-    mr_mp4_patch *grown = realloc(view->patches, (view->count + 1) * sizeof(*grown));
+    mr_mp4_patch *grown = view->patches;
+    if ((view->count & (view->count + 1)) == 0) /* at 0, 1, 3, 7 …: room is one less than a power of two */
+        grown = realloc(grown, (2 * view->count + 1) * sizeof(*grown));
     if (!grown) {
         free(patch.bytes);
         return false;
@@ -227,20 +230,50 @@ void mr_mp4_view_free(mr_mp4_view *view)
     *view = (mr_mp4_view){0};
 }
 
+mr_status mr_mp4_view_empty(const mr_host *host, mr_task *task, const mr_artifact *source, mr_mp4_view *view)
+{
+    mr_mp4 *in = malloc(sizeof(*in));
+    mr_mp4_box box;
+    mr_status status = in ? MR_OK : MR_ERR_NOMEM;
+    if (in)
+        *in = (mr_mp4){.host = host, .task = task, .source = source};
+    for (uint64_t at = 0; status == MR_OK && (status = mr_mp4_box_at(in, at, source->size, &box)) == MR_OK; at = box.end) {
+        if (is(&box, "mdat") && box.end > box.content && !add_patch(view, (mr_mp4_patch){.at = box.content, .len = box.end - box.content}))
+            status = MR_ERR_NOMEM;
+    }
+    free(in);
+    return status == MR_END ? MR_OK : status;
+}
+
+/* The first patch that ends behind a place; NULL: none does. */
+static const mr_mp4_patch *patch_at(const mr_mp4_view *view, uint64_t at)
+{
+    size_t low = 0;
+    size_t high = view->count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (view->patches[middle].at + view->patches[middle].len > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < view->count ? &view->patches[low] : NULL;
+}
+
 size_t mr_mp4_view_read(const mr_mp4_view *view, uint64_t at, void *bytes, size_t *len)
 {
-    for (size_t i = 0; i < view->count; i++) {
-        const mr_mp4_patch *patch = &view->patches[i];
-        if (at < patch->at) {
-            *len = patch->at - at < *len ? (size_t)(patch->at - at) : *len;
-            return 0;
-        }
-        if (at - patch->at < patch->len) {
-            const size_t offset = (size_t)(at - patch->at);
-            const size_t count = patch->len - offset < *len ? patch->len - offset : *len;
-            memcpy(bytes, patch->bytes + offset, count);
-            return count;
-        }
+    const mr_mp4_patch *patch = patch_at(view, at);
+    if (!patch)
+        return 0;
+    if (at < patch->at) {
+        *len = patch->at - at < *len ? (size_t)(patch->at - at) : *len;
+        return 0;
     }
-    return 0;
+    const uint64_t offset = at - patch->at;
+    const size_t count = patch->len - offset < *len ? (size_t)(patch->len - offset) : *len;
+    if (patch->bytes)
+        memcpy(bytes, patch->bytes + offset, count);
+    else
+        memset(bytes, 0, count);
+    return count;
 }

@@ -4,6 +4,7 @@
  * H.264 in transport streams has a packet per field, VP8 has packets that are never shown.
  */
 #include "media/scan.h"
+#include "media/h264.h"
 #include "media/limits.h"
 
 #include <libavcodec/avcodec.h>
@@ -16,6 +17,7 @@
 #define RESTART_US      2000000 /* so far back … */
 #define RESTART_PACKETS 25      /* … for so many packets */
 #define PROGRESS_EVERY  512     /* packets */
+#define KEYS_LOOKED_AT  2       /* an encoder that refreshes pictures piece by piece begins with a whole one, and its next mark is none */
 
 /* Decoding times of one track. */
 typedef struct track_clock {
@@ -35,6 +37,10 @@ typedef struct scan_state {
     AVCodecParserContext *parser; /* of the picture; NULL where it isn't needed */
     AVCodecContext *parser_codec;
     size_t capacity;
+    bool may_skip;    /* the tables tell all that is still to be known */
+    bool skips;       /* what is in packets is not read any more */
+    int keys;         /* looked at */
+    int entry;        /* of the picture's index: behind that of the last packet */
     int open_field;   /* AV_PICTURE_STRUCTURE_* of a first field that waits for its second; 0: none */
     int64_t next_pts; /* guess for a frame without any timestamp */
     int64_t step;     /* ticks of one frame, as the container has it */
@@ -66,7 +72,7 @@ static bool is_second_field(scan_state *scanner, const AVPacket *packet)
 {
     uint8_t *out = NULL;
     int out_size = 0;
-    if (!scanner->parser)
+    if (!scanner->parser || scanner->skips)
         return false;
     scanner->parser->picture_structure = AV_PICTURE_STRUCTURE_UNKNOWN;
     scanner->parser->pict_type = AV_PICTURE_TYPE_NONE;
@@ -94,10 +100,36 @@ static bool is_unshown_vp9(const uint8_t *data, int size)
     return !((data[0] << shift) & 0x02);
 }
 
-/* MR_FRAME_* of a packet. Each packet is looked at exactly once, in order. */
-static uint32_t flags_of(scan_state *scanner, enum AVCodecID codec, const AVPacket *packet)
+/* Does the demuxer's index list the packet as a keyframe? The flag in the packet is what libav's parser found in it, where it has one. */
+static bool is_key_by_index(scan_state *scanner, AVStream *stream, const AVPacket *packet)
 {
-    uint32_t key = packet->flags & AV_PKT_FLAG_KEY ? MR_FRAME_KEY : 0;
+    for (int i = scanner->entry; i < avformat_index_get_entries_count(stream); i++) {
+        const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
+        if (!entry || entry->pos != packet->pos || entry->size != packet->size)
+            continue;
+        scanner->entry = i + 1;
+        return entry->flags & AVINDEX_KEYFRAME;
+    }
+    return false;
+}
+
+/* MR_FRAME_KEY or 0, from what is in the packet as long as that is read. */
+static uint32_t key_of(scan_state *scanner, AVStream *stream, const AVPacket *packet)
+{
+    bool key = packet->flags & AV_PKT_FLAG_KEY;
+    if (scanner->may_skip || scanner->skips) {
+        const bool listed = is_key_by_index(scanner, stream, packet);
+        scanner->may_skip = scanner->may_skip && listed == key;
+        key = scanner->skips ? listed : key;
+    }
+    return key ? MR_FRAME_KEY : 0;
+}
+
+/* MR_FRAME_* of a packet. Each packet is looked at exactly once, in order. */
+static uint32_t flags_of(scan_state *scanner, AVStream *stream, const AVPacket *packet)
+{
+    const enum AVCodecID codec = stream->codecpar->codec_id;
+    uint32_t key = key_of(scanner, stream, packet);
     if (packet->size <= 0) /* Theora: empty means "as before", a picture like any other */
         return codec == AV_CODEC_ID_THEORA && !(packet->flags & AV_PKT_FLAG_DISCARD) ? 0 : MR_FRAME_HIDDEN;
     if (codec == AV_CODEC_ID_VP8 && !(packet->data[0] & 0x10)) /* RFC 6386, 9.1: show_frame */
@@ -106,12 +138,17 @@ static uint32_t flags_of(scan_state *scanner, enum AVCodecID codec, const AVPack
         return MR_FRAME_HIDDEN | key;
     if (is_second_field(scanner, packet))
         return MR_FRAME_HIDDEN;
-    if (key && scanner->parser && (scanner->parser->pict_type == AV_PICTURE_TYPE_P || scanner->parser->pict_type == AV_PICTURE_TYPE_B))
-        key |= MR_FRAME_GRADUAL;
+    if (key && !scanner->skips) {
+        if (scanner->parser && (scanner->parser->pict_type == AV_PICTURE_TYPE_P || scanner->parser->pict_type == AV_PICTURE_TYPE_B)) {
+            key |= MR_FRAME_GRADUAL;
+            scanner->may_skip = false;
+        }
+        scanner->keys++;
+    }
     return key | (packet->flags & AV_PKT_FLAG_DISCARD ? MR_FRAME_HIDDEN : 0);
 }
 
-static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AVPacket *packet)
+static mr_status add_frame(scan_state *scanner, AVStream *stream, const AVPacket *packet)
 {
     mr_scan *scan = scanner->scan;
     if (scan->frame_count == scanner->capacity) {
@@ -130,7 +167,7 @@ static mr_status add_frame(scan_state *scanner, const AVStream *stream, const AV
         frame.pts = packet->dts != AV_NOPTS_VALUE && llabs(packet->dts) <= MAX_TICKS ? packet->dts : scanner->next_pts;
         frame.flags |= MR_FRAME_GUESSED;
     }
-    frame.flags |= flags_of(scanner, stream->codecpar->codec_id, packet);
+    frame.flags |= flags_of(scanner, stream, packet);
     if (!(frame.flags & MR_FRAME_HIDDEN))
         scanner->next_pts = frame.pts + (frame.duration ? frame.duration : scanner->step);
     scan->frames[scan->frame_count++] = frame;
@@ -214,6 +251,41 @@ static void count_packet(scan_state *scanner, const AVStream *stream, const AVPa
         track->end_us = end;
 }
 
+/* Neither the scan nor libav's demuxer learns more of such a track by looking into its packets, but for keyframes: whether those of the index are
+ * marked in the packets, too, and are whole pictures, the first ones tell. */
+static bool is_told_by_tables(const AVCodecParameters *codec)
+{
+    switch (codec->codec_id) {
+    case AV_CODEC_ID_H264: return mr_h264_has_frames_only(codec);
+    case AV_CODEC_ID_HEVC:
+    case AV_CODEC_ID_MPEG4:
+    case AV_CODEC_ID_MJPEG:
+    case AV_CODEC_ID_PRORES:
+    case AV_CODEC_ID_DNXHD:
+    case AV_CODEC_ID_ALAC:
+    case AV_CODEC_ID_FLAC:
+    case AV_CODEC_ID_OPUS:
+    case AV_CODEC_ID_PCM_S16LE:
+    case AV_CODEC_ID_PCM_S16BE:
+    case AV_CODEC_ID_PCM_S24LE:
+    case AV_CODEC_ID_PCM_S24BE: return true;
+    case AV_CODEC_ID_AAC: return codec->extradata_size > 0;
+    default: return false;
+    }
+}
+
+static mr_status skip_if_told(scan_state *scanner, const mr_scan_options *options)
+{
+    if (!scanner->may_skip || scanner->skips || (options->video >= 0 && scanner->keys < KEYS_LOOKED_AT))
+        return MR_OK;
+    if (options->wants_data && options->wants_data(options->opaque))
+        return MR_OK;
+    mr_status status = mr_media_skip_samples(scanner->format);
+    scanner->skips = status == MR_OK;
+    scanner->may_skip = false;
+    return status == MR_ERR_UNSUPPORTED ? MR_OK : status;
+}
+
 static bool wanted(const AVStream *stream, const mr_scan_options *options)
 {
     return stream->index == options->video || stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
@@ -239,7 +311,7 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
             scanner->host->progress(scanner->task, at >= size ? 1.0 : (double)at / (double)size);
         if (packet->stream_index < 0 || (unsigned int)packet->stream_index >= scanner->scan->track_count)
             continue;
-        const AVStream *stream = format->streams[packet->stream_index];
+        AVStream *stream = format->streams[packet->stream_index];
         if (!wanted(stream, options))
             continue;
         if (options->max_bytes && at > 0 && (uint64_t)at > options->max_bytes) {
@@ -255,6 +327,8 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
         watch_clock(scanner, stream, packet);
         if (status == MR_OK && packet->stream_index == options->video)
             status = check_rate(scanner);
+        if (status == MR_OK)
+            status = skip_if_told(scanner, options);
     }
     return status == MR_END ? MR_OK : status;
 }
@@ -273,6 +347,9 @@ mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *forma
         ret_scan->tracks[i].first_us = ret_scan->tracks[i].end_us = AV_NOPTS_VALUE;
         format->streams[i]->discard = wanted(format->streams[i], options) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
+    scanner.may_skip = true;
+    for (unsigned int i = 0; i < format->nb_streams; i++)
+        scanner.may_skip = scanner.may_skip && (!wanted(format->streams[i], options) || is_told_by_tables(format->streams[i]->codecpar));
     if (status == MR_OK && options->video >= 0) {
         const AVStream *stream = format->streams[options->video];
         AVRational rate = stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;

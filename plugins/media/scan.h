@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading a source from one end to the other, packets only: what is really there, whatever its headers promise.
+ * The packets of an MP4 are those of its tables, as far as the file goes: where nothing more is to be learnt from what is in them, their bytes are
+ * not read, so that gigabytes take no longer than their tables. The result is the same.
  * A "frame" below is one packet of the picture track in decoding order, with what is known about it without decoding.
  */
 #ifndef MR_MEDIA_SCAN_H
@@ -45,6 +47,8 @@ typedef struct mr_scan_options {
     uint64_t max_bytes; /* stops after so much of the file; 0: at its end */
     /* Called with each packet of picture and sound, before it is counted; NULL: nobody. Anything but MR_OK ends the scan with it. */
     mr_status (*packet)(void *opaque, AVPacket *packet);
+    /* Does it still look at what is in them? Asked after each packet; NULL: it never does. */
+    bool (*wants_data)(void *opaque);
     void *opaque;
 } mr_scan_options;
 

@@ -54,6 +54,7 @@ static mr_status pass(probe_state *probe)
         .video = probe->video,
         .max_bytes = long_enough && !probe->params->loudness ? (uint64_t)probe->params->scan_limit : 0, /* an unknown length is found out, always */
         .packet = probe_sample,
+        .wants_data = probe_is_sampling,
         .opaque = probe,
     };
     mr_status status = probe_samplers_open(probe);
@@ -365,7 +366,7 @@ static const mr_param params[] = {
 
 static const mr_op probe_media = {
     .size = sizeof(mr_op),
-    .version = 2,
+    .version = 3,
     .name = "probe.media",
     .summary = "finds out what is in a media file",
     .help = "Reads the source's packets and decodes the beginning of each track, so that what is said is what is there: true start and length, frame "

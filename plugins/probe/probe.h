@@ -59,6 +59,7 @@ typedef struct probe_state {
 /* sample.c */
 mr_status probe_samplers_open(probe_state *probe);
 mr_status probe_sample(void *probe, AVPacket *packet); /* for mr_scan_options.packet */
+bool probe_is_sampling(void *probe);                   /* … and wants_data */
 mr_status probe_samplers_drain(probe_state *probe);    /* after the last packet */
 void probe_samplers_close(probe_state *probe);
 

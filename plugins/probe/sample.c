@@ -158,6 +158,16 @@ mr_status probe_sample(void *opaque, AVPacket *packet)
     return decode(probe, probe->format->streams[packet->stream_index], packet);
 }
 
+bool probe_is_sampling(void *opaque)
+{
+    const probe_state *probe = opaque;
+    for (unsigned int i = 0; i < probe->stream_count; i++) {
+        if (probe->samplers[i].codec)
+            return true;
+    }
+    return false;
+}
+
 mr_status probe_samplers_drain(probe_state *probe)
 {
     mr_status status = MR_OK;

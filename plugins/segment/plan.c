@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * segment.plan: which output frames and samples there will be, where segments begin, and what of the source each chunk needs; before anything is
- * encoded. Headers are not believed: every packet of the source is read once. Nothing is decoded, except where the first pictures may not be
- * decodable.
+ * encoded. Headers are not believed: every packet of the source is looked at once, in an MP4 by way of its tables (media/scan.h). Nothing is decoded,
+ * except where the first pictures may not be decodable.
  */
 #include "segment.h"
 
@@ -459,7 +459,7 @@ static const mr_param params[] = {
 
 const mr_op mr_op_segment_plan = {
     .size = sizeof(mr_op),
-    .version = 2,
+    .version = 3,
     .name = "segment.plan",
     .summary = "plans the segments of a source and the chunks in which they are made",
     .help = "Reads the source's packets, and puts the picture on a grid of constant frame rate: frame n is shown from n to n+1 frame lengths. A "

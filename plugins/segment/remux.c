@@ -291,6 +291,13 @@ static mr_status cut(remux_state *remux)
     return status == MR_END ? MR_OK : status;
 }
 
+/* A cut is right only where the packet itself is a keyframe, whatever the tables say: all of them are looked at. */
+static bool wants_data(void *opaque)
+{
+    (void)opaque;
+    return true;
+}
+
 static mr_status make(remux_state *remux)
 {
     mr_status status = read_info(remux);
@@ -298,7 +305,7 @@ static mr_status make(remux_state *remux)
         status = mr_media_open(remux->host, remux->task, remux->source, &remux->format);
     if (status == MR_OK)
         status = check(remux);
-    const mr_scan_options options = {.video = remux->video, .packet = remux_index_add, .opaque = &remux->index};
+    const mr_scan_options options = {.video = remux->video, .packet = remux_index_add, .wants_data = wants_data, .opaque = &remux->index};
     if (status == MR_OK) {
         remux_index_open(&remux->index, remux->host, remux->task, remux->format);
         status = mr_scan_run(remux->host, remux->task, remux->format, &options, &remux->scan);

@@ -25,6 +25,7 @@ static mr_status read_at(mr_task *task, const mr_artifact *artifact, uint64_t of
     ssize_t got = pread(task->fd, buf, len, (off_t)offset);
     (void)artifact;
     *ret_len = got > 0 ? (size_t)got : 0;
+    task->bytes_read += *ret_len;
     return got < 0 ? MR_ERR_IO : MR_OK;
 }
 

@@ -10,6 +10,7 @@ struct mr_task {
     mr_artifact source;
     char messages[4096]; /* "error: …\n" lines */
     int cancelled;
+    uint64_t bytes_read;
     mr_limits limits;
 };
 

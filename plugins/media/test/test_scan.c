@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A scan that takes an MP4's packets from its tables finds what one finds that reads them all: in clips of each kind, in files that are cut off
+ * anywhere, in real media. Where the packets themselves have to be looked at, they are.
+ */
+#include "media/h264.h"
+#include "media/scan.h"
+#include "media_host.h"
+#include "clip.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PICTURE "-f lavfi -i testsrc2=s=320x180:r=25:d=10"
+#define SOUND   "-f lavfi -i anoisesrc=d=10:seed=3:amplitude=0.3"
+#define X264    "-c:v libx264 -preset ultrafast -g 20 -pix_fmt yuv420p -b:v 2M -minrate 2M -threads 1"
+#define AAC     "-c:a aac -b:a 64k"
+
+typedef struct scanned {
+    mr_scan scan;
+    mr_status status;
+    uint64_t bytes;
+    char messages[4096];
+} scanned;
+
+static bool always(void *opaque)
+{
+    (void)opaque;
+    return true;
+}
+
+/* Opens and scans a file; false: it is no media. */
+static bool scan_file(const char *path, bool look_at_data, scanned *ret)
+{
+    mr_task task;
+    AVFormatContext *format = NULL;
+    media_task_open(&task, path);
+    *ret = (scanned){0};
+    const bool opened = mr_media_open(&media_host, &task, &task.source, &format) == MR_OK;
+    if (opened) {
+        const uint64_t before = task.bytes_read;
+        const int video = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+        const mr_scan_options options = {.video = video < 0 ? -1 : video, .wants_data = look_at_data ? always : NULL};
+        ret->status = mr_scan_run(&media_host, &task, format, &options, &ret->scan);
+        ret->bytes = task.bytes_read - before;
+        memcpy(ret->messages, task.messages, sizeof(ret->messages));
+    }
+    mr_media_close(&format);
+    media_task_close(&task);
+    return opened;
+}
+
+/* Keyframes that the tables don't list are found only by looking at them: some of them may be missing, and no others may be there. */
+static void expect_same_frames(const mr_scan *all, const mr_scan *told, bool all_keys)
+{
+    assert_int_equal(told->frame_count, all->frame_count);
+    for (size_t i = 0; i < all->frame_count; i++) {
+        mr_scan_frame one = all->frames[i];
+        mr_scan_frame other = told->frames[i];
+        if (!all_keys && (one.flags & MR_FRAME_KEY))
+            other.flags |= one.flags & (MR_FRAME_KEY | MR_FRAME_GRADUAL);
+        assert_memory_equal(&one, &other, sizeof(one));
+    }
+}
+
+static void expect_same(const char *path, bool all_keys, scanned *all, scanned *told)
+{
+    if (!scan_file(path, true, all) || !scan_file(path, false, told))
+        return;
+    assert_int_equal(told->status, all->status);
+    assert_string_equal(told->messages, all->messages);
+    if (all->status != MR_OK)
+        return;
+    assert_int_equal(told->scan.track_count, all->scan.track_count);
+    assert_memory_equal(told->scan.tracks, all->scan.tracks, all->scan.track_count * sizeof(all->scan.tracks[0]));
+    assert_int_equal(told->scan.restarts, all->scan.restarts);
+    assert_int_equal(told->scan.complete, all->scan.complete);
+    expect_same_frames(&all->scan, &told->scan, all_keys);
+    mr_scan_free(&all->scan);
+    mr_scan_free(&told->scan);
+}
+
+/* Of clips whose tables tell all, hardly anything is read behind the first keyframes. */
+static void packets_of_tables(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"late.mp4", "first.mp4", "edited.mp4", "fragments.mp4", "hevc.mp4", "sound.m4a", "pcm.mov"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        scanned all, told;
+        expect_same(clip_path(names[i]), true, &all, &told);
+        if (told.bytes >= all.bytes / 2)
+            print_error("%s: %llu bytes of %llu\n", names[i], (unsigned long long)told.bytes, (unsigned long long)all.bytes);
+        assert_true(told.bytes < all.bytes / 2);
+    }
+}
+
+/* Fields, pictures refreshed piece by piece, codecs that have packets without pictures; keyframes that the tables don't know, or make up. */
+static void packets_to_look_at(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"fields.mp4", "refresh.mp4", "vp9.mp4", "ac3.mp4", "one-key.mp4", "unlisted.mp4"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        scanned all, told;
+        expect_same(clip_path(names[i]), true, &all, &told);
+        assert_int_equal(told.bytes, all.bytes);
+    }
+}
+
+static void files_cut_off(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"first.mp4", "fragments.mp4"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        for (size_t keep = 20000; keep < 1500000; keep = keep * 5 / 3) {
+            scanned all, told;
+            assert_true(clip_cut("cut.mp4", names[i], 0, keep));
+            expect_same(clip_path("cut.mp4"), true, &all, &told);
+        }
+    }
+}
+
+static void real_media(void **state)
+{
+    (void)state;
+    const char *folder = clip_real_media(SOURCE_ROOT);
+    DIR *dir = folder ? opendir(folder) : NULL;
+    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+        char path[512];
+        scanned all, told;
+        const char *dot = strrchr(entry->d_name, '.');
+        if (!dot || (strcmp(dot, ".mp4") != 0 && strcmp(dot, ".mov") != 0 && strcmp(dot, ".m4a") != 0 && strcmp(dot, ".3gp") != 0))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        expect_same(path, false, &all, &told);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* The configuration record, whole and cut anywhere: never more than it says. */
+static void frames_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool frames_only;
+    } clips[] = {{"late.mp4", true}, {"high.mp4", true}, {"fields.mp4", false}};
+    for (size_t i = 0; i < sizeof(clips) / sizeof(clips[0]); i++) {
+        mr_task task;
+        AVFormatContext *format = NULL;
+        media_task_open(&task, clip_path(clips[i].name));
+        assert_int_equal(mr_media_open(&media_host, &task, &task.source, &format), MR_OK);
+        AVCodecParameters *codec = format->streams[0]->codecpar;
+        assert_int_equal(mr_h264_has_frames_only(codec), clips[i].frames_only);
+        const int size = codec->extradata_size;
+        const int set = 8 + (codec->extradata[6] << 8 | codec->extradata[7]); /* where the parameter set ends */
+        for (codec->extradata_size = 0; codec->extradata_size < set; codec->extradata_size++)
+            assert_false(mr_h264_has_frames_only(codec));
+        codec->extradata_size = size;
+        mr_media_close(&format);
+        media_task_close(&task);
+    }
+}
+
+/* A copy whose table of keyframes is called something else: all samples count as keyframes then. */
+static bool make_unlisted(void)
+{
+    static uint8_t bytes[65536];
+    if (!clip_cut("unlisted.mp4", "first.mp4", 0, 0))
+        return false;
+    FILE *file = fopen(clip_path("unlisted.mp4"), "r+be");
+    const size_t len = file ? fread(bytes, 1, sizeof(bytes), file) : 0;
+    const uint8_t *at = memmem(bytes, len, "stss", 4);
+    const bool made = at && fseek(file, (long)(at - bytes), SEEK_SET) == 0 && fwrite("skip", 1, 4, file) == 4;
+    return file && fclose(file) == 0 && made;
+}
+
+static int make_clips(void **state)
+{
+    (void)state;
+    const bool made =
+        clip_make("late.mp4", PICTURE " " SOUND " " X264 " -bf 2 " AAC) && clip_make("first.mp4", "-i @late.mp4 -c copy -movflags +faststart") &&
+        clip_make("edited.mp4", "-ss 1.3 -i @late.mp4 -c copy -t 7") &&
+        clip_make("fragments.mp4", "-i @late.mp4 -c copy -movflags +empty_moov+frag_keyframe+default_base_moof") &&
+        clip_make("hevc.mp4", PICTURE " -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=20:bitrate=2000") &&
+        clip_make("sound.m4a", SOUND " " AAC) && clip_make("pcm.mov", PICTURE " " SOUND " " X264 " -c:a pcm_s16le") &&
+        clip_make("high.mp4", PICTURE " -c:v libx264 -preset ultrafast -profile:v high444 -pix_fmt yuv444p10le -x264-params cqm=jvt -frames:v 5") &&
+        clip_make("fields.mp4", PICTURE " -c:v libx264 -preset ultrafast -g 20 -pix_fmt yuv420p -x264-params tff=1") &&
+        clip_make("refresh.mp4", PICTURE " -c:v libx264 -preset ultrafast -pix_fmt yuv420p -x264-params intra-refresh=1:keyint=20") &&
+        clip_make("vp9.mp4", PICTURE " -c:v libvpx-vp9 -cpu-used 8 -deadline realtime -g 20 -t 2") &&
+        clip_make("ac3.mp4", "-i @late.mp4 -c:v copy -c:a ac3") &&
+        clip_make("one-key.mp4", PICTURE " -c:v libx264 -preset ultrafast -g 1000 -pix_fmt yuv420p") && make_unlisted();
+    return made ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(packets_of_tables), cmocka_unit_test(packets_to_look_at), cmocka_unit_test(files_cut_off),
+        cmocka_unit_test(real_media),        cmocka_unit_test(frames_only),
+    };
+    return cmocka_run_group_tests_name("a scan", tests, make_clips, NULL);
+}
