@@ -67,7 +67,7 @@ static bool load(bit_reader *in, const uint8_t *unit, size_t len)
         in->bytes[kept++] = unit[i];
     }
     in->bits = kept * 8;
-    in->at = SPS_HEAD * 8;
+    in->at = (size_t)SPS_HEAD * 8;
     return kept > SPS_HEAD;
 }
 

@@ -70,6 +70,7 @@ static void expect_same_frames(const mr_scan *all, const mr_scan *told, bool all
 
 static void expect_same(const char *path, bool all_keys, scanned *all, scanned *told)
 {
+    *told = (scanned){0};
     if (!scan_file(path, true, all) || !scan_file(path, false, told))
         return;
     assert_int_equal(told->status, all->status);
