@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -18,7 +19,6 @@ enum { FILES_MAX = 2000, BYTES_MAX = 64 << 20, DEPTH_MAX = 8, PATH_BYTES = 4096 
 typedef struct entry {
     mr_page_file file;
     char *path;
-    void *bytes;
     UT_hash_handle hh;
 } entry;
 
@@ -101,13 +101,103 @@ static mr_status add(mr_page *page, const char *root, const char *from, const ch
         free(bytes);
         return bytes ? MR_ERR_NOMEM : MR_OK;
     }
-    *one = (entry){
-        .file = {.type = type_of(path), .data = bytes, .len = len, .immutable = strncmp(path, "assets/", 7) == 0}, .path = copy, .bytes = bytes};
-    snprintf(one->file.etag, sizeof(one->file.etag), "\"%016llx\"", (unsigned long long)mark(bytes, len));
+    *one =
+        (entry){.file = {.type = type_of(path), .forms = {{.data = bytes, .len = len}}, .immutable = strncmp(path, "assets/", 7) == 0}, .path = copy};
+    snprintf(one->file.forms[0].etag, sizeof(one->file.forms[0].etag), "\"%016llx\"", (unsigned long long)mark(bytes, len));
     HASH_ADD_KEYPTR(hh, page->files, one->path, strlen(one->path), one);
     page->bytes += len;
     return MR_OK;
 }
+
+/* ---- forms ---- */
+
+static const struct {
+    const char *ending;
+    const char *coding;
+} codings[MR_PAGE_FORMS] = {{"", NULL}, {".br", "br"}, {".gz", "gzip"}}; /* as forms of a file */
+
+static entry *find(const mr_page *page, const char *path, size_t len)
+{
+    entry *found = NULL;
+    HASH_FIND(hh, page->files, path, len, found);
+    return found;
+}
+
+static void drop(mr_page *page, entry *one)
+{
+    HASH_DEL(page->files, one);
+    free(one->path);
+    for (size_t i = 0; i < MR_PAGE_FORMS; i++)
+        free((void *)one->file.forms[i].data);
+    free(one);
+}
+
+/* FILE.br becomes a form of FILE. */
+static void join_form(mr_page *page, entry *one)
+{
+    const size_t len = strlen(one->path);
+    for (size_t i = 1; i < MR_PAGE_FORMS; i++) {
+        const size_t ending = strlen(codings[i].ending);
+        entry *plain = len > ending && strcmp(one->path + len - ending, codings[i].ending) == 0 ? find(page, one->path, len - ending) : NULL;
+        if (!plain)
+            continue;
+        plain->file.forms[i] = one->file.forms[0];
+        plain->file.forms[i].coding = codings[i].coding;
+        one->file.forms[0].data = NULL;
+        drop(page, one);
+        return;
+    }
+}
+
+/* "api/v1/docs.html" is an address without its ending; "index.html" is the page itself, and the start of other ways to it. */
+static void join_address(mr_page *page, entry *one)
+{
+    const size_t len = strlen(one->path);
+    if (len <= 5 || strcmp(one->path + len - 5, ".html") != 0 || strcmp(one->path, "index.html") == 0)
+        return;
+    HASH_DEL(page->files, one);
+    one->path[len - 5] = '\0';
+    HASH_ADD_KEYPTR(hh, page->files, one->path, strlen(one->path), one);
+}
+
+static void join_all(mr_page *page)
+{
+    entry *one;
+    entry *next;
+    HASH_ITER (hh, page->files, one, next)
+        join_form(page, one);
+    HASH_ITER (hh, page->files, one, next)
+        join_address(page, one);
+}
+
+/* Whether a list like "gzip;q=0.8, br, *;q=0" takes that coding. */
+static bool takes(const char *accept, const char *coding)
+{
+    const size_t coding_len = strlen(coding);
+    bool any = false;
+    for (const char *at = accept; *at;) {
+        at += strspn(at, ", \t");
+        const size_t len = strcspn(at, ",");
+        const size_t name = strcspn(at, ",; \t");
+        const char *q = memchr(at, '=', len);
+        const bool refused = q && strtod(q + 1, NULL) <= 0;
+        if (name == coding_len && strncasecmp(at, coding, name) == 0)
+            return !refused;
+        any = any || (name == 1 && *at == '*' && !refused);
+        at += len;
+    }
+    return any;
+}
+
+const mr_page_form *mr_page_choose(const mr_page_file *file, const char *accept)
+{
+    for (size_t i = 1; accept && i < MR_PAGE_FORMS; i++)
+        if (file->forms[i].data && takes(accept, file->forms[i].coding))
+            return &file->forms[i];
+    return &file->forms[0];
+}
+
+/* ---- reading ---- */
 
 /* scandir, not nftw: that has no place for a context. */
 static mr_status read_folder(mr_page *page, const char *root, const char *below, int depth)
@@ -156,7 +246,10 @@ mr_status mr_page_open(const char *share_dir, mr_page **ret_page)
     if (used < 0 || (size_t)used >= sizeof(root))
         return MR_OK;
     mr_status status = read_folder(*ret_page, root, "", 0);
-    return status == MR_OK ? read_openapi(*ret_page, share_dir) : status;
+    if (status == MR_OK)
+        status = read_openapi(*ret_page, share_dir);
+    join_all(*ret_page);
+    return status;
 }
 
 void mr_page_close(mr_page *page)
@@ -165,19 +258,14 @@ void mr_page_close(mr_page *page)
     entry *next;
     if (!page)
         return;
-    HASH_ITER (hh, page->files, one, next) {
-        HASH_DEL(page->files, one);
-        free(one->path);
-        free(one->bytes);
-        free(one);
-    }
+    HASH_ITER (hh, page->files, one, next)
+        drop(page, one);
     free(page);
 }
 
 const mr_page_file *mr_page_find(const mr_page *page, const char *path)
 {
-    const entry *found = NULL;
     const char *name = path[0] ? path : "index.html";
-    HASH_FIND_STR(page->files, name, found);
+    const entry *found = find(page, name, strlen(name));
     return found ? &found->file : NULL;
 }

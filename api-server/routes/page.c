@@ -14,10 +14,12 @@ static void send_file(mr_call *call, const mr_page_file *file, bool embedded)
 {
     mr_exchange *exchange = call->exchange;
     const char *known = mr_http_field(exchange, "If-None-Match");
-    mr_http_reply_field(exchange, "ETag", file->etag);
+    const mr_page_form *form = mr_page_choose(file, mr_http_field(exchange, "Accept-Encoding"));
+    mr_http_reply_field(exchange, "ETag", form->etag);
+    mr_http_reply_field(exchange, "Vary", "Accept-Encoding");
     mr_http_reply_field(exchange, "Cache-Control", file->immutable ? "public, max-age=31536000, immutable" : "no-cache");
     mr_http_reply_field(exchange, "X-Content-Type-Options", "nosniff");
-    if (known && strcmp(known, file->etag) == 0) {
+    if (known && strcmp(known, form->etag) == 0) {
         mr_call_empty(call, 304);
         return;
     }
@@ -26,7 +28,9 @@ static void send_file(mr_call *call, const mr_page_file *file, bool embedded)
         mr_http_reply_field(exchange, "Referrer-Policy", "same-origin");
         mr_http_reply_field(exchange, "Cross-Origin-Opener-Policy", "same-origin");
     }
-    mr_call_text(call, 200, file->type, file->data, file->len);
+    if (form->coding)
+        mr_http_reply_field(exchange, "Content-Encoding", form->coding);
+    mr_call_text(call, 200, file->type, form->data, form->len);
 }
 
 /* Views have no dot in their last part; what has one is a file, and is there or not. */
