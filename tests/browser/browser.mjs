@@ -11,12 +11,16 @@ const modules = join(here, '..', 'node_modules');
 const executables = [process.env.MILLRACE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const flags = ['--autoplay-policy=no-user-gesture-required', '--disable-gpu', '--mute-audio', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
 
-// A browser with the published tree at origin/out/. within(limit, what, work) gives up after limit milliseconds with the state of the page and what went wrong in it.
-export async function browse(tree) {
+export async function launch() {
   const executablePath = executables.find((path) => path && existsSync(path));
   if (!executablePath) throw new Error('no Chromium found: install the Debian package chromium, or name one in MILLRACE_CHROMIUM');
+  return chromium.launch({executablePath, chromiumSandbox: false, args: flags});
+}
+
+// A browser with the published tree at origin/out/. within(limit, what, work) gives up after limit milliseconds with the state of the page and what went wrong in it.
+export async function browse(tree) {
   const server = await serve({'/out/': join(tree, 'out'), '/page/': join(here, 'page'), '/lib/': modules});
-  const browser = await chromium.launch({executablePath, chromiumSandbox: false, args: flags}).catch(async (error) => { await server.close(); throw error; });
+  const browser = await launch().catch(async (error) => { await server.close(); throw error; });
   const page = await browser.newPage({viewport: {width: 800, height: 480}});
   const complaints = [];
   page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });

@@ -15,16 +15,19 @@ export const clip = {
   text: {language: 'en', tag: 'eng', cues: [{start: 1, end: 2.5, text: 'One'}, {start: 3.5, end: 4.5, text: 'Across a seam'}, {start: 10, end: 11, text: 'Last'}]},
 };
 
-function codeFilter() {
-  const {bits, size, left, pitch, top, complementTop} = clip.code;
-  const {flash, fps, width} = clip;
+// The filter of FFmpeg that burns each picture's number in, and the flash of those that have one; over a film: on black.
+export function codeFilter({width, fps, code, flash}) {
+  const {bits, size, left, pitch, top, complementTop} = code;
   const box = (x, y, w, h, color, enable) => `drawbox=x=${x}:y=${y}:w=${w}:h=${h}:color=${color}:t=fill${enable ? `:enable='${enable}'` : ''}`;
-  const boxes = [box(0, 0, width, complementTop + size + top, 'black'), box(0, flash.top - 16, flash.left + flash.width + 16, flash.height + 32, 'black')];
+  const boxes = [box(0, 0, width, complementTop + size + top, 'black')];
   for (let bit = 0; bit < bits; bit++) {
     const set = `gte(mod(n,${2 ** (bit + 1)}),${2 ** bit})`;
     boxes.push(box(left + bit * pitch, top, size, size, 'white', set), box(left + bit * pitch, complementTop, size, size, 'white', `not(${set})`));
   }
-  boxes.push(box(flash.left, flash.top, flash.width, flash.height, 'white', `lt(mod(n,${fps}),${flash.seconds * fps})`));
+  if (flash) {
+    boxes.push(box(0, flash.top - 16, flash.left + flash.width + 16, flash.height + 32, 'black'),
+      box(flash.left, flash.top, flash.width, flash.height, 'white', `lt(mod(n,${fps}),${flash.seconds * fps})`));
+  }
   return boxes.join(',');
 }
 
@@ -38,7 +41,7 @@ export function makeClip(dir) {
   const path = join(dir, 'clip.mp4');
   const beep = ({hertz}) => `aevalsrc='if(lt(mod(t,1),${clip.beepSeconds}),0.5*sin(2*PI*${hertz}*t),0)|if(lt(mod(t,1),${clip.beepSeconds}),0.5*sin(2*PI*${hertz}*t),0)':s=48000:d=${seconds}`;
   execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', '-f', 'lavfi', '-i', `testsrc2=s=${width}x${height}:r=${fps}:d=${seconds}`, ...audio.flatMap((track) => ['-f', 'lavfi', '-i', beep(track)]),
-    '-i', words, '-vf', codeFilter(), '-map', '0', '-map', '1', '-map', '2', '-map', '3', '-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-g', '60', '-pix_fmt', 'yuv420p',
+    '-i', words, '-vf', codeFilter(clip), '-map', '0', '-map', '1', '-map', '2', '-map', '3', '-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-g', '60', '-pix_fmt', 'yuv420p',
     '-c:a', 'aac', '-b:a', '96k', '-c:s', 'mov_text', ...audio.flatMap((track, i) => [`-metadata:s:a:${i}`, `language=${track.tag}`]), '-metadata:s:s:0', `language=${text.tag}`, path]);
   return path;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What a viewer sees and hears, read from the page: which picture is on the screen, which beep sounds, where playback stands and whether it stood still.
+import './picture.js';
+
 const video = document.getElementById('video');
+const {readPicture} = window;
 
 // ---- events ----
 const counts = {waiting: 0};
@@ -20,38 +23,8 @@ function until(done) {
 }
 
 // ---- pictures ----
-const canvas = new OffscreenCanvas(1, 1);
-const context = canvas.getContext('2d', {willReadFrequently: true});
-
-// The mean brightness of the inner half of a square, where no codec's ringing reaches.
-function brightness(pixels, width, x, y, size) {
-  let sum = 0, count = 0;
-  for (let row = Math.round(y + size / 4); row < y + 3 * size / 4; row++)
-    for (let column = Math.round(x + size / 4); column < x + 3 * size / 4; column++, count++) sum += pixels[4 * (row * width + column) + 1];
-  return sum / count;
-}
-
-// What the picture carries: its number and whether it flashes; null when its squares and their complements don't agree. area: the part of source to look at (all of it when absent).
-function readPicture(source, clip, area) {
-  const {width, height, code} = clip;
-  [canvas.width, canvas.height] = [width, height];
-  if (area) context.drawImage(source, area.x, area.y, area.width, area.height, 0, 0, width, height);
-  else context.drawImage(source, 0, 0, width, height);
-  const {data} = context.getImageData(0, 0, width, height);
-  let number = 0;
-  for (let bit = 0; bit < code.bits; bit++) {
-    const x = code.left + bit * code.pitch;
-    const [value, complement] = [brightness(data, width, x, code.top, code.size), brightness(data, width, x, code.complementTop, code.size)];
-    if (Math.abs(value - complement) < 100) return null;
-    if (value > complement) number += 2 ** bit;
-  }
-  const {flash} = clip;
-  return {number, flash: brightness(data, width, flash.left, flash.top, flash.width) > 128};
-}
-
 // The next picture that is put on the screen: {mediaTime, currentTime, number, flash}.
-const nextPicture = (clip) => new Promise((resolve) => video.requestVideoFrameCallback((now, {mediaTime}) =>
-  resolve({mediaTime, currentTime: video.currentTime, ...readPicture(video, clip)})));
+const nextPicture = async (clip) => ({...(await window.nextPicture(video, clip)), currentTime: video.currentTime});
 
 // The next ones: so many, or all until a promise is kept.
 async function pictures(clip, count, until = new Promise(() => {})) {
