@@ -52,12 +52,13 @@ local subtitles = p:node("subtitles", "transcode.subtitles", {
   from = {source = source, plan = plan.plan},
 })
 
--- Pictures for the page around the player: the same of both nodes.
-local function image(name, op)
-  return p:node(name, op, {from = {source = source, info = probe.info}, when = expr "info.video ~= nil"})
+-- Pictures for the page around the player, of what has any.
+local function image(name, op, from)
+  return p:node(name, op, {from = from, when = expr "info.video ~= nil"})
 end
-local poster = image("poster", "thumbnail.poster")
-local storyboard = image("storyboard", "thumbnail.storyboard")
+local poster = image("poster", "thumbnail.poster", {source = source, info = probe.info})
+local sheets = image("sheets", "thumbnail.sheets", {info = probe.info})
+local storyboard = p:node("storyboard", "thumbnail.storyboard", {each = {sheet = sheets.sheets}, from = {source = source, info = probe.info}})
 
 -- Playlists grow as segments are made.
 local package = p:node("package", "manifest.package", {
@@ -65,7 +66,7 @@ local package = p:node("package", "manifest.package", {
     plan = plan.plan,
     ladder = ladder.rungs, -- nobody is shown a choice that lacks a rung
     segments = {video.segments, audio.segments, subtitles.segments},
-    images = {poster.image, storyboard.images},
+    images = {poster.image, storyboard.image},
   },
   with = {formats = {"hls", "dash"}},
 })

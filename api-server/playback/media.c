@@ -43,6 +43,13 @@ static int kind_of(const char *path)
     return -1;
 }
 
+/* The storyboard's track is the one of its kind that grows. */
+static bool is_track_of_pictures(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && strcmp(slash, "/storyboard.vtt") == 0;
+}
+
 bool mr_media_path_is_fine(const char *path)
 {
     if (strlen(path) >= MR_MEDIA_PATH || !strchr(path, '/') || kind_of(path) < 0)
@@ -70,7 +77,7 @@ mr_status mr_media_open(int folder, const char *path, mr_media_file *ret_file)
     *ret_file = (mr_media_file){
         .fd = fd,
         .type = kinds[kind].type,
-        .manifest = kinds[kind].manifest,
+        .manifest = kinds[kind].manifest || is_track_of_pictures(path),
         .size = (uint64_t)found.st_size,
         .modified = found.st_mtim,
         .inode = found.st_ino,

@@ -450,7 +450,7 @@ void mr_playback_answer(mr_playback *playback, mr_exchange *exchange, const char
             mr_http_reply_problem(exchange, 503, "unavailable", "the file can't be read now");
         return;
     }
-    if (is_manifest(path)) {
+    if (file.manifest) {
         pthread_mutex_lock(&playback->lock);
         file.changing = run_of(playback, path, &rest) != NULL;
         pthread_mutex_unlock(&playback->lock);

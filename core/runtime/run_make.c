@@ -81,8 +81,10 @@ static mr_status make_outputs(mr_run *run, mr_node_run *node, uint32_t index)
     node->bound = &run->bound->nodes[index];
     node->output_count = (uint32_t)mr_port_count(node->node->op->outputs);
     node->outputs = mr_arena_take_array(run->arena, node->output_count + 1, sizeof(*node->outputs));
-    for (uint32_t p = 0; node->outputs && p < node->output_count; p++)
+    for (uint32_t p = 0; node->outputs && p < node->output_count; p++) {
         node->outputs[p].by_task = !(node->node->op->outputs[p].flags & (MR_PORT_MANY | MR_PORT_OPTIONAL));
+        node->beside = node->beside || node->node->op->outputs[p].types == MR_TYPE_IMAGE;
+    }
     return node->outputs ? MR_OK : MR_ERR_NOMEM;
 }
 
@@ -125,7 +127,7 @@ static mr_status make_nodes(mr_run *run, mr_diags *diags)
             for (size_t r = 0; r < node->outputs[p].reader_count; r++) {
                 const mr_node_run *reader = node->outputs[p].readers[r];
                 node->depth = reader->depth > node->depth ? reader->depth : node->depth;
-                node->leads = node->leads || reader->each_count > 0 || reader->leads;
+                node->leads = node->leads || (reader->each_count > 0 && !reader->beside) || reader->leads;
             }
         }
         node->depth++;

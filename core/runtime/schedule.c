@@ -8,9 +8,9 @@
  * takes only its share: batches are split, never an encoder's thread count raised.
  *
  * The opening is what the first moment of the video needs: the tasks that make the items along it, and those of its first items. All slots are the
- * opening's as far as it can use them: its batches are split over them, what has no place in the video comes behind it, and slots are kept free for
- * those of its tasks whose inputs are being made on a slot at this moment. Nothing is kept for what waits otherwise, so that nothing can wait for
- * ever.
+ * opening's as far as it can use them: its batches are split over them, what has no place in the video comes behind it, and so do pictures (sheets of
+ * a storyboard), which nobody waits for; and slots are kept free for those of its tasks whose inputs are being made on a slot at this moment. Nothing
+ * is kept for what waits otherwise, so that nothing can wait for ever.
  */
 #include "runtime/internal.h"
 
@@ -24,7 +24,7 @@ double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_coun
 {
     if (outer > 0)
         return (double)outer / (double)outer_count;
-    return node->each_count > 0 || node->leads ? 0 : BEHIND_OPENING;
+    return (node->each_count > 0 && !node->beside) || node->leads ? 0 : BEHIND_OPENING;
 }
 
 static bool in_opening(const mr_task *task)

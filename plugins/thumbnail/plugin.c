@@ -3,10 +3,7 @@
 #include "thumbnail.h"
 
 static const mr_op *const ops[] = {
-    &mr_op_thumbnail_poster,
-    &mr_op_thumbnail_storyboard,
-    &mr_op_thumbnail_preview,
-    NULL,
+    &mr_op_thumbnail_poster, &mr_op_thumbnail_sheets, &mr_op_thumbnail_storyboard, &mr_op_thumbnail_preview, NULL,
 };
 
 MR_PLUGIN_EXPORT const mr_plugin mr_plugin_entry = {

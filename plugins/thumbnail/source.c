@@ -49,7 +49,7 @@ static int64_t earliest_start(const json_t *info, int64_t start)
     return start;
 }
 
-static mr_status read_info(thumb_source *source, const mr_artifact *artifact)
+mr_status thumb_source_describe(thumb_source *source, const mr_artifact *artifact)
 {
     json_int_t start = 0;
     json_int_t duration = 0;
@@ -91,7 +91,7 @@ mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only)
     return status;
 }
 
-static void close_source(thumb_source *source)
+void thumb_source_close(thumb_source *source)
 {
     mr_decoder_close(source->decoder);
     mr_media_close(&source->format);
@@ -109,14 +109,14 @@ mr_status thumb_run(const mr_host *host, const mr_batch *batch, bool keyframes_o
     for (uint32_t i = 0; i < batch->count; i++) {
         mr_task *task = batch->tasks[i].task;
         thumb_source source = {.host = host, .task = task, .artifact = host->input(task, THUMB_IN_SOURCE, 0)};
-        mr_status status = read_info(&source, host->input(task, THUMB_IN_INFO, 0));
+        mr_status status = thumb_source_describe(&source, host->input(task, THUMB_IN_INFO, 0));
         if (status == MR_OK)
             status = thumb_source_reopen(&source, keyframes_only);
         if (status == MR_OK)
             status = make(&source, batch->tasks[i].params);
         if (status == MR_END)
             status = mr_media_refuse(source.format, "copy or upload it again", "is damaged: none of its pictures can be decoded");
-        close_source(&source);
+        thumb_source_close(&source);
         host->finish(task, status);
     }
     return MR_OK;

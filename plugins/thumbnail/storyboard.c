@@ -1,299 +1,270 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * thumbnail.storyboard: small pictures of a whole video on a few sheets, and a WebVTT file that says which part of which sheet belongs to which time.
+ * thumbnail.storyboard: one sheet of small pictures of a video, and a WebVTT file that says which part of which sheet belongs to which time.
  * One decoder, reused: it jumps from keyframe to keyframe, which is all that is decoded. Only where keyframes lie too far apart for the pictures to
- * differ, every picture is decoded.
+ * differ, every picture of the sheet's stretch is decoded.
  */
 #include "media/toolchain.h"
-#include "thumbnail.h"
+#include "sheet.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUT_IMAGES, OUT_TRACK };
-enum { AIM = 100, MAX_TILES = 10000, LOOK_AT = 8 };
+enum { IN_SHEET = THUMB_IN_INFO + 1 };
+enum { OUT_IMAGE, OUT_TRACK };
+enum { LOOK_AT = 8 };
 
-#define MIN_INTERVAL_US 1000000
-#define MAX_INTERVAL_US 10000000
+#define WALK_BACK_US (5 * 60 * INT64_C(1000000)) /* so far before a sheet decoding may begin to show each moment as it is */
 
 struct storyboard_params {
-    int64_t interval;
-    int64_t columns;
-    int64_t rows;
-    int64_t width;
     int64_t quality;
 };
 
 static const mr_param params[] = {
-    MR_DURATION(struct storyboard_params, interval, .min = "0", .max = "10m",
-                .help = "the time between pictures; absent or 0: 1 to 10 seconds, for about a hundred of them"),
-    MR_INT(struct storyboard_params, columns, .standard = "5", .min = "1", .max = "20", .help = "pictures side by side on a sheet"),
-    MR_INT(struct storyboard_params, rows, .standard = "5", .min = "1", .max = "20", .help = "pictures one below the other on a sheet"),
-    MR_INT(struct storyboard_params, width, .standard = "320", .min = "32", .max = "640", .help = "the longer side of a picture, in pixels"),
     MR_INT(struct storyboard_params, quality, .standard = "75", .min = "1", .max = "100", .help = "of the JPEGs: 100 is best"),
     MR_PARAM_END,
 };
 
+static const mr_port inputs[] = {
+    [THUMB_IN_SOURCE] = {"source", MR_TYPE_MEDIA, 0, "the source"},
+    [THUMB_IN_INFO] = {"info", MR_TYPE_JSON, 0, "what probe.media says of it"},
+    [IN_SHEET] = {"sheet", MR_TYPE_JSON, 0, "the sheet to make, from thumbnail.sheets"},
+    {0},
+};
+
 static const mr_port outputs[] = {
-    [OUT_IMAGES] = {"images", MR_TYPE_IMAGE, MR_PORT_MANY, "the sheets, JPEGs"},
-    [OUT_TRACK] = {"track", MR_TYPE_FILE, 0, "storyboard.vtt: what lies where, for players"},
+    [OUT_IMAGE] = {"image", MR_TYPE_IMAGE, 0, "the sheet, a JPEG"},
+    [OUT_TRACK] = {"track", MR_TYPE_FILE, MR_PORT_OPTIONAL,
+                   "storyboard.vtt: what lies where, for players; with the last sheet, and before it whenever twice as many are there"},
     {0},
 };
 
 typedef struct storyboard {
     thumb_source *source;
     const struct storyboard_params *params;
-    int64_t interval_us;
+    thumb_sheet sheet;
+    int first; /* number of its first tile, of all */
     int tiles;
-    int columns;
-    int rows;
-    int width; /* of a tile */
-    int height;
     thumb_shape *shape;
     AVFrame *frame;
     AVFrame *tile; /* the last one that was made */
-    AVFrame *sheet;
+    AVFrame *canvas;
     int done; /* tiles placed */
 } storyboard;
 
-/* ---- what to make ---- */
-
-static mr_status plan(storyboard *board)
+static mr_status no_memory(const storyboard *board)
 {
-    const thumb_source *source = board->source;
-    int64_t duration = source->duration_us > 0 ? source->duration_us : 1;
-    int64_t interval = board->params->interval;
-    if (interval == 0) {
-        interval = (duration / AIM + MIN_INTERVAL_US - 1) / MIN_INTERVAL_US * MIN_INTERVAL_US;
-        interval = interval < MIN_INTERVAL_US ? MIN_INTERVAL_US : interval > MAX_INTERVAL_US ? MAX_INTERVAL_US : interval;
-    }
-    if ((duration + interval - 1) / interval > MAX_TILES)
-        interval = (duration + MAX_TILES - 1) / MAX_TILES;
-    board->interval_us = interval;
-    board->tiles = (int)((duration + interval - 1) / interval);
-    board->columns = board->tiles < board->params->columns ? board->tiles : (int)board->params->columns;
-    int rows = (board->tiles + board->columns - 1) / board->columns;
-    board->rows = rows < board->params->rows ? rows : (int)board->params->rows;
-    thumb_source_fit(source, (int)board->params->width, (int)board->params->width, &board->width, &board->height);
-    board->frame = av_frame_alloc();
-    board->tile = av_frame_alloc();
-    if (!board->frame || !board->tile)
-        return mr_media_error(source->host, source->task, AVERROR(ENOMEM), "pictures");
-    return thumb_shape_new(source, board->width, board->height, THUMB_FULL, false, &board->shape);
+    return mr_media_error(board->source->host, board->source->task, AVERROR(ENOMEM), "pictures");
 }
 
 /* The moment that a tile stands for: the middle of its time. */
 static int64_t moment(const storyboard *board, int tile)
 {
-    int64_t us = board->source->origin_us + tile * board->interval_us + board->interval_us / 2;
+    int64_t us = board->source->origin_us + (board->first + tile) * board->sheet.interval_us + board->sheet.interval_us / 2;
     int64_t end = board->source->end_us - 1;
     return us < end ? us : end;
 }
 
-/* ---- sheets ---- */
-
-static mr_status emit_sheet(storyboard *board)
-{
-    uint8_t *data = NULL;
-    size_t len = 0;
-    char path[64];
-    const thumb_source *source = board->source;
-    int per_sheet = board->columns * board->rows;
-    int index = (board->done - 1) / per_sheet;
-    int tiles = board->done - index * per_sheet;
-    snprintf(path, sizeof(path), "storyboard/%05d.jpg", index);
-    mr_status status = thumb_jpeg(source->host, source->task, board->sheet, (int)board->params->quality, &data, &len);
-    if (status == MR_OK)
-        status = thumb_emit(source->host, source->task, OUT_IMAGES,
-                            json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I}", "role", "storyboard", "path", path, "content_type",
-                                      "image/jpeg", "width", board->sheet->width, "height", board->sheet->height, "columns", board->columns, "rows",
-                                      board->rows, "tiles", tiles, "tile_width", board->width, "tile_height", board->height, "start_us",
-                                      (json_int_t)index * per_sheet * board->interval_us, "interval_us", (json_int_t)board->interval_us),
-                            data, len);
-    av_free(data);
-    av_frame_free(&board->sheet);
-    return status;
-}
-
 /* Puts the last tile made in the next place. */
-static mr_status place(storyboard *board)
+static void place(storyboard *board)
 {
-    const thumb_source *source = board->source;
-    int per_sheet = board->columns * board->rows;
-    int at = board->done % per_sheet;
-    if (!board->sheet)
-        board->sheet = thumb_canvas(board->columns * board->width, board->rows * board->height, THUMB_FULL);
-    if (!board->sheet)
-        return mr_media_error(source->host, source->task, AVERROR(ENOMEM), "pictures");
-    thumb_paste(board->sheet, board->tile, at % board->columns * board->width, at / board->columns * board->height);
-    board->done++;
-    source->host->progress(source->task, (double)board->done / board->tiles);
-    return board->done % per_sheet == 0 || board->done == board->tiles ? emit_sheet(board) : MR_OK;
+    const thumb_sheet *sheet = &board->sheet;
+    const int at = board->done++;
+    thumb_paste(board->canvas, board->tile, at % sheet->columns * sheet->width, at / sheet->columns * sheet->height);
+    board->source->host->progress(board->source->task, (double)board->done / board->tiles);
 }
 
-/* ---- pictures ---- */
+/* ---- keyframes ---- */
 
-/* The keyframe that is shown for a moment; decodes it into board->frame when it is another than `last`. */
-static mr_status keyframe_at(storyboard *board, int64_t wanted, int64_t last, int64_t *ret_us)
+/* The keyframe that is shown for a moment, as far as it is known without decoding; INT64_MIN: it is not. */
+static int64_t known_keyframe(const thumb_source *source, int64_t us)
 {
-    thumb_source *source = board->source;
-    *ret_us = last;
-    if (last != INT64_MIN && source->keyframes && thumb_source_keyframe(source, wanted) == last)
-        return MR_OK;
-    return thumb_source_seek(source, wanted, board->frame, ret_us);
-}
-
-/* As far as the container's index tells. INT64_MIN: it does not. */
-static int64_t indexed_keyframe(const thumb_source *source, int64_t us)
-{
+    if (source->keyframes)
+        return thumb_source_keyframe(source, us);
+    if (strncmp(source->format->iformat->name, "mov", 3) != 0)
+        return INT64_MIN; /* others index what they have read */
     AVStream *stream = source->format->streams[source->stream];
+    const int64_t ticks = av_rescale_q(us, AV_TIME_BASE_Q, stream->time_base);
     const AVIndexEntry *entry =
-        avformat_index_get_entries_count(stream) > 1
-            ? avformat_index_get_entry_from_timestamp(stream, av_rescale_q(us, AV_TIME_BASE_Q, stream->time_base), AVSEEK_FLAG_BACKWARD)
-            : NULL;
+        avformat_index_get_entries_count(stream) > 1 ? avformat_index_get_entry_from_timestamp(stream, ticks, AVSEEK_FLAG_BACKWARD) : NULL;
     return entry ? av_rescale_q(entry->timestamp, stream->time_base, AV_TIME_BASE_Q) : INT64_MIN;
 }
 
-/*
- * Would neighbouring tiles mostly show the same keyframe? Where the keyframes are not known, some neighbours in the middle are looked up, or else
- * tried.
- */
-static mr_status check_keyframes(storyboard *board, bool *ret_sparse)
+/* The tile before would show that keyframe just as well. */
+static bool is_stale(const storyboard *board, int tile, int64_t keyframe_us)
 {
-    const thumb_source *source = board->source;
-    int first = source->keyframes ? 0 : board->tiles / 2;
-    int end = source->keyframes || board->tiles - first < LOOK_AT ? board->tiles : first + LOOK_AT;
-    bool indexed = strncmp(source->format->iformat->name, "mov", 3) == 0 && indexed_keyframe(source, moment(board, first)) != INT64_MIN;
-    int different = 0;
-    int64_t last = INT64_MIN;
-    *ret_sparse = false;
-    for (int i = first; i < end; i++) {
-        int64_t us = last;
-        mr_status status = MR_OK;
-        if (source->keyframes)
-            us = thumb_source_keyframe(source, moment(board, i));
-        else if (indexed)
-            us = indexed_keyframe(source, moment(board, i));
-        else
-            status = keyframe_at(board, moment(board, i), last, &us);
-        if (status != MR_OK)
-            return status == MR_END ? MR_OK : status;
-        different += us != last;
-        last = us;
-    }
-    *ret_sparse = different * 2 < end - first;
-    return MR_OK;
+    return keyframe_us <= moment(board, tile) - board->sheet.interval_us;
 }
 
-/* One keyframe per tile. MR_END: none can be decoded. */
-static mr_status jump_through(storyboard *board)
+/* Are tiles mostly stale? *ret_known: whether that is known. */
+static bool keyframes_are_sparse(const storyboard *board, bool *ret_known)
 {
-    int64_t last = INT64_MIN;
+    int stale = 0;
     for (int i = 0; i < board->tiles; i++) {
-        int64_t us = last;
-        mr_status status = keyframe_at(board, moment(board, i), last, &us);
-        if (status == MR_OK && us != last)
-            status = thumb_shape_run(board->shape, board->frame, board->tile);
-        if (status == MR_END && last != INT64_MIN)
-            status = MR_OK; /* the source ends early: the last picture stays */
-        else
-            last = us;
-        if (status == MR_OK)
-            status = place(board);
-        if (status != MR_OK)
-            return status;
+        const int64_t us = known_keyframe(board->source, moment(board, i));
+        *ret_known = us != INT64_MIN;
+        if (!*ret_known)
+            return false;
+        stale += is_stale(board, i, us);
     }
-    return MR_OK;
+    return stale * 2 > board->tiles;
 }
 
-/* Every picture is decoded; a tile gets the one that is shown at its moment. MR_END: none can be decoded. */
-static mr_status walk_through(storyboard *board)
+/* One keyframe per tile. MR_END: none can be decoded. *ret_sparse: look, and stop where they mostly are stale. */
+static mr_status jump_through(storyboard *board, bool look, bool *ret_sparse)
 {
     thumb_source *source = board->source;
-    int64_t held_us;
+    int64_t last = INT64_MIN, last_known = INT64_MIN;
+    int stale = 0;
+    *ret_sparse = false;
+    for (int i = 0; i < board->tiles; i++) {
+        const int64_t known = known_keyframe(source, moment(board, i));
+        int64_t us = last;
+        mr_status status = MR_OK;
+        if (i == 0 || known == INT64_MIN || known != last_known)
+            status = thumb_source_seek(source, moment(board, i), board->frame, &us);
+        if (status == MR_OK && i > 0 && known != INT64_MIN && us <= known - board->sheet.interval_us)
+            us = last; /* it is damaged, or cut off: the one that was found instead comes from long before */
+        if (status == MR_OK && us > last)
+            status = thumb_shape_run(board->shape, board->frame, board->tile);
+        if (status == MR_END && i > 0)
+            status = MR_OK; /* the source ends early: the last picture stays */
+        if (status != MR_OK)
+            return status;
+        stale += is_stale(board, i, us);
+        last = us > last ? us : last;
+        last_known = known;
+        if (look && (i + 1 == LOOK_AT || i + 1 == board->tiles) && stale * 2 > i + 1) {
+            *ret_sparse = true;
+            return MR_OK;
+        }
+        place(board);
+        look = look && i + 1 < LOOK_AT;
+    }
+    return MR_OK;
+}
+
+/* ---- every picture ---- */
+
+/* A tile gets the picture that is shown at its moment: the held one, until the one in board->frame is due (more: there is one). */
+static mr_status walk_on(storyboard *board, AVFrame *held)
+{
     int64_t us = INT64_MIN;
     bool shaped = false;
-    AVFrame *held = av_frame_alloc();
-    mr_status status = held ? thumb_source_reopen(source, false) : mr_media_error(source->host, source->task, AVERROR(ENOMEM), "pictures");
-    if (status == MR_OK)
-        status = thumb_source_next(source, held, &held_us);
-    bool more = status == MR_OK;
+    bool more = true;
+    mr_status status = MR_OK;
     while (status == MR_OK && board->done < board->tiles) {
-        /* held is what is shown until the picture in frame is due */
         while (more && (us == INT64_MIN || us <= moment(board, board->done))) {
             if (us != INT64_MIN) {
                 av_frame_unref(held);
                 av_frame_move_ref(held, board->frame);
                 shaped = false;
             }
-            status = thumb_source_next(source, board->frame, &us);
+            status = thumb_source_next(board->source, board->frame, &us);
             more = status == MR_OK;
-            if (status == MR_END)
-                status = MR_OK;
-            if (status != MR_OK)
-                break;
+            if (status != MR_OK && status != MR_END)
+                return status;
         }
-        if (status == MR_OK && !shaped)
-            status = thumb_shape_run(board->shape, held, board->tile);
+        status = shaped ? MR_OK : thumb_shape_run(board->shape, held, board->tile);
         shaped = true;
         if (status == MR_OK)
-            status = place(board);
+            place(board);
     }
+    return status;
+}
+
+/* MR_END: nothing can be decoded. *ret_far: nothing was, because it would have to begin further than most_us before the sheet. */
+static mr_status walk_through(storyboard *board, int64_t most_us, bool *ret_far)
+{
+    int64_t us = 0;
+    AVFrame *held = av_frame_alloc();
+    mr_status status = held ? thumb_source_reopen(board->source, false) : no_memory(board);
+    board->done = 0;
+    if (status == MR_OK)
+        status = thumb_source_seek(board->source, moment(board, 0), held, &us);
+    *ret_far = status == MR_OK && moment(board, 0) - us > most_us;
+    if (status == MR_OK && !*ret_far)
+        status = walk_on(board, held);
     av_frame_free(&held);
     return status;
 }
 
-/* ---- the track ---- */
-
-static void write_time(FILE *out, int64_t us)
+static mr_status fill(storyboard *board)
 {
-    int64_t ms = us / 1000;
-    fprintf(out, "%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%03" PRId64, ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
+    bool known = false;
+    bool far = false;
+    bool sparse = keyframes_are_sparse(board, &known);
+    mr_status status = sparse ? MR_OK : jump_through(board, !known, &sparse);
+    if (status == MR_END) /* perhaps nothing is marked as a keyframe */
+        return walk_through(board, INT64_MAX, &far);
+    if (status == MR_OK && sparse)
+        status = walk_through(board, WALK_BACK_US, &far);
+    if (status == MR_OK && far)
+        status = thumb_source_reopen(board->source, true);
+    return status == MR_OK && far ? jump_through(board, false, &sparse) : status;
 }
 
+/* ---- what comes out ---- */
+
+static mr_status emit_sheet(const storyboard *board)
+{
+    uint8_t *data = NULL;
+    size_t len = 0;
+    char path[64];
+    const thumb_source *source = board->source;
+    const thumb_sheet *sheet = &board->sheet;
+    snprintf(path, sizeof(path), THUMB_SHEET_PATH, sheet->index);
+    mr_status status = thumb_jpeg(source->host, source->task, board->canvas, (int)board->params->quality, &data, &len);
+    if (status == MR_OK)
+        status = thumb_emit(source->host, source->task, OUT_IMAGE,
+                            json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I}", "role", "storyboard", "path", path, "content_type",
+                                      "image/jpeg", "width", board->canvas->width, "height", board->canvas->height, "columns", sheet->columns, "rows",
+                                      sheet->rows, "tiles", board->tiles, "tile_width", sheet->width, "tile_height", sheet->height, "start_us",
+                                      (json_int_t)board->first * sheet->interval_us, "interval_us", (json_int_t)sheet->interval_us),
+                            data, len);
+    av_free(data);
+    return status;
+}
+
+/* Sheets come in their order, so a track names what is there. */
 static mr_status emit_track(const storyboard *board)
 {
     const thumb_source *source = board->source;
-    int per_sheet = board->columns * board->rows;
-    char *text = NULL;
+    const int sheets = board->sheet.index + 1;
+    const bool whole = sheets == thumb_sheet_count(&board->sheet);
     size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    if (!out)
+    if (!whole && (sheets & (sheets - 1)) != 0)
+        return MR_OK;
+    char *text = thumb_sheet_track(&board->sheet, source->duration_us, &len);
+    if (!text)
         return mr_media_error(source->host, source->task, AVERROR(ENOMEM), "the storyboard's track");
-    fputs("WEBVTT\n\n", out);
-    for (int i = 0; i < board->tiles; i++) {
-        int at = i % per_sheet;
-        int64_t end = (i + 1) * board->interval_us;
-        write_time(out, i * board->interval_us);
-        fputs(" --> ", out);
-        write_time(out, end < source->duration_us || i + 1 < board->tiles ? end : source->duration_us + 999);
-        fprintf(out, "\nstoryboard/%05d.jpg#xywh=%d,%d,%d,%d\n\n", i / per_sheet, at % board->columns * board->width,
-                at / board->columns * board->height, board->width, board->height);
-    }
-    bool written = !ferror(out);
-    written = fclose(out) == 0 && written;
-    mr_status status = MR_ERR_NOMEM;
-    if (written)
-        status = thumb_emit(source->host, source->task, OUT_TRACK,
-                            json_pack("{s:s,s:s,s:b}", "path", "storyboard.vtt", "content_type", "text/vtt", "replaceable", 0), text, len);
+    mr_status status = thumb_emit(
+        source->host, source->task, OUT_TRACK,
+        json_pack("{s:s,s:s,s:b,s:b}", "path", "storyboard.vtt", "content_type", "text/vtt", "replaceable", 1, "growing", whole ? 0 : 1), text, len);
     free(text);
     return status;
 }
 
-/* MR_END: none can be decoded. */
 static mr_status make_all(storyboard *board)
 {
-    bool sparse;
-    mr_status status = plan(board);
-    if (status == MR_OK)
-        status = check_keyframes(board, &sparse);
+    const thumb_source *source = board->source;
+    const thumb_sheet *sheet = &board->sheet;
+    mr_status status = thumb_sheet_read(source->host, source->task, source->host->input(source->task, IN_SHEET, 0), &board->sheet);
     if (status != MR_OK)
         return status;
-    status = sparse ? walk_through(board) : jump_through(board);
-    if (status == MR_END && board->done == 0 && !sparse)
-        status = walk_through(board);
+    board->first = thumb_sheet_first(sheet);
+    board->tiles = thumb_sheet_tiles(sheet);
+    board->frame = av_frame_alloc();
+    board->tile = av_frame_alloc();
+    board->canvas = thumb_canvas(sheet->columns * sheet->width, sheet->rows * sheet->height, THUMB_FULL);
+    if (!board->frame || !board->tile || !board->canvas)
+        return no_memory(board);
+    status = thumb_shape_new(source, sheet->width, sheet->height, THUMB_FULL, false, &board->shape);
+    if (status == MR_OK)
+        status = fill(board);
+    if (status == MR_OK)
+        status = emit_sheet(board);
     return status == MR_OK ? emit_track(board) : status;
 }
 
@@ -304,7 +275,7 @@ static mr_status make(thumb_source *source, const void *given)
     thumb_shape_free(board.shape);
     av_frame_free(&board.frame);
     av_frame_free(&board.tile);
-    av_frame_free(&board.sheet);
+    av_frame_free(&board.canvas);
     return status;
 }
 
@@ -315,15 +286,15 @@ static mr_status run(const mr_host *host, const mr_batch *batch)
 
 const mr_op mr_op_thumbnail_storyboard = {
     .size = sizeof(mr_op),
-    .version = 1,
+    .version = 2,
     .name = "thumbnail.storyboard",
-    .summary = "makes sheets of small pictures for a player's time line",
-    .help = "Sheets of the same grid, and a WebVTT track with #xywh fragments that covers the whole duration. Keyframes are all that is decoded, "
-            "where there are "
-            "enough of them.",
+    .summary = "makes a sheet of small pictures for a player's time line",
+    .help =
+        "A sheet of thumbnail.sheets, and a WebVTT track with #xywh fragments that covers the whole duration once the last sheet is there. Keyframes "
+        "are all that is decoded, where there are enough of them.",
     .cpu = 1,
     .memory_mb = 256,
-    .inputs = thumb_inputs,
+    .inputs = inputs,
     .outputs = outputs,
     .params = params,
     .params_size = sizeof(struct storyboard_params),

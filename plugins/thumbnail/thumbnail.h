@@ -12,6 +12,7 @@
 #include <millrace/plugin.h>
 
 extern const mr_op mr_op_thumbnail_poster;
+extern const mr_op mr_op_thumbnail_sheets;
 extern const mr_op mr_op_thumbnail_storyboard;
 extern const mr_op mr_op_thumbnail_preview;
 
@@ -29,13 +30,13 @@ typedef struct thumb_source {
     int64_t duration_us; /* of the presentation */
     int64_t *keyframes;  /* source time, sorted; NULL: not known */
     size_t keyframe_count;
+    bool progressive; /* of whole pictures, not of fields */
     AVFormatContext *format;
     mr_decoder *decoder;
-    bool keyframes_only;
-    bool progressive; /* of whole pictures, not of fields */
+    bool keyframes_only; /* of the decoder */
 } thumb_source;
 
-/* The ports that every op of this plugin has. */
+/* The first ports of every op that opens a source. */
 enum { THUMB_IN_SOURCE, THUMB_IN_INFO };
 extern const mr_port thumb_inputs[];
 
@@ -44,6 +45,10 @@ extern const mr_port thumb_inputs[];
  * no picture at all, and the source is refused.
  */
 mr_status thumb_run(const mr_host *host, const mr_batch *batch, bool keyframes_only, mr_status (*make)(thumb_source *source, const void *params));
+
+/* Fills what probe.media says: all fields before format. MR_ERR_INPUT, reported: it is of no use. */
+mr_status thumb_source_describe(thumb_source *source, const mr_artifact *info);
+void thumb_source_close(thumb_source *source);
 
 /* Closes the decoder and opens one that decodes everything, or keyframes only. It stands at the start. */
 mr_status thumb_source_reopen(thumb_source *source, bool keyframes_only);

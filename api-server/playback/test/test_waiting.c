@@ -90,6 +90,7 @@ static int tear_down(void **context)
                                         "media/v_1/1/video/720p/00007.m4s",
                                         "media/v_1/1/master.m3u8",
                                         "media/v_1/1/manifest.mpd",
+                                        "media/v_1/1/storyboard.vtt",
                                         "media/v_1/1/run.json",
                                         "media/v_1/1/link.mp4",
                                         "media/v_1/1/video/720p",
@@ -217,6 +218,9 @@ static void test_what_is_there_is_served(void **context)
     assert_null(strstr(text, "immutable"));
     assert_int_equal(get(it, "v_1/1/master.m3u8", "", text, sizeof(text)), 200);
     assert_non_null(strstr(text, "max-age=60"));
+    publish(it, "v_1/1/storyboard.vtt", "WEBVTT\n");
+    assert_int_equal(get(it, "v_1/1/storyboard.vtt", "", text, sizeof(text)), 200);
+    assert_non_null(strstr(text, "max-age=60")); /* it grows while it is made */
     snprintf(field, sizeof(field), "%s/captions/v_1", it->dir);
     assert_int_equal(mkdir(field, 0700), 0);
     publish(it, "../captions/v_1/de.vtt", "WEBVTT\n");
@@ -224,7 +228,7 @@ static void test_what_is_there_is_served(void **context)
     assert_non_null(strstr(text, "Content-Type: text/vtt"));
     assert_int_equal(get(it, "v_1/captions/en.vtt", "", text, sizeof(text)), 404);
     assert_true(mr_playback_has(it->playback, "media/v_1/1", "master.m3u8"));
-    assert_false(mr_playback_has(it->playback, "media/v_1/1", "storyboard.vtt"));
+    assert_false(mr_playback_has(it->playback, "media/v_1/1", "poster.jpg"));
     assert_false(mr_playback_has(it->playback, "media/v_1/1", "../1/master.m3u8"));
     assert_int_equal(mr_playback_run_is(it->playback, "run1", "media/v_1/1"), MR_OK);
     assert_int_equal(get(it, "v_1/1/master.m3u8", "", text, sizeof(text)), 200);

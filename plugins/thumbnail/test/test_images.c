@@ -14,6 +14,7 @@
 
 static const mr_op *probe;
 static const mr_op *poster;
+static const mr_op *sheets;
 static const mr_op *storyboard;
 static const mr_op *preview;
 
@@ -167,10 +168,64 @@ static long parse_ms(const char *text)
     return ((hours * 60L + minutes) * 60 + seconds) * 1000 + ms;
 }
 
-/* Every cue follows the one before, and names a place inside its sheet. Returns the end of the last, in ms. */
-static long check_track(const op_result *result, size_t tiles)
+/* All sheets of a storyboard, each made as a task of its own. */
+typedef struct board {
+    op_result made[8];
+    size_t count;
+} board;
+
+/* Of what was known of one clip, and is read from another. */
+static board make_board_from(const char *known, const char *clip, const char *params)
 {
-    const op_item *item = op_result_item(result, storyboard, "track", 0);
+    char *known_path = strdup(clip_path(known));
+    char *path = strdup(clip_path(clip));
+    const op_input source = {.port = "source", .type = MR_TYPE_MEDIA, .path = known_path};
+    board board = {0};
+    op_result info = op_run(probe, NULL, &source, 1, NULL);
+    assert_int_equal(info.status, MR_OK);
+    op_input inputs[] = {source,
+                         {.port = "info", .type = MR_TYPE_JSON, .meta = op_result_item(&info, probe, "info", 0)->meta},
+                         {.port = "sheet", .type = MR_TYPE_JSON}};
+    inputs[0].path = path;
+    op_result plan = op_run(sheets, params, &inputs[1], 1, NULL);
+    assert_int_equal(plan.status, MR_OK);
+    board.count = op_result_count(&plan, sheets, "sheets");
+    assert_in_range(board.count, 1, 8);
+    for (size_t i = 0; i < board.count; i++) {
+        inputs[2].meta = op_result_item(&plan, sheets, "sheets", i)->meta;
+        board.made[i] = op_run(storyboard, NULL, inputs, 3, NULL);
+        if (board.made[i].messages[0])
+            print_message("%s", board.made[i].messages);
+        assert_int_equal(board.made[i].status, MR_OK);
+    }
+    op_result_free(&plan);
+    op_result_free(&info);
+    free(known_path);
+    free(path);
+    return board;
+}
+
+static board make_board(const char *clip, const char *params)
+{
+    return make_board_from(clip, clip, params);
+}
+
+static void free_board(board *board)
+{
+    for (size_t i = 0; i < board->count; i++)
+        op_result_free(&board->made[i]);
+}
+
+static const op_item *sheet_of(const board *board, size_t index)
+{
+    return index < board->count ? op_result_item(&board->made[index], storyboard, "image", 0) : NULL;
+}
+
+/* Every cue follows the one before, and names a place inside a sheet that is there by then. Returns the end of the last, in ms. */
+static long check_cues(const board *board, size_t index, size_t tiles)
+{
+    const op_item *item = op_result_item(&board->made[index], storyboard, "track", 0);
+    assert_non_null(item);
     char *text = strndup((const char *)item->data, item->size);
     long end = 0;
     size_t cues = 0;
@@ -180,7 +235,8 @@ static long check_track(const op_result *result, size_t tiles)
         assert_int_equal(parse_ms(arrow - 12), end);
         end = parse_ms(arrow + 5);
         assert_int_equal(sscanf(strchr(arrow, '\n') + 1, "storyboard/%u.jpg#xywh=%u,%u,%u,%u", &sheet, &x, &y, &width, &height), 5);
-        const op_item *image = op_result_item(result, storyboard, "images", sheet);
+        assert_in_range(sheet, 0, index);
+        const op_item *image = sheet_of(board, sheet);
         assert_non_null(image);
         assert_true(x + width <= number(image, "width") && y + height <= number(image, "height"));
         assert_int_equal(width, number(image, "tile_width"));
@@ -192,26 +248,36 @@ static long check_track(const op_result *result, size_t tiles)
     return end;
 }
 
+static long check_track(const board *board, size_t tiles)
+{
+    return check_cues(board, board->count - 1, tiles);
+}
+
+/* The luma of a tile of 160x90 on a sheet of two by two. */
+static int luma_of(const board *board, int tile)
+{
+    AVFrame *sheet = decode(sheet_of(board, (size_t)tile / 4));
+    const int luma = colour_at(sheet, tile % 2 * 160 + 80, tile % 4 / 2 * 90 + 40).y;
+    assert_int_equal(sheet->width, 320);
+    assert_int_equal(sheet->height, 180);
+    av_frame_free(&sheet);
+    return luma;
+}
+
 /* The clip goes from black to white in 12 seconds: a tile tells its time by its luma. */
 static void check_ramp(const char *clip, long tolerance_ms)
 {
-    op_result result = make_of(storyboard, clip, "{interval: 2s, columns: 2, rows: 2}");
-    assert_int_equal(result.status, MR_OK);
-    assert_int_equal(op_result_count(&result, storyboard, "images"), 2);
-    assert_in_range(check_track(&result, 6), 12000, 12001);
+    board board = make_board(clip, "{interval: 2s, columns: 2, rows: 2}");
+    assert_int_equal(board.count, 2);
+    assert_in_range(check_track(&board, 6), 12000, 12001);
+    assert_in_range(check_cues(&board, 0, 4), 8000, 8000);
     for (int tile = 0; tile < 6; tile++) {
-        const op_item *image = op_result_item(&result, storyboard, "images", (size_t)tile / 4);
-        AVFrame *sheet = decode(image);
-        colour seen = colour_at(sheet, tile % 2 * 160 + 80, tile % 4 / 2 * 90 + 40);
-        long ms = seen.y * 12000L / 255;
+        const long ms = luma_of(&board, tile) * 12000L / 255;
         assert_in_range(ms + 20000, tile * 2000 + 1000 - tolerance_ms + 20000, tile * 2000 + 1000 + 250 + 20000);
-        assert_int_equal(sheet->width, 320);
-        assert_int_equal(sheet->height, 180);
-        av_frame_free(&sheet);
     }
-    assert_int_equal(number(op_result_item(&result, storyboard, "images", 1), "start_us"), 8000000);
-    assert_int_equal(number(op_result_item(&result, storyboard, "images", 1), "tiles"), 2);
-    op_result_free(&result);
+    assert_int_equal(number(sheet_of(&board, 1), "start_us"), 8000000);
+    assert_int_equal(number(sheet_of(&board, 1), "tiles"), 2);
+    free_board(&board);
 }
 
 static void storyboards_show_what_is_there(void **state)
@@ -219,29 +285,94 @@ static void storyboards_show_what_is_there(void **state)
     (void)state;
     assert_true(clip_make("ramp.mp4", "-f lavfi -i nullsrc=s=160x90:r=10:d=12,geq=lum=16+219*T/12:cb=128:cr=128" X264 " -g 10"));
     assert_true(clip_make("sparse.mp4", "-i @ramp.mp4" X264 " -g 1000 -sc_threshold 0"));
+    assert_true(clip_make("sparse.ts", "-i @sparse.mp4 -c copy"));
     assert_true(clip_make("ramp.ts", "-i @ramp.mp4 -c copy"));
     assert_true(clip_make("ramp.mkv", "-i @ramp.mp4 -c copy"));
     check_ramp("ramp.mp4", 1250);
     check_ramp("ramp.ts", 1250);
     check_ramp("ramp.mkv", 1250);
     check_ramp("sparse.mp4", 250); /* every picture is decoded: no keyframe to be content with */
+    check_ramp("sparse.ts", 250);
+}
+
+/* The rest of what the index promises is not there: the last picture stays. */
+static void storyboards_of_what_is_cut_off_show_the_last_picture(void **state)
+{
+    (void)state;
+    char bytes[4096];
+    assert_true(clip_make("front.mp4", "-i @ramp.mp4 -c copy -movflags +faststart"));
+    FILE *in = fopen(clip_path("front.mp4"), "rbe");
+    assert_non_null(in);
+    assert_int_equal(fseek(in, 0, SEEK_END), 0);
+    long left = ftell(in) * 6 / 10;
+    rewind(in);
+    FILE *out = fopen(clip_path("cut.mp4"), "wbe");
+    assert_non_null(out);
+    for (size_t got; left > 0 && (got = fread(bytes, 1, left < 4096 ? (size_t)left : sizeof(bytes), in)) > 0; left -= (long)got)
+        assert_int_equal(fwrite(bytes, 1, got, out), got);
+    fclose(in);
+    assert_int_equal(fclose(out), 0);
+    board board = make_board_from("front.mp4", "cut.mp4", "{interval: 1s, columns: 2, rows: 2}");
+    assert_int_equal(board.count, 3);
+    for (int tile = 0; tile < 8; tile++) /* of the eighth second there is no keyframe */
+        assert_in_range(luma_of(&board, tile) + 2, 21 * (tile < 7 ? tile : 6), 21 * (tile < 7 ? tile : 6) + 4);
+    for (int tile = 9; tile < 12; tile++)
+        assert_int_equal(luma_of(&board, tile), luma_of(&board, 8));
+    free_board(&board);
 }
 
 static void storyboards_fit_short_and_long(void **state)
 {
     (void)state;
-    op_result result = make_of(storyboard, "one.mp4", NULL);
-    assert_int_equal(result.status, MR_OK);
-    assert_int_equal(op_result_count(&result, storyboard, "images"), 1);
-    assert_int_equal(number(op_result_item(&result, storyboard, "images", 0), "columns"), 1);
-    assert_in_range(check_track(&result, 1), 100, 101);
-    op_result_free(&result);
+    board short_one = make_board("one.mp4", NULL);
+    assert_int_equal(short_one.count, 1);
+    assert_int_equal(number(sheet_of(&short_one, 0), "columns"), 1);
+    assert_in_range(check_track(&short_one, 1), 100, 101);
+    free_board(&short_one);
     /* Sound goes on after the pictures: the last one stays. */
     assert_true(clip_make("longer.mp4", "-i @ramp.mp4 -f lavfi -i sine=d=20 -c:v copy -c:a aac"));
-    result = make_of(storyboard, "longer.mp4", NULL);
-    assert_int_equal(result.status, MR_OK);
-    assert_in_range(check_track(&result, 20), 20000, 20100);
-    op_result_free(&result);
+    board long_one = make_board("longer.mp4", NULL);
+    assert_in_range(check_track(&long_one, 20), 20000, 20100);
+    free_board(&long_one);
+    /* Of five sheets, the first, the second, the fourth and the last tell what is there. */
+    board many = make_board("longer.mp4", "{interval: 1s, columns: 2, rows: 2}");
+    assert_int_equal(many.count, 5);
+    assert_null(op_result_item(&many.made[2], storyboard, "track", 0));
+    assert_int_equal(check_cues(&many, 1, 8), 8000);
+    assert_int_equal(check_cues(&many, 3, 16), 16000);
+    for (size_t i = 0; i < many.count; i++) {
+        const op_item *track = op_result_item(&many.made[i], storyboard, "track", 0);
+        assert_true(!track || (strstr(track->meta, "\"growing\":true") != NULL) == (i + 1 < many.count));
+    }
+    free_board(&many);
+}
+
+static void what_is_no_sheet_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "{}",
+        "{\"index\":1,\"all_tiles\":4,\"columns\":2,\"rows\":2,\"tile_width\":160,\"tile_height\":90,\"interval_us\":1000000}",
+        "{\"index\":0,\"all_tiles\":4,\"columns\":0,\"rows\":2,\"tile_width\":160,\"tile_height\":90,\"interval_us\":1000000}",
+        "{\"index\":0,\"all_tiles\":4,\"columns\":2,\"rows\":2,\"tile_width\":161,\"tile_height\":90,\"interval_us\":1000000}",
+        "{\"index\":0,\"all_tiles\":4,\"columns\":2,\"rows\":2,\"tile_width\":160,\"tile_height\":90000,\"interval_us\":1000000}",
+        "{\"index\":0,\"all_tiles\":4,\"columns\":2,\"rows\":2,\"tile_width\":160,\"tile_height\":90,\"interval_us\":0}",
+        "{\"index\":0,\"all_tiles\":4,\"columns\":2,\"rows\":2,\"tile_width\":160,\"tile_height\":90,\"interval_us\":9000000000000000000}",
+    };
+    char *path = strdup(clip_path("ramp.mp4"));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const op_input inputs[] = {
+            {.port = "source", .type = MR_TYPE_MEDIA, .path = path},
+            {.port = "info",
+             .type = MR_TYPE_JSON,
+             .meta = "{\"duration_us\":12000000,\"video\":{\"stream\":0,\"width\":160,\"height\":90,\"duration_us\":12000000}}"},
+            {.port = "sheet", .type = MR_TYPE_JSON, .meta = bad[i]}};
+        op_result result = op_run(storyboard, NULL, inputs, 3, NULL);
+        assert_int_equal(result.status, MR_ERR_INPUT);
+        assert_non_null(strstr(result.messages, "not a sheet"));
+        op_result_free(&result);
+    }
+    free(path);
 }
 
 /* Frames and their times in an animated WebP (https://developers.google.com/speed/webp/docs/riff_container). */
@@ -288,9 +419,9 @@ static void previews_move(void **state)
 static void what_has_no_picture_is_refused(void **state)
 {
     (void)state;
-    const mr_op *const ops[] = {poster, storyboard, preview};
+    const mr_op *const ops[] = {poster, preview};
     assert_true(clip_make("sound.wav", "-f lavfi -i sine=d=1"));
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 2; i++) {
         op_result result = make_of(ops[i], "sound.wav", NULL);
         assert_int_equal(result.status, MR_ERR_INPUT);
         assert_non_null(strstr(result.messages, "no picture track"));
@@ -306,8 +437,12 @@ static void what_has_no_picture_is_refused(void **state)
     const op_input good[] = {inputs[0],
                              {.port = "info",
                               .type = MR_TYPE_JSON,
-                              .meta = "{\"duration_us\":20000000,\"video\":{\"stream\":0,\"width\":320,\"height\":180,\"duration_us\":20000000}}"}};
-    result = op_run(storyboard, NULL, good, 2, &soon);
+                              .meta = "{\"duration_us\":20000000,\"video\":{\"stream\":0,\"width\":320,\"height\":180,\"duration_us\":20000000}}"},
+                             {.port = "sheet",
+                              .type = MR_TYPE_JSON,
+                              .meta = "{\"index\":0,\"all_tiles\":20,\"columns\":5,\"rows\":4,\"tile_width\":320,\"tile_height\":180,"
+                                      "\"interval_us\":1000000}"}};
+    result = op_run(storyboard, NULL, good, 3, &soon);
     assert_int_equal(result.status, MR_ERR_CANCELLED);
     op_result_free(&result);
     free(path);
@@ -343,16 +478,19 @@ int main(void)
         cmocka_unit_test(posters_show_something),
         cmocka_unit_test(posters_are_upright_and_true),
         cmocka_unit_test(storyboards_show_what_is_there),
+        cmocka_unit_test(storyboards_of_what_is_cut_off_show_the_last_picture),
         cmocka_unit_test(storyboards_fit_short_and_long),
+        cmocka_unit_test(what_is_no_sheet_is_refused),
         cmocka_unit_test(previews_move),
         cmocka_unit_test(what_has_no_picture_is_refused),
         cmocka_unit_test(real_files_have_posters),
     };
     probe = op_load(PROBE_FILE, "probe.media");
     poster = op_load(PLUGIN_FILE, "thumbnail.poster");
+    sheets = op_load(PLUGIN_FILE, "thumbnail.sheets");
     storyboard = op_load(PLUGIN_FILE, "thumbnail.storyboard");
     preview = op_load(PLUGIN_FILE, "thumbnail.preview");
-    if (!probe || !poster || !storyboard || !preview)
+    if (!probe || !poster || !sheets || !storyboard || !preview)
         return 1;
     return cmocka_run_group_tests_name("thumbnail", tests, NULL, NULL);
 }

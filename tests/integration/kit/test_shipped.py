@@ -42,7 +42,7 @@ class Shipped(Case):
         info = {"info": made["probe.info"]}
         plan = {"plan": made["plan.plan"]}
         inputs = {
-            "manifest.package": {**plan, "ladder": made["ladder.rungs"], "images": made["storyboard.images"],
+            "manifest.package": {**plan, "ladder": made["ladder.rungs"], "images": made["storyboard.image"],
                                  "segments": made["video.segments"] + made["audio.segments"] + made["subtitles.segments"]},
             "measure.scenes": {**source, **info},
             "measure.trial": {**source, **info, "rung": made["ladder.rungs"]},
@@ -52,7 +52,8 @@ class Shipped(Case):
             "segment.remux": {**source, **info},
             "thumbnail.poster": {**source, **info},
             "thumbnail.preview": {**source, **info},
-            "thumbnail.storyboard": {**source, **info},
+            "thumbnail.sheets": info,
+            "thumbnail.storyboard": {**source, **info, "sheet": made["sheets.sheets"]},
             "transcode.analyse": {**source, "chunk": made["plan.chunks"]},
             "transcode.audio": {**source, "chunk": made["plan.audio_chunks"], "track": made["probe.audio_tracks"]},
             "transcode.file": {**source, **info},

@@ -129,7 +129,7 @@ class Again(Case):
         plan = subprocess.run([MILLRACE, "plan", *words, "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
         by_node = {node["node"]: node for node in json.loads(plan.stdout)["nodes"]}
         second = self.expect_events(0, self.clip, ladder=THREE)
-        for node in ("probe", "plan", "analysis", "audio", "poster", "storyboard"):
+        for node in ("probe", "plan", "analysis", "audio", "poster", "sheets", "storyboard"):
             self.assertEqual((by_node[node]["cached"], by_node[node]["run"]), (len(tasks(second, "cached", {node})), 0), node)
 
 

@@ -20,13 +20,14 @@ nodes:
   probe: {op: probe.media, in: {source: inputs.source}}
   ladder: {op: transcode.ladder, in: {info: probe.info}, with: {rungs: [{height: 90, max_bitrate: 250k}]}}
   plan: {op: segment.plan, in: {source: inputs.source, info: probe.info}, with: {segment_duration: 1s}}
+  sheets: {op: thumbnail.sheets, in: {info: probe.info}}
 """
 # Each opens the source anew, with what others found out about it.
 OPENERS = """
   remux: {op: segment.remux, in: {source: inputs.source, info: probe.info}, on_error: skip}
   poster: {op: thumbnail.poster, in: {source: inputs.source, info: probe.info}, on_error: skip}
   preview: {op: thumbnail.preview, in: {source: inputs.source, info: probe.info}, on_error: skip}
-  storyboard: {op: thumbnail.storyboard, in: {source: inputs.source, info: probe.info}, on_error: skip}
+  storyboard: {op: thumbnail.storyboard, each: {sheet: sheets.sheets}, in: {source: inputs.source, info: probe.info}, on_error: skip}
   file: {op: transcode.file, in: {source: inputs.source, info: probe.info}, on_error: skip}
   analyse: {op: transcode.analyse, each: {chunk: plan.chunks}, in: {source: inputs.source}, on_error: skip}
   video: {op: transcode.video, each: {chunk: plan.chunks}, for: {rung: ladder.rungs}, in: {source: inputs.source}, on_error: skip}

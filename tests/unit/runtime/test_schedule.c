@@ -233,6 +233,19 @@ static void test_the_opening_is_split_and_slots_are_kept_for_it(void **context)
     assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1);
 }
 
+static void test_pictures_come_behind_the_opening_and_along_the_video(void **context)
+{
+    world *in = *context;
+    mr_node_run *sheets = &in->nodes[POSTER]; /* as those of a storyboard: one along the video for each item */
+    sheets->crossed = sheets->each_count = 1;
+    sheets->beside = true;
+    assert_true(mr_task_position(sheets, 0, CHUNKS) > 0);
+    assert_true(mr_task_position(sheets, 0, CHUNKS) < mr_task_position(&in->nodes[VIDEO], 1, CHUNKS));
+    assert_true(mr_task_position(sheets, 1, CHUNKS) == mr_task_position(&in->nodes[VIDEO], 1, CHUNKS)); // NOLINT: the same division
+    sheets->beside = false;
+    assert_true(mr_task_position(sheets, 0, CHUNKS) <= 0);
+}
+
 static void test_more_slots_than_the_opening_wants_are_used(void **context)
 {
     world *in = *context;
@@ -283,6 +296,7 @@ int main(void)
         TEST(test_what_has_no_place_waits_for_what_leads_to_the_video),
         TEST(test_a_batch_waits_for_its_siblings),
         TEST(test_the_opening_is_split_and_slots_are_kept_for_it),
+        TEST(test_pictures_come_behind_the_opening_and_along_the_video),
         TEST(test_more_slots_than_the_opening_wants_are_used),
         TEST(test_one_slot_takes_everything),
         TEST(test_nothing_is_kept_for_what_waits_otherwise),
