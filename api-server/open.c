@@ -8,6 +8,7 @@
 #include "api-server/page/page.h"
 #include "api-server/playback/playback.h"
 #include "api-server/routes/router.h"
+#include "api-server/routes/routes.h"
 #include "api-server/routes/uploads.h"
 #include "api-server/videos/videos.h"
 
@@ -121,6 +122,8 @@ static mr_status open_parts(mr_server *server, mr_server_error *error)
         status = open_videos(server);
     if (status == MR_OK)
         status = mr_page_open(server->host->share_dir, &server->page);
+    if (status == MR_OK && !(server->about = mr_about_text(server)))
+        status = MR_ERR_NOMEM;
     if (status == MR_ERR_NOMEM)
         mr_server_fail(error, NULL, "out of memory");
     return status;
@@ -139,6 +142,7 @@ static void close_server(mr_server *server)
     mr_metadata_close(server->metadata);
     mr_limits_free(server->limits);
     mr_metrics_free(server->metrics);
+    free(server->about);
     free(server);
 }
 

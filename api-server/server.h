@@ -27,6 +27,7 @@ struct mr_server {
     const struct mr_upload_people *upload_people; /* what their routes ask of videos and accounts */
     mr_http_server *http;
     char address[320];
+    char *about; /* what /api/v1/server answers */
 };
 
 /* Fills error: "…: …". */

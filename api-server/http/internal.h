@@ -44,6 +44,7 @@ struct mr_connection {
     mr_exchange *exchange; /* NULL: idle */
     mr_connection *next;
     mr_connection **link; /* what points here */
+    char peer[INET6_ADDRSTRLEN];
 };
 
 typedef struct mr_field {
@@ -93,7 +94,6 @@ struct mr_exchange {
     char out_fields[MR_HTTP_REPLY_MAX];
     char out[MR_HTTP_REPLY_MAX + 512];
     char method[24];
-    char peer[INET6_ADDRSTRLEN + 8];
     char path[MR_HTTP_TARGET_MAX + 1];
     char head[MR_HTTP_HEAD_MAX];
     mr_exchange *next; /* in the pool */
@@ -124,6 +124,7 @@ struct mr_loop {
     mr_connection *connections;
     mr_exchange *pool;
     size_t pool_count;
+    size_t pool_spare; /* of them nobody has needed since the last tick */
     int64_t now_ms;
     char *scratch; /* for reading bodies */
     int64_t date_s;

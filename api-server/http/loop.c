@@ -42,20 +42,6 @@ const char *mr_loop_date(mr_loop *loop)
 
 /* ---- exchanges: kept for the next ---- */
 
-static void write_peer(int fd, char *ret_text, size_t size)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof(address);
-    char host[INET6_ADDRSTRLEN] = "";
-    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0) {
-        if (address.ss_family == AF_INET)
-            inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, host, sizeof(host));
-        else if (address.ss_family == AF_INET6)
-            inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, host, sizeof(host));
-    }
-    snprintf(ret_text, size, "%s", strncmp(host, "::ffff:", 7) == 0 ? host + 7 : host);
-}
-
 mr_exchange *mr_exchange_new(mr_connection *connection)
 {
     mr_loop *loop = connection->loop;
@@ -63,6 +49,8 @@ mr_exchange *mr_exchange_new(mr_connection *connection)
     if (exchange) {
         loop->pool = exchange->next;
         loop->pool_count--;
+        if (loop->pool_spare > loop->pool_count)
+            loop->pool_spare = loop->pool_count;
     } else {
         exchange = malloc(sizeof(*exchange));
         if (!exchange)
@@ -73,7 +61,6 @@ mr_exchange *mr_exchange_new(mr_connection *connection)
     exchange->server = loop->server;
     exchange->file = -1;
     exchange->method[0] = exchange->path[0] = '\0';
-    write_peer(connection->fd, exchange->peer, sizeof(exchange->peer));
     return exchange;
 }
 
@@ -91,6 +78,17 @@ void mr_exchange_free(mr_exchange *exchange)
     exchange->next = loop->pool;
     loop->pool = exchange;
     loop->pool_count++;
+}
+
+static void free_spare(mr_loop *loop)
+{
+    for (; loop->pool_spare > 0; loop->pool_spare--) {
+        mr_exchange *exchange = loop->pool;
+        loop->pool = exchange->next;
+        loop->pool_count--;
+        free(exchange);
+    }
+    loop->pool_spare = loop->pool_count;
 }
 
 /* ---- connections ---- */
@@ -211,7 +209,22 @@ static void empty_inbox(mr_loop *loop)
     take_posted(posted);
 }
 
-static void adopt(mr_loop *loop, int fd)
+typedef union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} address;
+
+static void write_peer(const address *from, char ret_text[INET6_ADDRSTRLEN])
+{
+    const bool four = from->any.sa_family == AF_INET;
+    const bool mapped = !four && IN6_IS_ADDR_V4MAPPED(&from->v6.sin6_addr);
+    const void *bytes = four ? (const void *)&from->v4.sin_addr : mapped ? &from->v6.sin6_addr.s6_addr[12] : &from->v6.sin6_addr.s6_addr[0];
+    if (!inet_ntop(four || mapped ? AF_INET : AF_INET6, bytes, ret_text, INET6_ADDRSTRLEN))
+        ret_text[0] = '\0';
+}
+
+static void adopt(mr_loop *loop, int fd, const address *from)
 {
     const int on = 1;
     mr_connection *connection = calloc(1, sizeof(*connection));
@@ -223,6 +236,7 @@ static void adopt(mr_loop *loop, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     atomic_fetch_add(&loop->server->connections, 1);
     connection->fd = fd;
+    write_peer(from, connection->peer);
     connection->home = loop;
     connection->deadline_ms = loop->now_ms + loop->server->limits.head_ms;
     link_connection(loop, connection);
@@ -232,9 +246,11 @@ static void adopt(mr_loop *loop, int fd)
 static void accept_some(mr_loop *loop)
 {
     for (int i = 0; i < ACCEPT_TURN && !atomic_load(&loop->server->closing); i++) {
-        const int fd = accept4(loop->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        address from = {0};
+        socklen_t len = sizeof(from);
+        const int fd = accept4(loop->server->listener, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            adopt(loop, fd);
+            adopt(loop, fd, &from);
         else if (errno != ECONNABORTED && errno != EINTR)
             return; /* EAGAIN; or no descriptors: it is tried again with the next event */
     }
@@ -290,6 +306,7 @@ void *mr_loop_run(void *context)
             empty_inbox(loop);
         if (loop->now_ms - checked >= TICK_MS) {
             check_deadlines(loop);
+            free_spare(loop);
             checked = loop->now_ms;
         }
     }

@@ -15,7 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define FILE_TURN (2u << 20) /* bytes of a file before others have their turn */
+#define FILE_TURN  (2u << 20) /* bytes of a file before others have their turn */
+#define FILE_SMALL 65536      /* one that shares a packet with its head. Behind a head, the pages of a large one took the kernel twice the time */
 
 const char *mr_http_reason(int status)
 {
@@ -79,35 +80,61 @@ static bool is_clean(const char *text)
     return true;
 }
 
+/* There is room. (The printf family costs a request a tenth of its time.) */
+static char *put(char *to, const char *bytes, size_t len)
+{
+    memcpy(to, bytes, len);
+    return to + len;
+}
+
+static char *put_text(char *to, const char *text)
+{
+    return put(to, text, strlen(text));
+}
+
+static char *put_number(char *to, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return put(to, digits + at, sizeof(digits) - at);
+}
+
 void mr_http_reply_field(mr_exchange *exchange, const char *name, const char *value)
 {
-    const size_t room = sizeof(exchange->out_fields) - exchange->fields_len;
-    const int len = is_clean(name) && is_clean(value) ? snprintf(exchange->out_fields + exchange->fields_len, room, "%s: %s\r\n", name, value) : -1;
-    if (len < 0 || (size_t)len >= room)
+    const size_t name_len = strlen(name);
+    const size_t value_len = strlen(value);
+    if (!is_clean(name) || !is_clean(value) || name_len + value_len + 4 > sizeof(exchange->out_fields) - exchange->fields_len) {
         exchange->spoilt = true;
-    else
-        exchange->fields_len += (size_t)len;
+        return;
+    }
+    char *to = put(exchange->out_fields + exchange->fields_len, name, name_len);
+    to = put(put(put(to, ": ", 2), value, value_len), "\r\n", 2);
+    exchange->fields_len = (size_t)(to - exchange->out_fields);
 }
 
 /* length: of the content; -1: chunked, or until the end of the connection. */
 static void make_head(mr_exchange *exchange, int status, int64_t length)
 {
-    char framing[64] = "";
     mr_connection *connection = exchange->connection;
     if (!exchange->whole)
         connection->close_after = true; /* what is left of the body would be taken for a request */
-    if (length >= 0 && status != 204 && status != 304)
-        snprintf(framing, sizeof(framing), "Content-Length: %lld\r\n", (long long)length);
-    else if (length < 0 && exchange->scan.version_1_0)
+    if (length < 0 && exchange->scan.version_1_0)
         connection->close_after = true;
-    else if (length < 0)
-        snprintf(framing, sizeof(framing), "Transfer-Encoding: chunked\r\n");
     exchange->chunked_answer = length < 0 && !exchange->scan.version_1_0;
-    const char *keep = connection->close_after ? "Connection: close\r\n" : exchange->scan.version_1_0 ? "Connection: keep-alive\r\n" : "";
-    const int len = snprintf(exchange->out, sizeof(exchange->out), "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s%.*s\r\n", status, mr_http_reason(status),
-                             mr_loop_date(connection->loop), keep, framing, (int)exchange->fields_len, exchange->out_fields);
+    char *to = put_number(put_text(exchange->out, "HTTP/1.1 "), (uint64_t)status);
+    to = put_text(put_text(to, " "), mr_http_reason(status));
+    to = put_text(put_text(to, "\r\nDate: "), mr_loop_date(connection->loop));
+    to = put_text(to, connection->close_after ? "\r\nConnection: close\r\n" : exchange->scan.version_1_0 ? "\r\nConnection: keep-alive\r\n" : "\r\n");
+    if (length >= 0 && status != 204 && status != 304)
+        to = put_text(put_number(put_text(to, "Content-Length: "), (uint64_t)length), "\r\n");
+    else if (exchange->chunked_answer)
+        to = put_text(to, "Transfer-Encoding: chunked\r\n");
+    to = put_text(put(to, exchange->out_fields, exchange->fields_len), "\r\n");
     exchange->out_at = 0;
-    exchange->out_len = (size_t)len;
+    exchange->out_len = (size_t)(to - exchange->out);
     exchange->replied = true;
     exchange->status = status;
     exchange->answer_len = length;
@@ -210,7 +237,8 @@ static int write_memory(mr_exchange *exchange)
             {.iov_base = exchange->extra ? exchange->extra + exchange->extra_at : NULL, .iov_len = exchange->extra_len - exchange->extra_at},
         };
         struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
-        const ssize_t sent = sendmsg(exchange->connection->fd, &message, MSG_NOSIGNAL | (exchange->file_left ? MSG_MORE : 0));
+        const bool more = exchange->file_left > 0 && exchange->file_left < FILE_SMALL;
+        const ssize_t sent = sendmsg(exchange->connection->fd, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)

@@ -235,7 +235,7 @@ const void *mr_http_body(const mr_exchange *exchange, size_t *ret_len)
 
 const char *mr_http_peer(const mr_exchange *exchange)
 {
-    return exchange->peer;
+    return exchange->connection->peer;
 }
 
 void mr_http_set_state(mr_exchange *exchange, void *state)

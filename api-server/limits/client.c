@@ -97,6 +97,12 @@ bool mr_address_is_loopback(const char *address)
 void mr_address_network(const char *address, char ret_network[MR_ADDRESS_SIZE])
 {
     struct in6_addr bits = {0};
+    const size_t len = strnlen(address, MR_ADDRESS_SIZE - 1);
+    if (len > 0 && !memchr(address, ':', len)) { /* IPv4: itself */
+        memcpy(ret_network, address, len);
+        ret_network[len] = '\0';
+        return;
+    }
     if (!read_address(address, &bits)) {
         snprintf(ret_network, MR_ADDRESS_SIZE, "%s", "?");
         return;

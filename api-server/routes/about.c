@@ -18,12 +18,19 @@ void mr_route_readyz(mr_call *call)
     mr_call_text(call, 200, "text/plain", "ready\n", 6);
 }
 
+char *mr_about_text(const mr_server *server)
+{
+    json_t *json = json_pack("{s:s, s:s, s:b, s:I}", "name", server->settings->name, "version", server->host->version, "registration",
+                             server->settings->registration == MR_REGISTRATION_OPEN, "max_upload_bytes", (json_int_t)server->settings->upload_max);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    return text;
+}
+
 void mr_route_server(mr_call *call)
 {
-    const mr_server *server = call->server;
-    mr_call_json(call, 200,
-                 json_pack("{s:s, s:s, s:b, s:I}", "name", server->settings->name, "version", server->host->version, "registration",
-                           server->settings->registration == MR_REGISTRATION_OPEN, "max_upload_bytes", (json_int_t)server->settings->upload_max));
+    const char *text = call->server->about;
+    mr_call_text(call, 200, "application/json", text, strlen(text));
 }
 
 static const char *method_of(size_t row)

@@ -19,15 +19,29 @@
 
 /* ---- begin ---- */
 
+enum { REQUEST_ID = 16, NOISE = 64 * REQUEST_ID };
+
+/* Random bytes of the kernel, fetched for many requests at a time. */
+static const unsigned char *noise(void)
+{
+    static _Thread_local unsigned char bytes[NOISE];
+    static _Thread_local size_t left;
+    if (left == 0) {
+        if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes))
+            memset(bytes, 0, sizeof(bytes));
+        left = sizeof(bytes);
+    }
+    left -= REQUEST_ID;
+    return bytes + left;
+}
+
 static void make_request_id(mr_call *call)
 {
     static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
-    unsigned char bytes[16];
-    if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes))
-        memset(bytes, 0, sizeof(bytes));
-    for (size_t i = 0; i < sizeof(bytes); i++)
+    const unsigned char *bytes = noise();
+    for (size_t i = 0; i < REQUEST_ID; i++)
         call->request_id[i] = letters[bytes[i] & 31];
-    call->request_id[sizeof(bytes)] = '\0';
+    call->request_id[REQUEST_ID] = '\0';
     mr_http_reply_field(call->exchange, "X-Request-Id", call->request_id);
 }
 

@@ -6,6 +6,7 @@
 #include "api-server/routes/router.h"
 
 /* about.c */
+char *mr_about_text(const mr_server *server); /* for server->about; NULL: no memory */
 void mr_route_healthz(mr_call *call);
 void mr_route_readyz(mr_call *call);
 void mr_route_server(mr_call *call);

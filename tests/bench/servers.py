@@ -152,9 +152,13 @@ def nginx(work, root, text):
     settings.write_text(NGINX.format(cores=len(os.sched_getaffinity(0)), work=work, user=user, host=HOST, port=port, root=root, text=text), encoding="utf-8")
     with subprocess.Popen([peers.NGINX, "-e", work / "nginx.log", "-c", settings], stdin=subprocess.DEVNULL) as process:
         try:
-            if not wait_for(port, process):
+            cores, pids = len(os.sched_getaffinity(0)), []
+            if wait_for(port, process):
+                while process.poll() is None and len(pids) <= cores:  # its workers come later
+                    pids = measure.descendants(process.pid)
+            if not pids:
                 raise measure.CommandFailed(f"{peers.NGINX} did not start")
-            yield port, measure.descendants(process.pid)
+            yield port, pids
         finally:
             process.terminate()
 
