@@ -310,12 +310,14 @@ mr_status mr_source_open(const mr_source_options *options, int fd, mr_diags *dia
     return MR_OK;
 }
 
+/* The digest saves a later run what this one took, so the wait is no more than a part of that. */
 static bool nearly_done(const mr_source *source)
 {
     const unsigned long long done = atomic_load(&source->done);
     const unsigned long long left = source->size - done;
     const int64_t took = mr_now_us() - source->began_us;
-    return left <= MR_SOURCE_LITTLE || (done > 0 && (double)took * (double)left / (double)done < (double)MR_SOURCE_LAST);
+    const double wait = done > 0 ? (double)took * (double)left / (double)done : (double)INT64_MAX;
+    return left <= MR_SOURCE_LITTLE || (wait < (double)MR_SOURCE_LAST && wait < (double)took / MR_SOURCE_PART);
 }
 
 void mr_source_close(mr_source *source, bool finish)

@@ -19,6 +19,7 @@
 #define MR_SOURCE_FIRST  (32ull << 20) /* bytes up to which a file is read before work starts: some hundredths of a second */
 #define MR_SOURCE_BEHIND 2u            /* files of a process that are hashed alongside at a time; others wait for a later run */
 #define MR_SOURCE_LAST   1000000ll     /* microseconds that the end of a run waits for a digest that is nearly done, at the pace so far … */
+#define MR_SOURCE_PART   8             /* … and no more than that part of what it took until then … */
 #define MR_SOURCE_LITTLE (64ull << 20) /* … or with no more bytes than that left */
 
 typedef struct mr_source mr_source;

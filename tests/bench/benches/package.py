@@ -1,7 +1,7 @@
 """package: encoded media to HLS and DASH without encoding. In memory, against copying the file, FFmpeg and Shaka Packager; on a disk, against a copy that is synced."""
 from bench import clips, measure, peers
 
-SOURCE_BYTES = 400e6
+SOURCE_BYTES = 1e9
 QUICK_BYTES = 100e6
 
 
