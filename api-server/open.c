@@ -101,6 +101,7 @@ static mr_status open_videos(mr_server *server)
                                        .metadata = server->metadata,
                                        .metrics = server->metrics,
                                        .pipeline = server->settings->pipeline,
+                                       .early_runs = server->settings->early_runs,
                                        .runs = server->settings->runs,
                                        .run_is = run_is,
                                        .context = server};

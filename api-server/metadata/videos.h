@@ -146,6 +146,26 @@ mr_status mr_video_set_poster(mr_metadata *metadata, const char *id, const char 
 mr_status mr_rubbish_list(mr_metadata *metadata, char (*ret_paths)[MR_RUBBISH_SIZE], size_t most, size_t *ret_count);
 mr_status mr_rubbish_gone(mr_metadata *metadata, const char *path);
 
+/* ---- those that are processed while their upload goes on; api-server/videos only ---- */
+
+typedef struct mr_video_arriving {
+    char source[64];      /* path below the data folder */
+    int64_t length, have; /* bytes that it will have, and has */
+} mr_video_arriving;
+
+/* As mr_video_unfinished: ids of videos whose one upload may be processed as far as it has come, whether that was begun or not. */
+mr_status mr_video_arriving_list(mr_metadata *metadata, const char *after, char (*ret_ids)[MR_ID_SIZE], size_t most, size_t *ret_count);
+mr_status mr_video_arriving_find(mr_metadata *metadata, const char *id, mr_video_arriving *ret_arriving); /* MR_ERR_NOT_FOUND: it isn't one */
+/* As mr_video_run_begins, but the status stays. MR_ERR_NOT_FOUND: its upload is complete. */
+mr_status mr_video_arriving_begins(mr_metadata *metadata, const char *id, const char *pipeline, const char *params, int64_t *ret_attempt);
+/* That run ended badly before the upload was complete: what it said and made is gone. again: another may begin before that. MR_ERR_NOT_FOUND: the
+ * upload is complete, or the run isn't the video's: that is the video's failure, or nothing. */
+mr_status mr_video_arriving_ends(mr_metadata *metadata, const char *id, const char *run, bool again);
+/* Its upload was given up: as if nothing had been begun. MR_ERR_NOT_FOUND: nothing was. */
+mr_status mr_video_arriving_gone(mr_metadata *metadata, const char *id);
+/* Another upload than the one that the run reads was complete first. */
+mr_status mr_video_arriving_other(mr_metadata *metadata, const char *id, const char *run);
+
 /* ---- captions: side tracks, files below DATA/captions/VIDEO/ ---- */
 
 typedef struct mr_caption {

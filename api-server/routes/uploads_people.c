@@ -63,11 +63,30 @@ static void identify(void *context, const char *path, int64_t length, const unsi
         ret_digest[0] = '\0'; /* the engine reads the file itself then */
 }
 
+/* Below the data folder. */
+static bool source_of(const mr_upload *upload, char source[static 64])
+{
+    return snprintf(source, 64, "uploads/%s", upload->id) < 64;
+}
+
 static void progress(void *context, const mr_upload *upload)
 {
     mr_server *server = context;
-    if (server->videos && upload->video[0])
-        mr_videos_upload_progress(server->videos, upload->video, upload->offset, upload->length);
+    char source[64];
+    if (!server->videos || upload->video[0] == '\0')
+        return;
+    mr_videos_upload_progress(server->videos, upload->video, upload->offset, upload->length);
+    /* Of the others nobody knows how long they will be, or they count as a whole or not at all. */
+    if (upload->kind == MR_UPLOAD_TUS && upload->role == MR_UPLOAD_WHOLE && upload->length > 0 && source_of(upload, source))
+        mr_videos_upload_grew(server->videos, upload->video, source, upload->length, upload->offset);
+}
+
+static void leaving(void *context, const mr_upload *upload)
+{
+    const mr_server *server = context;
+    char source[64];
+    if (server->videos && upload->video[0] && source_of(upload, source))
+        mr_videos_upload_gone(server->videos, upload->video, source);
 }
 
 static void begun(void *context)
@@ -86,8 +105,12 @@ static void completed(void *context, const mr_upload *upload, const char *path)
     mr_server *server = context;
     (void)path;
     mr_metrics_count(server->metrics, MR_COUNT_UPLOADS_COMPLETED, 1);
-    if (server->videos && upload->video[0])
-        mr_videos_upload_complete(server->videos, upload->video);
+    char source[64];
+    if (!server->videos || upload->video[0] == '\0')
+        return;
+    if (source_of(upload, source))
+        mr_videos_upload_whole(server->videos, upload->video, source);
+    mr_videos_upload_complete(server->videos, upload->video);
 }
 
 mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
@@ -113,6 +136,7 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
     options.begun = begun;
     options.dropped = dropped;
     options.progress = progress;
+    options.leaving = leaving;
     return mr_uploads_open(&options, &server->uploads, why, why_size);
 }
 

@@ -408,6 +408,8 @@ bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal 
     }
     live->closing = live->closing || good;
     pthread_mutex_unlock(&live->lock);
+    if (good && uploads->options.leaving)
+        uploads->options.leaving(uploads->options.context, upload);
     if (good) {
         mr_upload_remove_parts(uploads, upload->id, parts, count);
         mr_upload_file_remove(uploads->folder, upload->id);

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { MR_RUN_SIZE = 64, MR_EARLY_MAX = 4096, MR_FOLLOW_NODES = 128, MR_NODE_SIZE = 64, MR_ARRIVALS = 256 };
+enum { MR_RUN_SIZE = 64, MR_EARLY_MAX = 4096, MR_FOLLOW_NODES = 128, MR_NODE_SIZE = 64, MR_ARRIVALS = 256, MR_SOURCE_PATH = 4096 };
 
 typedef struct mr_node_count {
     char node[MR_NODE_SIZE];
@@ -21,9 +21,10 @@ typedef struct mr_follow {
     char run[MR_RUN_SIZE];
     char video[MR_ID_SIZE]; /* "": not known yet */
     char output[96];
-    int64_t began_us; /* mr_metrics_now_us() */
-    bool only_poster; /* it makes a poster: the video's own run is another */
-    bool attached;    /* events are taken at once; before, they wait in early */
+    char arriving[64]; /* of the upload that it reads, which goes on; else "" */
+    int64_t began_us;  /* mr_metrics_now_us() */
+    bool only_poster;  /* it makes a poster: the video's own run is another */
+    bool attached;     /* events are taken at once; before, they wait in early */
     char **early;
     size_t early_count, early_room;
     /* The run's thread alone, once attached: */
@@ -83,11 +84,21 @@ void mr_videos_say_status(mr_videos *videos, const char *video);
 /* Somebody waits for the answer (asked): what can't be started leaves the video as it was. Else it has failed. */
 mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, const char *pipeline, const char *params, char **ret_answer);
 void mr_videos_resume(mr_videos *videos, const mr_video_life *life);
+/* A run for an upload that goes on, below the data folder. */
+mr_status mr_videos_start_early(mr_videos *videos, const mr_video_life *life, const char *source, char **ret_answer);
+/* *ret_run: its id; *ret_answer: diagnostics. */
+mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer);
 
 /* measure.c: for /metrics. */
 void mr_measure_arrived(mr_videos *videos, const char *video);
 void mr_measure_playable(mr_videos *videos, const char *video);
 void mr_measure_event(mr_videos *videos, const mr_follow *follow, const char *event, const char *state);
+
+/* arriving.c */
+void mr_videos_look_at_arriving(mr_videos *videos); /* the worker: what may be begun early is */
+void mr_videos_mark_early(mr_videos *videos, const char *run, const char *source);
+bool mr_videos_early_failed(mr_videos *videos, mr_follow *follow); /* and that is no failure of the video */
+void mr_videos_source_over(mr_videos *videos, const char *source, bool whole);
 
 /* tidy.c */
 void mr_videos_remove_rubbish(mr_videos *videos);

@@ -74,8 +74,7 @@ static void fail_start(mr_videos *videos, const char *video, const char *run, co
     mr_videos_say_status(videos, video);
 }
 
-/* *ret_run: its id; *ret_answer: diagnostics. */
-static mr_status start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer)
+mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer)
 {
     const mr_platform_host *host = videos->options.host;
     char *text = NULL;
@@ -100,8 +99,8 @@ static mr_status start_run(mr_videos *videos, const char *request, char ret_run[
     return status;
 }
 
-/* The attempt has begun in its row: the rest of it. */
-static mr_status start_attempt(mr_videos *videos, const char *video, int64_t attempt, char **ret_answer)
+/* The attempt has begun in its row: the rest of it. arriving: the upload goes on; NULL: the video has its source. */
+static mr_status start_attempt(mr_videos *videos, const char *video, int64_t attempt, const char *arriving, char **ret_answer)
 {
     mr_metadata *metadata = videos->options.metadata;
     mr_video_life life = {0};
@@ -110,11 +109,15 @@ static mr_status start_attempt(mr_videos *videos, const char *video, int64_t att
     snprintf(output, sizeof(output), "media/%s/%lld", video, (long long)attempt);
     mr_video_progress(metadata, video, 0);
     mr_status status = mr_video_life_find(metadata, video, &life);
+    if (arriving)
+        snprintf(life.source, sizeof(life.source), "%s", arriving);
     char *request = status == MR_OK ? make_request(videos, &life, output) : NULL;
     if (status == MR_OK)
-        status = request ? start_run(videos, request, run, ret_answer) : MR_ERR_NOMEM;
+        status = request ? mr_videos_start_run(videos, request, run, ret_answer) : MR_ERR_NOMEM;
     if (status == MR_OK)
         status = mr_video_run_is(metadata, video, run);
+    if (status == MR_OK && arriving)
+        mr_videos_mark_early(videos, run, arriving);
     if (status == MR_OK)
         mr_follow_attach(videos, run, video, output, false);
     free(request);
@@ -162,7 +165,7 @@ mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, cons
         if (status == MR_OK && !mr_follow_has_room(videos, video))
             status = (*ret_answer = strdup("")) ? MR_OK : MR_ERR_NOMEM;
         else if (status == MR_OK)
-            status = start_attempt(videos, video, attempt, ret_answer);
+            status = start_attempt(videos, video, attempt, NULL, ret_answer);
         if (status != MR_OK && asked)
             mr_video_run_undo(metadata, &before);
         else if (status != MR_OK && status != MR_ERR_UNAVAILABLE) /* the server is closing: the next one starts it */
@@ -171,6 +174,22 @@ mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, cons
     free(params_text);
     json_decref(choice);
     free(before.params);
+    return status;
+}
+
+mr_status mr_videos_start_early(mr_videos *videos, const mr_video_life *life, const char *source, char **ret_answer)
+{
+    int64_t attempt = 0;
+    json_t *choice = ask_pipeline(videos, life);
+    const json_t *params = json_object_get(choice, "params");
+    char *params_text = params ? json_dumps(params, JSON_COMPACT) : NULL;
+    mr_status status =
+        mr_video_arriving_begins(videos->options.metadata, life->id, json_string_value(json_object_get(choice, "pipeline")), params_text, &attempt);
+    *ret_answer = NULL;
+    if (status == MR_OK)
+        status = start_attempt(videos, life->id, attempt, source, ret_answer);
+    free(params_text);
+    json_decref(choice);
     return status;
 }
 
@@ -197,7 +216,7 @@ mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds,
     char *request = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     pthread_mutex_lock(&videos->starting);
-    status = request ? start_run(videos, request, run, ret_answer) : MR_ERR_NOMEM;
+    status = request ? mr_videos_start_run(videos, request, run, ret_answer) : MR_ERR_NOMEM;
     if (status == MR_OK)
         mr_follow_attach(videos, run, video, output, true);
     pthread_mutex_unlock(&videos->starting);
@@ -246,7 +265,7 @@ void mr_videos_resume(mr_videos *videos, const mr_video_life *life)
     } else {
         snprintf(request, sizeof(request), "{\"resume\":\"%s\"}", life->run);
         mr_follow_attach(videos, life->run, life->id, output, false);
-        mr_status status = start_run(videos, request, id, &answer);
+        mr_status status = mr_videos_start_run(videos, request, id, &answer);
         if (status != MR_OK)
             mr_follow_forget(videos, life->run);
         if (status != MR_OK && status != MR_ERR_UNAVAILABLE) {

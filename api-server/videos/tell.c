@@ -197,6 +197,8 @@ static void on_end(mr_videos *videos, mr_follow *follow, const json_t *event)
     follow->ended = true;
     if (!good && atomic_load(&videos->draining))
         return; /* interrupted: the next server goes on with it */
+    if (!good && mr_videos_early_failed(videos, follow))
+        return;
     const mr_video_news news = {
         .status = &status,
         .playable = good               ? &yes

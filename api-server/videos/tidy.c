@@ -47,6 +47,13 @@ static bool is_in_use(mr_videos *videos, const char *path)
     return used;
 }
 
+static bool remove_path(mr_videos *videos, int data, const char *path)
+{
+    if (strncmp(path, "uploads/", 8) == 0)
+        mr_videos_source_over(videos, path, false);
+    return remove_at(data, path, 0);
+}
+
 void mr_videos_remove_rubbish(mr_videos *videos)
 {
     char paths[PAGE][MR_RUBBISH_SIZE];
@@ -57,7 +64,7 @@ void mr_videos_remove_rubbish(mr_videos *videos)
         gone = 0;
         for (size_t i = 0; i < count; i++) {
             const bool plain = paths[i][0] != '/' && paths[i][0] != '\0' && !strstr(paths[i], "..");
-            if (plain && !is_in_use(videos, paths[i]) && remove_at(data, paths[i], 0))
+            if (plain && !is_in_use(videos, paths[i]) && remove_path(videos, data, paths[i]))
                 gone += mr_rubbish_gone(videos->options.metadata, paths[i]) == MR_OK;
         }
     }

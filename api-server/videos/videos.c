@@ -68,6 +68,7 @@ static void do_what_rows_say(mr_videos *videos)
                 go_on_with(videos, turns[i].id);
         after = count > 0 ? turns[count - 1].number : after;
     }
+    mr_videos_look_at_arriving(videos);
     mr_videos_remove_rubbish(videos);
 }
 

@@ -28,6 +28,7 @@ typedef struct mr_videos_options {
     mr_metadata *metadata;
     struct mr_metrics *metrics;
     const char *pipeline; /* for videos that name none */
+    int64_t early_runs;   /* for uploads that go on, at a time; 0: none. The platform has source_grew then */
     int64_t runs;         /* at a time */
     /* Where attempt N is published, and the news which run does it: playback's. NULL: nobody wants to know. */
     void (*run_is)(void *context, const char *run, const char *output);
@@ -44,6 +45,12 @@ mr_hub *mr_videos_hub(mr_videos *videos);
 
 /* Each event of each run, as the driver gets them. */
 void mr_videos_event(mr_videos *videos, const char *run, const char *event);
+/* Of an upload (a path below the data folder) that will have length bytes have come, and stay. Quick. */
+void mr_videos_upload_grew(mr_videos *videos, const char *video, const char *source, int64_t length, int64_t have);
+/* It was given up; its file is there still, its row is not. Slow. */
+void mr_videos_upload_gone(mr_videos *videos, const char *video, const char *source);
+/* It is complete, and that is on the disk: before mr_videos_upload_complete(). */
+void mr_videos_upload_whole(mr_videos *videos, const char *video, const char *source);
 /* Its upload is complete, and that is on the disk. Quick. */
 void mr_videos_upload_complete(mr_videos *videos, const char *video);
 void mr_videos_upload_progress(mr_videos *videos, const char *video, int64_t received, int64_t size);

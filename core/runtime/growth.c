@@ -20,8 +20,14 @@
 
 enum { GROWTHS_MAX = 4096 };
 
+/* Which file it is: an inode may be another one's later, but that was made later. */
+typedef struct mr_file_id {
+    uint64_t device, inode, size;
+    int64_t born_ns; /* 0: the file system doesn't tell */
+} mr_file_id;
+
 struct mr_growth {
-    uint64_t device, inode;
+    mr_file_id file;
     uint64_t length;
     atomic_ullong have;  /* the mark: bytes from the beginning that are there, and stay */
     atomic_bool over;    /* whole or gone, and not in the list any more */
@@ -31,17 +37,33 @@ struct mr_growth {
     mr_growth *next;
 };
 
+static bool look(int fd, mr_file_id *ret_file)
+{
+    struct statx info;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &info) != 0)
+        return false;
+    *ret_file = (mr_file_id){.device = (uint64_t)info.stx_dev_major << 32 | info.stx_dev_minor, .inode = info.stx_ino, .size = info.stx_size};
+    if (info.stx_mask & STATX_BTIME)
+        ret_file->born_ns = (int64_t)info.stx_btime.tv_sec * 1000000000 + info.stx_btime.tv_nsec;
+    return true;
+}
+
+static bool is_same(const mr_file_id *a, const mr_file_id *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->born_ns == b->born_ns;
+}
+
 /* ---- the list: lock held ---- */
 
-static mr_growth **find(mr_engine *engine, const struct stat *info)
+static mr_growth **find(mr_engine *engine, const mr_file_id *file)
 {
     mr_growth **at = &engine->growths;
-    while (*at && ((*at)->device != info->st_dev || (*at)->inode != info->st_ino))
+    while (*at && !is_same(&(*at)->file, file))
         at = &(*at)->next;
     return at;
 }
 
-static mr_growth *add(mr_engine *engine, const struct stat *info, uint64_t length)
+static mr_growth *add(mr_engine *engine, const mr_file_id *file, uint64_t length)
 {
     size_t count = 0;
     for (const mr_growth *it = engine->growths; it; it = it->next)
@@ -49,8 +71,7 @@ static mr_growth *add(mr_engine *engine, const struct stat *info, uint64_t lengt
     mr_growth *growth = count < GROWTHS_MAX ? calloc(1, sizeof(*growth)) : NULL;
     if (!growth)
         return NULL;
-    growth->device = info->st_dev;
-    growth->inode = info->st_ino;
+    growth->file = *file;
     growth->length = length;
     growth->next = engine->growths;
     engine->growths = growth;
@@ -59,11 +80,11 @@ static mr_growth *add(mr_engine *engine, const struct stat *info, uint64_t lengt
 
 mr_growth *mr_growth_of(mr_engine *engine, int fd)
 {
-    struct stat info;
-    if (fstat(fd, &info) != 0)
+    mr_file_id file;
+    if (!look(fd, &file))
         return NULL;
     pthread_mutex_lock(&engine->lock);
-    mr_growth *growth = *find(engine, &info);
+    mr_growth *growth = *find(engine, &file);
     if (growth)
         growth->references++;
     pthread_mutex_unlock(&engine->lock);
@@ -242,31 +263,30 @@ static void tell(mr_engine *engine, mr_growth *growth)
     }
 }
 
-static mr_status open_file(const char *path, int *ret_fd, struct stat *ret_info)
+static mr_status look_at_file(const char *path, mr_file_id *ret_file)
 {
-    *ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (*ret_fd < 0)
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
         return errno == ENOENT ? MR_ERR_NOT_FOUND : MR_ERR_IO;
-    return fstat(*ret_fd, ret_info) == 0 ? MR_OK : MR_ERR_IO;
+    const bool good = look(fd, ret_file);
+    close(fd);
+    return good ? MR_OK : MR_ERR_IO;
 }
 
 mr_status mr_engine_source_grew(mr_engine *engine, const char *path, uint64_t length, uint64_t now)
 {
-    int fd = -1;
-    struct stat info = {0};
-    mr_status status = open_file(path, &fd, &info);
+    mr_file_id file = {0};
+    mr_status status = look_at_file(path, &file);
     if (status == MR_OK && (now > length || length > INT64_MAX))
         status = MR_ERR_PARAM;
-    if (status == MR_OK && (uint64_t)info.st_size < now)
+    if (status == MR_OK && file.size < now)
         status = MR_ERR_CONFLICT;
-    if (fd >= 0)
-        close(fd);
     if (status != MR_OK)
         return status;
     pthread_mutex_lock(&engine->lock);
-    mr_growth *growth = *find(engine, &info);
+    mr_growth *growth = *find(engine, &file);
     if (!growth)
-        growth = add(engine, &info, length);
+        growth = add(engine, &file, length);
     status = !growth ? MR_ERR_LIMIT : growth->length != length ? MR_ERR_CONFLICT : MR_OK;
     if (status == MR_OK && now > have(growth)) {
         atomic_store(&growth->have, now);
@@ -297,19 +317,16 @@ static void settle_all(mr_engine *engine, const mr_growth *growth)
 
 mr_status mr_engine_source_over(mr_engine *engine, const char *path, bool whole)
 {
-    int fd = -1;
-    struct stat info = {0};
-    mr_status status = open_file(path, &fd, &info);
-    if (fd >= 0)
-        close(fd);
+    mr_file_id file = {0};
+    mr_status status = look_at_file(path, &file);
     if (status != MR_OK)
         return status;
     pthread_mutex_lock(&engine->lock);
-    mr_growth **at = find(engine, &info);
+    mr_growth **at = find(engine, &file);
     mr_growth *growth = *at;
     if (growth) {
         *at = growth->next;
-        whole = whole && (uint64_t)info.st_size == growth->length;
+        whole = whole && file.size == growth->length;
         growth->references++; /* while runs end */
         atomic_store(&growth->over, true);
         growth->gone = !whole;

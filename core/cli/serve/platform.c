@@ -25,6 +25,16 @@ static mr_status learn_source(mr_platform *platform, const char *path, uint64_t 
     return mr_engine_learn_source(platform->engine, path, length, leaves, count, ret_digest);
 }
 
+static mr_status source_grew(mr_platform *platform, const char *path, uint64_t length, uint64_t have)
+{
+    return mr_engine_source_grew(platform->engine, path, length, have);
+}
+
+static mr_status source_over(mr_platform *platform, const char *path, int whole)
+{
+    return mr_engine_source_over(platform->engine, path, whole != 0);
+}
+
 /* In an install it is beside bin/, in a build tree the same: whatever belongs to the program is put there by the build. */
 static const char *find_share(mr_session *session)
 {
@@ -57,6 +67,8 @@ static void fill_host(mr_platform *platform, const char *data_dir)
         .has_hook = mr_platform_has_hook,
         .hook = mr_platform_hook,
         .hook_tell = mr_platform_hook_tell,
+        .source_grew = source_grew,
+        .source_over = source_over,
     };
 }
 

@@ -105,6 +105,18 @@ typedef struct mr_platform_host {
      */
     char *(*hook)(mr_platform *platform, const char *name, const char *argument);
     void (*hook_tell)(mr_platform *platform, const char *name, const char *argument); /* goes on at once */
+
+    /* ---- sources that still arrive ---- */
+
+    /*
+     * A file that will have length bytes has the first `have` of them, which stay as they are: what comes behind is nobody's to read yet. From then
+     * on it may be a run's input; what the run wants of it beyond that waits. have never goes back. Quick. MR_ERR_NOT_FOUND: there is no such file;
+     * MR_ERR_CONFLICT: it is shorter, or was to get another length; MR_ERR_LIMIT: too many arrive at a time.
+     */
+    mr_status (*source_grew)(mr_platform *platform, const char *path, uint64_t length, uint64_t have);
+    /* It is whole (after source_learn, where that is called): runs that read it may end well. Or it was given up: they fail; said before the file is
+     * removed. Quick. MR_ERR_NOT_FOUND: nobody said that it arrives. */
+    mr_status (*source_over)(mr_platform *platform, const char *path, int whole);
 } mr_platform_host;
 
 typedef struct mr_server_driver {

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Videos that are processed while their upload goes on: what is played before the last byte was sent, and what comes of uploads that never end."""
+import hashlib
+import json
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from serving import Server, make_clip
+
+TUS = {"Tus-Resumable": "1.0.0"}
+BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
+PARAMS = {"preset": "ultrafast", "ladder": [{"height": 90, "max_bitrate": "200k"}], "segment_duration": "1s"}
+
+
+class Events:
+    """What a video's stream says, as it says it."""
+
+    def __init__(self, server, video, token):
+        self.connection = server.connect()
+        self.connection.request("GET", f"/api/v1/videos/{video}/events", headers={"Authorization": f"Bearer {token}"})
+        self.stream = self.connection.getresponse()
+        assert self.stream.status == 200, self.stream.read()
+
+    def next(self):
+        name = data = None
+        for line in self.stream:
+            line = line.decode().strip()
+            if line.startswith("event:"):
+                name = line[6:].strip()
+            elif line.startswith("data:"):
+                data = json.loads(line[5:])
+            elif not line and name:
+                return name, data
+        raise AssertionError("the stream has ended")
+
+    def until(self, wanted):
+        """The data of the first event that is as wanted; what came before it in `seen`."""
+        self.seen = []
+        while True:
+            name, data = self.next()
+            self.seen.append((name, data))
+            if wanted(name, data):
+                return data
+
+    def close(self):
+        self.connection.close()
+
+
+class Arriving(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.media = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.media.cleanup)
+        cls.clip = make_clip(Path(cls.media.name) / "front.mp4", seconds=12, size="160x90")
+        cls.behind = Path(cls.media.name) / "behind.mp4"
+        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(cls.clip), "-c", "copy", str(cls.behind)], check=True, timeout=60)
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.server = Server(self.folder.name, "server.access_log=false")
+        self.addCleanup(self.server.stop)
+        self.server.start()
+        self.token = self.server.set_up()
+
+    def ask(self, status, method, path, *args, **more):
+        answer = self.server.ask(method, path, *args, token=self.token, **more)
+        self.assertEqual(answer.status, status, f"{method} {path}: {answer.body[:600]}")
+        return answer
+
+    def create(self, clip):
+        created = self.ask(201, "POST", "/api/v1/videos", {"title": clip.name, "filename": clip.name, "size": clip.stat().st_size, "params": PARAMS}).json
+        return created["video"]["id"], created["upload"]["tus"]["url"]
+
+    def video(self, video):
+        return self.ask(200, "GET", f"/api/v1/videos/{video}").json
+
+    def send(self, url, data, at, end):
+        path = "/" + url.split("/", 3)[3] if url.startswith("http") else url
+        self.ask(204, "PATCH", path, data[at:end], headers={**BYTES, "Upload-Offset": str(at)})
+        return end
+
+    def playlist(self, video):
+        """The media playlist of the picture, and where it lies."""
+        url = self.ask(200, "GET", f"/api/v1/videos/{video}/playback").json["hls"]["url"]
+        path = "/" + url.split("/", 3)[3] if url.startswith("http") else url
+        master = self.ask(200, "GET", path).body.decode()
+        rendition = re.search(r"^[^#].*m3u8$", master, re.M)[0]
+        base = path.rsplit("/", 1)[0]
+        media = self.ask(200, "GET", f"{base}/{rendition}").body.decode()
+        folder = f"{base}/{rendition}".rsplit("/", 1)[0]
+        return [f"{folder}/{line}" for line in media.splitlines() if line and not line.startswith("#")]
+
+    def tree(self, video):
+        """What was published: the report of the run is not, and what is hidden nobody can load."""
+        folder = max((self.server.data / "media" / video).iterdir(), key=lambda it: int(it.name))
+        return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("[!.]*"))
+                if path.is_file() and path.name != "run.json"}
+
+    def whole(self, clip):
+        """What becomes of the clip when it is processed as a whole: on a server of its own, so that nothing is reused."""
+        with tempfile.TemporaryDirectory() as folder:
+            other = Arriving("whole")
+            other.server = Server(folder, "server.access_log=false", "server.early_runs=0").start()
+            try:
+                other.token = other.server.set_up()
+                video, url = other.create(clip)
+                events = Events(other.server, video, other.token)
+                data = clip.read_bytes()
+                middle = other.send(url, data, 0, len(data) // 2)
+                self.assertEqual(other.video(video)["run"], None)
+                other.send(url, data, middle, len(data))
+                events.until(lambda name, data: name == "end")
+                events.close()
+                return other.tree(video)
+            finally:
+                other.server.stop()
+
+    def test_it_plays_before_the_last_byte_is_sent(self):
+        video, url = self.create(self.clip)
+        data = self.clip.read_bytes()
+        events = Events(self.server, video, self.token)
+        at = self.send(url, data, 0, len(data) // 2)
+        events.until(lambda name, data: name == "ready")
+        seen = self.video(video)
+        self.assertEqual((seen["status"], seen["playable"], seen["complete"]), ("uploading", True, False))
+        segments = self.playlist(video)
+        self.ask(200, "GET", segments[0])
+        at = self.send(url, data, at, len(data) - 1)
+        self.assertEqual(self.video(video)["status"], "uploading")
+        self.send(url, data, at, len(data))
+        events.until(lambda name, data: name == "end")
+        events.close()
+        seen = self.video(video)
+        self.assertEqual((seen["status"], seen["playable"], seen["complete"], seen["reason"]), ("ready", True, True, None))
+        self.assertEqual(self.tree(video), self.whole(self.clip))
+        again = self.ask(202, "POST", f"/api/v1/videos/{video}/process", {}).json["run"]
+        events = Events(self.server, video, self.token)
+        events.until(lambda name, data: name == "end")
+        events.close()
+        run = self.ask(200, "GET", f"/api/v1/runs/{again}").json
+        self.assertEqual({node["node"] for node in run["nodes"] if node["tasks"] > node["cached"]} - {"package", "publish", "tell"}, set(), run["nodes"])
+
+
+if __name__ == "__main__":
+    unittest.main()
