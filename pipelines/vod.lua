@@ -32,6 +32,11 @@ local plan = p:node("plan", "segment.plan", {
 })
 
 -- The picture: one task for each chunk and rung.
+local init = p:node("init", "transcode.init", { -- what players load first, before anything is encoded
+  each = {chunk = plan.opening},
+  cross = {rung = ladder.rungs},
+  with = {codec = codec, preset = preset},
+})
 local analysis = p:node("analysis", "transcode.analyse", {each = {chunk = plan.chunks}, from = {source = source}})
 local video = p:node("video", "transcode.video", {
   each = {chunk = plan.chunks, analysis = analysis.stats}, -- items of one 'each' go in step …
@@ -65,7 +70,7 @@ local package = p:node("package", "manifest.package", {
   from = {
     plan = plan.plan,
     ladder = ladder.rungs, -- nobody is shown a choice that lacks a rung
-    segments = {video.segments, audio.segments, subtitles.segments},
+    segments = {init.segment, video.segments, audio.segments, subtitles.segments},
     images = {poster.image, storyboard.image},
   },
   with = {formats = {"hls", "dash"}},

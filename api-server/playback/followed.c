@@ -14,7 +14,7 @@ typedef struct chunk {
 
 typedef struct rendition {
     char path[PATH_MAX_BYTES];
-    char node[MR_MAKER_SIZE];
+    char node[MR_MAKER_SIZE]; /* "": only its init segment is known so far */
     char rest[MR_MAKER_SIZE]; /* of its items, after the chunk: ",1" */
     int kind;                 /* in chunks */
 } rendition;
@@ -99,33 +99,46 @@ static void learn_chunk(mr_followed *followed, const json_t *meta)
     followed->chunks[kind].list[index] = (chunk){.first = (uint32_t)first, .end = (uint32_t)(first + json_array_size(segments))};
 }
 
-static const rendition *find_rendition(const mr_followed *followed, const char *path, size_t len)
+static rendition *find_rendition(const mr_followed *followed, const char *path, size_t len)
 {
     for (size_t i = 0; i < followed->rendition_count; i++) {
-        const rendition *known = &followed->renditions[i];
+        rendition *known = &followed->renditions[i];
         if (strncmp(known->path, path, len) == 0 && known->path[len] == '\0')
             return known;
     }
     return NULL;
 }
 
+static rendition *add_rendition(mr_followed *followed, const char *path, int kind)
+{
+    if (strlen(path) >= PATH_MAX_BYTES || followed->rendition_count == RENDITIONS_MAX)
+        return NULL;
+    rendition *grown = realloc(followed->renditions, (followed->rendition_count + 1) * sizeof(*grown));
+    if (!grown)
+        return NULL;
+    followed->renditions = grown;
+    rendition *made = &grown[followed->rendition_count++];
+    *made = (rendition){.kind = kind};
+    snprintf(made->path, sizeof(made->path), "%s", path);
+    return made;
+}
+
+/* What makes its media makes all of it; its init segment may come from elsewhere. */
 static void learn_rendition(mr_followed *followed, const json_t *meta, const char *node, const char *item)
 {
     const char *path = json_string_value(json_object_get(meta, "rendition"));
+    const char *role = json_string_value(json_object_get(meta, "role"));
     const char *rest = item + strspn(item, "0123456789");
     const int kind = kind_of(json_string_value(json_object_get(meta, "kind")));
-    if (!path || kind < 0 || rest == item || strlen(path) >= PATH_MAX_BYTES || strlen(node) >= MR_MAKER_SIZE || strlen(rest) >= MR_MAKER_SIZE ||
-        followed->rendition_count == RENDITIONS_MAX || find_rendition(followed, path, strlen(path)))
+    if (!path || kind < 0 || rest == item || strlen(node) >= MR_MAKER_SIZE || strlen(rest) >= MR_MAKER_SIZE)
         return;
-    rendition *grown = realloc(followed->renditions, (followed->rendition_count + 1) * sizeof(*grown));
-    if (!grown)
+    rendition *known = find_rendition(followed, path, strlen(path));
+    if (!known)
+        known = add_rendition(followed, path, kind);
+    if (!known || known->node[0] || !role || strcmp(role, "media") != 0)
         return;
-    followed->renditions = grown;
-    rendition *made = &grown[followed->rendition_count++];
-    made->kind = kind;
-    snprintf(made->path, sizeof(made->path), "%s", path);
-    snprintf(made->node, sizeof(made->node), "%s", node);
-    snprintf(made->rest, sizeof(made->rest), "%s", rest);
+    snprintf(known->node, sizeof(known->node), "%s", node);
+    snprintf(known->rest, sizeof(known->rest), "%s", rest);
 }
 
 static void learn_entrance(mr_followed *followed, const json_t *meta)

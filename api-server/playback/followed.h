@@ -25,7 +25,7 @@ void mr_followed_learn(mr_followed *followed, const json_t *event);
 bool mr_followed_has_made(const mr_followed *followed, const char *entrance);
 /*
  * Whether path ("video/720p/00012.m4s") is of a segment that some task makes, and which one. A path of another form, of an unknown rendition, or
- * beyond the last segment: false.
+ * beyond the last segment: false. ret_node "": it will be made, but what makes the rendition's media is not known before the first of it.
  */
 bool mr_followed_find(const mr_followed *followed, const char *path, char ret_node[static MR_MAKER_SIZE], char ret_item[static MR_MAKER_SIZE]);
 

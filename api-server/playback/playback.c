@@ -32,6 +32,7 @@ struct mr_playback_wait {
     const char *path; /* below DATA/media; the exchange's */
     char run[64];
     bool listed;
+    bool demanded; /* its task is raised, or it is not a segment */
     mr_playback_wait *next;
 };
 
@@ -263,8 +264,8 @@ static bool is_manifest(const char *path)
     return dot && (strcmp(dot, ".m3u8") == 0 || strcmp(dot, ".mpd") == 0);
 }
 
-/* Whether a run that is under way will make it; its task is raised. */
-static bool is_coming(mr_playback *playback, const char *path, char ret_run[64])
+/* Whether a run that is under way will make it; its task is raised, if that is known (ret_demanded) yet. */
+static bool is_coming(mr_playback *playback, const char *path, char ret_run[64], bool *ret_demanded)
 {
     char node[MR_MAKER_SIZE] = "";
     char item[MR_MAKER_SIZE] = "";
@@ -275,7 +276,8 @@ static bool is_coming(mr_playback *playback, const char *path, char ret_run[64])
     if (it)
         snprintf(ret_run, 64, "%s", mr_followed_run(it->run));
     pthread_mutex_unlock(&playback->lock);
-    if (segment && playback->host->run_demand)
+    *ret_demanded = !segment || node[0];
+    if (segment && node[0] && playback->host->run_demand)
         playback->host->run_demand(playback->host->platform, ret_run, node, item); /* one that has ended since is told so by its event */
     return segment || (it && is_manifest(rest));
 }
@@ -290,12 +292,13 @@ static void watch_folder(mr_playback *playback, const char *path)
 }
 
 /* NULL: too many wait, or no memory. path: the exchange's, with a slash in it. */
-static mr_playback_wait *wait_for(mr_playback *playback, mr_exchange *exchange, const char *path, const char *run)
+static mr_playback_wait *wait_for(mr_playback *playback, mr_exchange *exchange, const char *path, const char *run, bool demanded)
 {
     mr_playback_wait *wait = calloc(1, sizeof(*wait));
     if (!wait)
         return NULL;
     wait->path = path;
+    wait->demanded = demanded;
     snprintf(wait->run, sizeof(wait->run), "%s", run);
     pthread_mutex_lock(&playback->lock);
     if (!playback->draining && playback->wait_count < MR_PLAYBACK_WAITERS && (wait->later = mr_http_later(exchange, MR_PLAYBACK_WAIT_MS))) {
@@ -358,6 +361,30 @@ static void look_around(mr_playback *playback)
     }
 }
 
+/* Raises the tasks of segments that are waited for since before it was known what makes them. */
+static void demand_late(mr_playback *playback)
+{
+    char run[64];
+    char node[MR_MAKER_SIZE];
+    char item[MR_MAKER_SIZE];
+    bool found = true;
+    while (found) {
+        const char *rest = NULL;
+        found = false;
+        pthread_mutex_lock(&playback->lock);
+        for (mr_playback_wait *wait = playback->waits; wait && !found; wait = wait->next) {
+            const follow *it = wait->demanded ? NULL : run_of(playback, wait->path, &rest);
+            found = it && mr_followed_find(it->run, rest, node, item) && node[0];
+            wait->demanded = wait->demanded || found;
+            if (found)
+                snprintf(run, sizeof(run), "%s", wait->run);
+        }
+        pthread_mutex_unlock(&playback->lock);
+        if (found && playback->host->run_demand)
+            playback->host->run_demand(playback->host->platform, run, node, item);
+    }
+}
+
 static void *look(void *context)
 {
     mr_playback *playback = context;
@@ -372,6 +399,7 @@ static void *look(void *context)
             while ((fds[i].revents & POLLIN) && read(fds[i].fd, said, sizeof(said)) > 0) /* what it says is looked at below */
                 ;
         }
+        demand_late(playback);
         pthread_mutex_lock(&playback->lock);
         look_around(playback);
         timeout = playback->wait_count > 0 ? LOOK_MS : -1;
@@ -387,13 +415,14 @@ static void answer_missing(mr_playback *playback, mr_exchange *exchange, const c
 {
     char run[64] = "";
     const bool waited = *wait != NULL;
+    bool demanded = false;
     mr_media_fields(exchange);
-    if (!is_coming(playback, path, run)) {
+    if (!is_coming(playback, path, run, &demanded)) {
         mr_http_reply_field(exchange, "Cache-Control", "no-store");
         mr_http_reply_problem(exchange, 404, "not-found", "there is no such file");
         return;
     }
-    if (!waited && (*wait = wait_for(playback, exchange, path, run)))
+    if (!waited && (*wait = wait_for(playback, exchange, path, run, demanded)))
         return;
     mr_http_reply_field(exchange, "Cache-Control", "no-store");
     mr_http_reply_field(exchange, "Retry-After", "2");

@@ -21,7 +21,7 @@
 #define MAX_HEAD     2000 /* frames decoded to learn which of the first can be */
 
 enum { IN_SOURCE, IN_INFO };
-enum { OUT_PLAN, OUT_CHUNKS, OUT_AUDIO_CHUNKS };
+enum { OUT_PLAN, OUT_CHUNKS, OUT_AUDIO_CHUNKS, OUT_OPENING };
 
 typedef struct plan_params {
     int64_t segment_duration;
@@ -290,7 +290,7 @@ static json_t *picture_json(const plan_state *plan)
     return picture;
 }
 
-static mr_status emit_chunk(const plan_state *plan, int64_t index, int64_t segment, int64_t count, json_t *picture)
+static mr_status emit_chunk(const plan_state *plan, uint32_t port, int64_t index, int64_t segment, int64_t count, json_t *picture)
 {
     const AVStream *stream = plan->format->streams[plan->video];
     const char *interlaced = json_string_value(json_object_get(plan->picture, "interlaced"));
@@ -304,7 +304,7 @@ static mr_status emit_chunk(const plan_state *plan, int64_t index, int64_t segme
                               json_pack("{s:I,s:I,s:I}", "index", (json_int_t)i, "first_frame", start, "frames", (json_int_t)frames_of(plan, i)));
         frames += frames_of(plan, i);
     }
-    return emit(plan, OUT_CHUNKS,
+    return emit(plan, port,
                 json_pack("{s:s,s:I,s:i,s:I,s:o,s:I,s:I,s:I,s:I,s:b,s:I,s:o,s:O}", "kind", "video", "index", (json_int_t)index, "stream", plan->video,
                           "origin_us", (json_int_t)plan->origin_us, "fps", integers(plan->grid.fps.num, plan->grid.fps.den), "timescale",
                           (json_int_t)plan->grid.timescale, "frame_ticks", (json_int_t)plan->grid.frame_ticks, "first_frame", (json_int_t)first,
@@ -324,7 +324,9 @@ static mr_status emit_chunks(const plan_state *plan)
         if (plan->host->cancelled(plan->task))
             status = MR_ERR_CANCELLED;
         else
-            status = emit_chunk(plan, index, segment, count, picture);
+            status = emit_chunk(plan, OUT_CHUNKS, index, segment, count, picture);
+        if (status == MR_OK && index == 0)
+            status = emit_chunk(plan, OUT_OPENING, index, segment, count, picture);
         segment += count;
     }
     json_decref(picture);
@@ -441,6 +443,7 @@ static const mr_port outputs[] = {
     {"plan", MR_TYPE_JSON, 0, "all segments of all tracks"},
     {"chunks", MR_TYPE_CHUNK, MR_PORT_MANY | MR_PORT_OPTIONAL, "parts of the picture track to encode, each on its own"},
     {"audio_chunks", MR_TYPE_CHUNK, MR_PORT_MANY | MR_PORT_OPTIONAL, "parts of the sound tracks to encode, each on its own"},
+    {"opening", MR_TYPE_CHUNK, MR_PORT_OPTIONAL, "the first of chunks, for what is to be made once: init segments"},
     {0},
 };
 
@@ -459,7 +462,7 @@ static const mr_param params[] = {
 
 const mr_op mr_op_segment_plan = {
     .size = sizeof(mr_op),
-    .version = 3,
+    .version = 4,
     .name = "segment.plan",
     .summary = "plans the segments of a source and the chunks in which they are made",
     .help = "Reads the source's packets, and puts the picture on a grid of constant frame rate: frame n is shown from n to n+1 frame lengths. A "

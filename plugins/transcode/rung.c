@@ -278,7 +278,7 @@ double mr_rung_encode_qp(const mr_rung_encode *encode)
     return encode->qp;
 }
 
-static mr_status emit_init(mr_rung_encode *encode)
+mr_status mr_rung_encode_emit_init(mr_rung_encode *encode, uint32_t port)
 {
     static const char *const names[] = {"h264", "hevc", "av1", "vp9"};
     const mr_chunk *chunk = encode->chunk;
@@ -289,13 +289,13 @@ static mr_status emit_init(mr_rung_encode *encode)
              "\"rendition\":\"video/%s\",\"role\":\"init\",\"timescale\":%u,\"video_range\":\"%s\",\"width\":%d}",
              encode->codec, names[encode->options.codec], chunk->fps.num, chunk->fps.den, rung->size.height, (long long)rung->max_bitrate, rung->id,
              chunk->timescale, encode->options.kind.video_range, rung->size.width);
-    return encode->host->emit_bytes(encode->task, MR_VIDEO_SEGMENTS, meta, encode->init.data, encode->init.len);
+    return encode->host->emit_bytes(encode->task, port, meta, encode->init.data, encode->init.len);
 }
 
 mr_status mr_rung_encode_emit(mr_rung_encode *encode)
 {
     const mr_chunk *chunk = encode->chunk;
-    mr_status status = emit_init(encode);
+    mr_status status = mr_rung_encode_emit_init(encode, MR_VIDEO_SEGMENTS);
     for (size_t i = 0; i < chunk->segment_count && status == MR_OK; i++) {
         const mr_chunk_segment *segment = &chunk->segments[i];
         const made_segment *made = &encode->segments[i];

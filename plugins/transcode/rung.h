@@ -41,6 +41,8 @@ double mr_rung_encode_excess(const mr_rung_encode *encode);
 double mr_rung_encode_bits(const mr_rung_encode *encode);
 /* Mean quantiser of the attempt, or 0 where the encoder does not tell. */
 double mr_rung_encode_qp(const mr_rung_encode *encode);
+/* The init segment, which is there once an attempt has begun. */
+mr_status mr_rung_encode_emit_init(mr_rung_encode *encode, uint32_t port);
 /* The init segment, then the others. */
 mr_status mr_rung_encode_emit(mr_rung_encode *encode);
 

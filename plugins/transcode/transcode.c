@@ -9,8 +9,9 @@
 #include <stdlib.h>
 
 static const mr_op *const ops[] = {
-    &mr_op_transcode_ladder,   &mr_op_transcode_analyse,   &mr_op_transcode_video, &mr_op_transcode_audio,
-    &mr_op_transcode_loudness, &mr_op_transcode_subtitles, &mr_op_transcode_file,  NULL,
+    &mr_op_transcode_ladder,    &mr_op_transcode_analyse, &mr_op_transcode_init,
+    &mr_op_transcode_video,     &mr_op_transcode_audio,   &mr_op_transcode_loudness,
+    &mr_op_transcode_subtitles, &mr_op_transcode_file,    NULL,
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

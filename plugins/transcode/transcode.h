@@ -7,6 +7,7 @@
 
 extern const mr_op mr_op_transcode_ladder;
 extern const mr_op mr_op_transcode_analyse;
+extern const mr_op mr_op_transcode_init;
 extern const mr_op mr_op_transcode_video;
 extern const mr_op mr_op_transcode_audio;
 extern const mr_op mr_op_transcode_loudness;

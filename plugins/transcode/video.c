@@ -27,7 +27,7 @@ static const mr_port outputs[] = {
     {0},
 };
 
-static const mr_param params_table[] = {
+const mr_param mr_video_params_table[] = {
     MR_CHOICE(mr_video_params, codec, .choices = codecs, .standard = "h264", .help = "what to encode to"),
     MR_CHOICE(mr_video_params, preset, .choices = mr_video_presets, .standard = "medium",
               .help = "the encoder's speed, in x264's words; for AV1 and VP9 the nearest number of theirs"),
@@ -70,7 +70,7 @@ const mr_op mr_op_transcode_video = {
     .batch_by = "chunk",
     .inputs = inputs,
     .outputs = outputs,
-    .params = params_table,
+    .params = mr_video_params_table,
     .params_size = sizeof(mr_video_params),
     .run = mr_video_run,
     .toolchain = mr_transcode_video_toolchain,

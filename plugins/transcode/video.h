@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What transcode.analyse and transcode.video share: their params, ports, and the one run() that serves a batch of both. */
+/* What transcode.analyse, transcode.init and transcode.video share: their params, ports, and the one run() that serves a batch of analyse and video.
+ */
 #ifndef TRANSCODE_VIDEO_H
 #define TRANSCODE_VIDEO_H
 
@@ -31,12 +32,15 @@ typedef struct mr_video_params {
 extern const char *const mr_video_presets[];
 extern const char *const mr_video_profiles[];
 extern const char *const mr_video_tunes[];
+extern const mr_param mr_video_params_table[]; /* of transcode.video and transcode.init */
 
 /* Ports, by index. */
 enum { MR_ANALYSE_CHUNK, MR_ANALYSE_SOURCE };
 enum { MR_ANALYSE_STATS = 0 };
 enum { MR_VIDEO_CHUNK, MR_VIDEO_ANALYSIS, MR_VIDEO_RUNG, MR_VIDEO_SOURCE, MR_VIDEO_ANALYSES };
 enum { MR_VIDEO_SEGMENTS = 0 };
+enum { MR_INIT_CHUNK, MR_INIT_RUNG };
+enum { MR_INIT_SEGMENT = 0 };
 
 mr_status mr_video_run(const mr_host *host, const mr_batch *batch);
 

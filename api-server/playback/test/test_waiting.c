@@ -175,11 +175,24 @@ static void tell_output(const world *it, const char *node, const char *item, con
     mr_playback_event(it->playback, "run1", event);
 }
 
-static void tell_plan(const world *it)
+static void tell_chunks(const world *it)
 {
     tell_output(it, "plan", "", "chunk", "{\"kind\":\"video\",\"index\":0,\"segments\":[{\"index\":0},{\"index\":1}]}");
     tell_output(it, "plan", "", "chunk", "{\"kind\":\"video\",\"index\":1,\"segments\":[{\"index\":2},{},{},{},{},{}]}");
+    tell_output(it, "init", "0,2", "segment", "{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"video/720p\"}");
+}
+
+/* The first media segment says what makes them. */
+static void tell_media(const world *it)
+{
     tell_output(it, "video", "0,2", "segment", "{\"role\":\"init\",\"kind\":\"video\",\"rendition\":\"video/720p\"}");
+    tell_output(it, "video", "0,2", "segment", "{\"role\":\"media\",\"kind\":\"video\",\"rendition\":\"video/720p\",\"index\":0}");
+}
+
+static void tell_plan(const world *it)
+{
+    tell_chunks(it);
+    tell_media(it);
 }
 
 /* Until the viewer is on the list: the demand comes just before. */
@@ -279,6 +292,23 @@ static void test_a_segment_is_demanded_and_waited_for(void **context)
     assert_int_equal(hear(fd, text, sizeof(text)), 200);
     assert_non_null(strstr(text, "\r\n\r\nseven"));
     assert_int_equal(hear(other, text, sizeof(text)), 206);
+}
+
+/* Playlists are there before anything is encoded: who asks for a segment then waits, and its task is raised when it is known. */
+static void test_a_segment_is_demanded_late(void **context)
+{
+    world *it = *context;
+    char text[4096];
+    make_folders(it);
+    tell_chunks(it);
+    assert_int_equal(mr_playback_run_is(it->playback, "run1", "media/v_1/1"), MR_OK);
+    const int fd = ask(it, "v_1/1/video/720p/00007.m4s", "");
+    tell_media(it);
+    await_demand(it);
+    assert_string_equal(it->demanded, "run1 video 1,2");
+    publish(it, "v_1/1/video/720p/00007.m4s", "seven");
+    assert_int_equal(hear(fd, text, sizeof(text)), 200);
+    assert_int_equal(it->demands, 1);
 }
 
 /* Its folder is made after the viewer asked. */
@@ -406,6 +436,7 @@ int main(void)
         TEST(test_what_is_there_is_served),
         TEST(test_nothing_else_is_served),
         TEST(test_a_segment_is_demanded_and_waited_for),
+        TEST(test_a_segment_is_demanded_late),
         TEST(test_a_manifest_is_waited_for),
         TEST(test_a_manifest_that_was_made_is_there),
         TEST(test_nobody_waits_for_a_run_that_ended),

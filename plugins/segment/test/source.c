@@ -98,6 +98,7 @@ bool source_plan_make(const char *path, const char *params, source_plan *ret_pla
         ret_plan->plan = json_loads(op_result_item(&result, op, "plan", 0)->meta, 0, NULL);
         ret_plan->chunks = port_items(&result, op, "chunks");
         ret_plan->audio_chunks = port_items(&result, op, "audio_chunks");
+        ret_plan->opening = port_items(&result, op, "opening");
     } else {
         printf("%s: %s", path, result.messages);
     }
@@ -111,6 +112,7 @@ void source_plan_free(source_plan *plan)
     json_decref(plan->plan);
     json_decref(plan->chunks);
     json_decref(plan->audio_chunks);
+    json_decref(plan->opening);
     *plan = (source_plan){0};
 }
 

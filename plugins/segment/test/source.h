@@ -15,7 +15,7 @@ char *source_info(const char *path);
 typedef struct source_plan {
     char *info;
     json_t *plan;
-    json_t *chunks, *audio_chunks; /* arrays */
+    json_t *chunks, *audio_chunks, *opening; /* arrays */
 } source_plan;
 
 /* False with the words of the op that failed printed. params may be NULL. */

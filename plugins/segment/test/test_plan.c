@@ -63,6 +63,8 @@ static void check_chunks(const source_plan *plan)
         frame += source_int(chunk, "frames");
         segment += (int64_t)json_array_size(segments);
     }
+    assert_int_equal(json_array_size(plan->opening), 1);
+    assert_true(json_equal(json_array_get(plan->opening, 0), json_array_get(plan->chunks, 0)));
     assert_int_equal(frame, source_int(json_object_get(plan->plan, "video"), "frames"));
     assert_int_equal(segment, json_array_size(json_object_get(json_object_get(plan->plan, "video"), "segments")));
 }

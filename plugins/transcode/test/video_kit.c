@@ -47,6 +47,25 @@ static op_result run_analysis(const kit_run *run, const op_input *chunk, const o
     return op_run(op, run->analyse_params, inputs, 2, &options);
 }
 
+/* transcode.init says beforehand with what the rendition will begin: else the result becomes a failure. */
+static void check_init(const kit_run *run, const op_input *chunk, const op_input *rung, op_result *result)
+{
+    static const mr_op *init;
+    if (!init)
+        init = op_load(PLUGIN_FILE, "transcode.init");
+    if (result->status != MR_OK)
+        return;
+    const op_run_options options = {.filters = run->filters};
+    const op_input inputs[] = {*chunk, *rung};
+    op_result told = op_run(init, run->params, inputs, 2, &options);
+    if (told.status != MR_OK || told.count != 1 || strcmp(told.items[0].meta, result->items[0].meta) != 0 ||
+        told.items[0].size != result->items[0].size || memcmp(told.items[0].data, result->items[0].data, told.items[0].size) != 0) {
+        fprintf(stderr, "transcode.init does not foretell the init segment (%s)\n", result->items[0].meta);
+        result->status = MR_ERR_INTERNAL;
+    }
+    op_result_free(&told);
+}
+
 void kit_video(const kit_run *run, op_result *results)
 {
     static const mr_op *analyse;
@@ -79,6 +98,8 @@ void kit_video(const kit_run *run, op_result *results)
         memcpy(results, all + first, run->rung_count * sizeof(*results));
         if (run->analyse)
             op_result_free(&all[0]);
+        for (size_t i = 0; i < run->rung_count; i++)
+            check_init(run, &chunk, &inputs[i][2], &results[i]);
         return;
     }
     op_result stats = {0};
@@ -89,6 +110,7 @@ void kit_video(const kit_run *run, op_result *results)
             inputs[i][3] = (op_input){
                 .port = "analysis", .type = MR_TYPE_JSON, .meta = stats.items[0].meta, .data = stats.items[0].data, .size = stats.items[0].size};
         results[i] = op_run(video, run->params, inputs[i], run->analyse && stats.count ? 4 : 3, &options);
+        check_init(run, &chunk, &inputs[i][2], &results[i]);
     }
     if (run->analyse)
         op_result_free(&stats);

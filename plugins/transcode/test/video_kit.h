@@ -39,7 +39,7 @@ typedef struct kit_run {
     const char *analyse_params;
 } kit_run;
 
-/* One result for each rung. */
+/* One result for each rung. Each must begin with the init segment that transcode.init makes without any picture. */
 void kit_video(const kit_run *run, op_result *results);
 
 /* The bytes of the init segment (of the first result) and the media segments of several results, in order. To be freed. */
