@@ -120,7 +120,8 @@ struct mr_loop {
     pthread_t thread;
     bool started;
     int epoll;
-    int wake; /* eventfd */
+    int wake;  /* eventfd */
+    bool deaf; /* there was no room for a connection: it listens again with the next tick */
     mr_connection *connections;
     mr_exchange *pool;
     size_t pool_count;
@@ -142,6 +143,7 @@ struct mr_http_server {
     mr_loop *loops;
     size_t loop_count;
     size_t first[MR_LANES + 1]; /* of each lane's loops */
+    size_t most;                /* connections at a time */
     atomic_size_t connections;
     atomic_uint turn[MR_LANES];
     atomic_bool closing;

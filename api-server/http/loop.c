@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #define TICK_MS     250
 #define EVENTS      256
 #define ACCEPT_TURN 64
+#define UPLOAD_NICE 5 /* of the threads that hash and write bodies: whoever asks for JSON meanwhile doesn't wait for them */
 
 int64_t mr_loop_now_ms(void)
 {
@@ -228,7 +230,7 @@ static void adopt(mr_loop *loop, int fd, const address *from)
 {
     const int on = 1;
     mr_connection *connection = calloc(1, sizeof(*connection));
-    if (!connection || atomic_load(&loop->server->connections) >= MR_HTTP_CONNECTIONS) {
+    if (!connection || atomic_load(&loop->server->connections) >= loop->server->most) {
         free(connection);
         close(fd);
         return;
@@ -243,16 +245,29 @@ static void adopt(mr_loop *loop, int fd, const address *from)
     mr_connection_readable(connection); /* most clients have sent already */
 }
 
+/* A listener that has somebody waiting but can't be heard would keep the loop busy for nothing. */
+static void listen_again(mr_loop *loop, bool again)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = NULL};
+    epoll_ctl(loop->epoll, again ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, loop->server->listener, &event);
+    loop->deaf = !again;
+}
+
 static void accept_some(mr_loop *loop)
 {
     for (int i = 0; i < ACCEPT_TURN && !atomic_load(&loop->server->closing); i++) {
         address from = {0};
         socklen_t len = sizeof(from);
         const int fd = accept4(loop->server->listener, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const bool no_room = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS);
         if (fd >= 0)
             adopt(loop, fd, &from);
-        else if (errno != ECONNABORTED && errno != EINTR)
-            return; /* EAGAIN; or no descriptors: it is tried again with the next event */
+        else if (!no_room && errno != ECONNABORTED && errno != EINTR)
+            return;
+        if (no_room) {
+            listen_again(loop, false);
+            return;
+        }
     }
 }
 
@@ -290,6 +305,8 @@ void *mr_loop_run(void *context)
     mr_loop *loop = context;
     struct epoll_event events[EVENTS];
     int64_t checked = 0;
+    if (loop->lane == MR_LANE_UPLOAD)
+        setpriority(PRIO_PROCESS, (id_t)gettid(), UPLOAD_NICE);
     while (!is_finished(loop)) {
         const int count = epoll_wait(loop->epoll, events, EVENTS, TICK_MS);
         bool inbox = false;
@@ -307,6 +324,8 @@ void *mr_loop_run(void *context)
         if (loop->now_ms - checked >= TICK_MS) {
             check_deadlines(loop);
             free_spare(loop);
+            if (loop->deaf)
+                listen_again(loop, true);
             checked = loop->now_ms;
         }
     }

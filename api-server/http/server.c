@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -171,6 +172,15 @@ static bool start_loops(mr_http_server *server)
     return started;
 }
 
+/* Files that answers and uploads need open are to be had when every connection there may be is there. */
+static size_t most_connections(void)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+    getrlimit(RLIMIT_NOFILE, &files);
+    const rlim_t left = files.rlim_cur - files.rlim_cur / 4;
+    return left < 512 ? 256 : left - 256 < MR_HTTP_CONNECTIONS ? (size_t)left - 256 : MR_HTTP_CONNECTIONS;
+}
+
 static mr_http_limits with_defaults(mr_http_limits limits)
 {
     limits.head_ms = limits.head_ms ? limits.head_ms : 10000;
@@ -190,6 +200,7 @@ mr_status mr_http_open(const mr_http_options *options, char *why, size_t why_siz
     server->listener = -1;
     server->handler = options->handler;
     server->limits = with_defaults(options->limits);
+    server->most = most_connections();
     *ret_server = server; /* handlers may run before this returns, and look for it */
     mr_status status = open_listener(server, options->listen, why, why_size);
     if (status == MR_OK && (!make_loops(server, options->lanes) || !start_loops(server))) {

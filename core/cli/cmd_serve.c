@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -80,6 +81,16 @@ static void wait_for_signal(int fd)
         continue;
 }
 
+/* Each viewer's connection is an open file, and the usual bound is 1024: what a program may have without asking, not what it can have. */
+static void allow_open_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files); /* where that isn't allowed, fewer come in at a time */
+}
+
 /* ---- serving ---- */
 
 static int serve(serve_options *from, mr_platform *platform, int signals)
@@ -107,6 +118,7 @@ static int open_and_serve(serve_options *from)
 {
     mr_platform platform = {0};
     int signals = block_signals();
+    allow_open_files();
     int code = mr_serving_open(&from->serving);
     if (code == MR_EXIT_DONE && from->print)
         code = mr_serving_print(&from->serving);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -378,12 +379,34 @@ static void test_addresses(void **state)
     assert_int_equal(mr_http_open(&options, why, sizeof(why), &server), MR_ERR_CONFLICT);
 }
 
+/* Nobody comes in while no file can be opened, and whoever waited does when one can be. */
+static void test_no_descriptors(void **state)
+{
+    fixture *it = *state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(mr_http_port(it->server)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int least = dup(fd);
+    close(least);
+    const struct rlimit none = {.rlim_cur = (rlim_t)least, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    say(fd, "GET / HTTP/1.1\r\n" CLOSE "\r\n");
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    const int heard = poll(&answer, 1, 600); /* two of the loop's ticks */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(heard, 0);
+    assert_ends(hear(it, fd, NULL, 0), "hello");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),    cmocka_unit_test(test_pipelined), cmocka_unit_test(test_bodies),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_files),     cmocka_unit_test(test_stream),    cmocka_unit_test(test_slow_stream), cmocka_unit_test(test_later),
-        cmocka_unit_test(test_deadlines), cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_simple),    cmocka_unit_test(test_pipelined), cmocka_unit_test(test_bodies),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_files),     cmocka_unit_test(test_stream),    cmocka_unit_test(test_slow_stream),    cmocka_unit_test(test_later),
+        cmocka_unit_test(test_deadlines), cmocka_unit_test(test_addresses), cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, open_server, close_server);
 }
