@@ -4,6 +4,7 @@
 
 #include "api-server/administer.h"
 #include "api-server/auth/auth.h"
+#include "api-server/metadata/metadata.h"
 #include "api-server/metrics/metrics.h"
 #include "api-server/page/page.h"
 #include "api-server/playback/playback.h"
@@ -66,6 +67,10 @@ static mr_status open_accounts(mr_server *server, mr_server_error *error)
 {
     char why[MR_SERVER_WORDS] = "";
     mr_status status = mr_server_open_accounts(server->host, &server->metadata, &server->auth, why, sizeof(why));
+    if (status == MR_OK) {
+        status = mr_idempotency_forget_unanswered(server->metadata);
+        snprintf(why, sizeof(why), "the database can't be written to; the log says why");
+    }
     if (status != MR_OK)
         mr_server_fail(error, NULL, "%s", why);
     return status;

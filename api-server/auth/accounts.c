@@ -48,7 +48,7 @@ void mr_auth_close(mr_auth *auth)
 
 mr_status mr_auth_add_user(mr_auth *auth, mr_user *user, const char *password, bool first)
 {
-    if (!mr_id_make('u', user->id))
+    if (!user->id[0] && !mr_id_make('u', user->id))
         return MR_ERR_UNAVAILABLE;
     user->created_us = mr_now_us();
     user->version = 1;
@@ -72,9 +72,7 @@ static mr_status update(mr_auth *auth, mr_user *user, bool new_password)
         return status;
     const bool ends = new_password || user->role != was.role || user->disabled != was.disabled;
     user->version += ends;
-    status = mr_user_update(auth->metadata, user);
-    if (status == MR_OK && ends)
-        status = mr_family_revoke_all(auth->metadata, user->id);
+    status = mr_user_update(auth->metadata, user, was.version);
     sodium_memzero(was.password, sizeof(was.password));
     return status;
 }

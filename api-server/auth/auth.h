@@ -58,7 +58,7 @@ typedef struct mr_session {
     int64_t expires_in; /* of the access token, seconds */
 } mr_session;
 
-/* Fills id, created_us and the password's hash, and adds the user. Slow. */
+/* Fills created_us, the password's hash and, unless it is there, id, and adds the user. Slow. */
 mr_status mr_auth_add_user(mr_auth *auth, mr_user *user, const char *password, bool first);
 /* Equal time for users that are not there. MR_ERR_NOT_FOUND: address or password is wrong, or the account is disabled. Slow. */
 mr_status mr_auth_log_in(mr_auth *auth, const char *email, const char *password, mr_session *ret_session);

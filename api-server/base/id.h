@@ -24,12 +24,10 @@ static inline bool mr_random_bytes(void *to, size_t len)
     return true;
 }
 
-static inline bool mr_id_make(char letter, char ret_id[MR_ID_SIZE])
+/* The id of these bits. */
+static inline void mr_id_of(char letter, unsigned __int128 number, char ret_id[MR_ID_SIZE])
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    unsigned __int128 number = 0;
-    if (!mr_random_bytes(&number, sizeof(number)))
-        return false;
     ret_id[0] = letter;
     ret_id[1] = '_';
     for (size_t i = 0; i < MR_ID_DIGITS; i++) {
@@ -37,6 +35,14 @@ static inline bool mr_id_make(char letter, char ret_id[MR_ID_SIZE])
         number /= 62;
     }
     ret_id[2 + MR_ID_DIGITS] = '\0';
+}
+
+static inline bool mr_id_make(char letter, char ret_id[MR_ID_SIZE])
+{
+    unsigned __int128 number = 0;
+    if (!mr_random_bytes(&number, sizeof(number)))
+        return false;
+    mr_id_of(letter, number, ret_id);
     return true;
 }
 

@@ -26,9 +26,10 @@ typedef struct mr_user {
 mr_status mr_user_add(mr_metadata *metadata, const mr_user *user, bool only_first);
 mr_status mr_user_find(mr_metadata *metadata, const char *id, mr_user *ret_user);
 mr_status mr_user_find_email(mr_metadata *metadata, const char *email, mr_user *ret_user);
-/* Writes all fields but id, created_us, used_bytes. The last administrator who is not disabled stays one: MR_ERR_LIMIT. MR_ERR_CONFLICT: the address
- * has another account. */
-mr_status mr_user_update(mr_metadata *metadata, const mr_user *user);
+/* Writes all fields but id, created_us, used_bytes, if the version is still `was`: else MR_ERR_UNAVAILABLE, also when another process changed it. A
+ * new version ends his sessions. The last administrator who is not disabled stays one: MR_ERR_LIMIT. MR_ERR_CONFLICT: the address has another
+ * account. */
+mr_status mr_user_update(mr_metadata *metadata, const mr_user *user, int64_t was);
 /* With his sessions, keys and positions. MR_ERR_CONFLICT: he has videos. MR_ERR_LIMIT: the last administrator. */
 mr_status mr_user_remove(mr_metadata *metadata, const char *id);
 int64_t mr_user_count(mr_metadata *metadata); /* < 0: an error */

@@ -47,6 +47,8 @@ static mr_status put_caption(mr_sql_link *link, void *context)
     mr_status status = old_file_is_rubbish(link, it->video, caption->language);
     if (status == MR_OK)
         status = fine_if_nothing(mr_sql_do(link, "DELETE FROM captions WHERE video = ?1 AND language = ?2", "tt", it->video, caption->language));
+    if (status == MR_OK)
+        status = fine_if_nothing(mr_sql_do(link, "DELETE FROM rubbish WHERE path = 'captions/' || ?1 || '/' || ?2", "tt", it->video, caption->file));
     return status == MR_OK ? mr_sql_do(link, "INSERT INTO captions (video, language, label, file, updated_us) VALUES (?1, ?2, ?3, ?4, ?5)", "tttti",
                                        it->video, caption->language, caption->label, caption->file, caption->updated_us)
                            : status;

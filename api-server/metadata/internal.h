@@ -36,6 +36,9 @@ void mr_video_changed(mr_metadata *metadata, const char *video);
 void mr_videos_all_changed(mr_metadata *metadata);
 double mr_video_fraction(mr_metadata *metadata, const char *video); /* < 0: not known */
 
+/* In a change: all files of the uploads of a user, or of a video, that are about to go. */
+mr_status mr_uploads_are_rubbish(mr_sql_link *link, const char *owner_or_video);
+
 /* In a change: what the video's sources and its owner's open uploads hold. */
 int64_t mr_user_bytes(mr_sql_link *link, const char *user);
 

@@ -65,14 +65,27 @@ mr_status mr_video_unfinished(mr_metadata *metadata, int64_t after, mr_video_tur
 
 /* ---- runs ---- */
 
+static mr_status fine_if_nothing(mr_status status)
+{
+    return status == MR_ERR_NOT_FOUND ? MR_OK : status;
+}
+
 static mr_status run_begins(mr_sql_link *link, void *context)
 {
     const life_change *it = context;
-    mr_status status = mr_sql_do(link,
-                                 "UPDATE videos SET status = ?2, complete = 0, run = NULL, attempt = attempt + 1, reason_code = NULL,"
-                                 " reason_message = NULL, pipeline = COALESCE(?3, pipeline), params = COALESCE(?4, params), updated_us = ?5,"
-                                 " etag = etag + 1 WHERE id = ?1 AND source <> ''",
-                                 "titti", it->id, (int64_t)MR_VIDEO_PROCESSING, it->pipeline, it->params, mr_now_us());
+    /* An attempt whose run nobody knows: its server died before the row had it. */
+    mr_status status = fine_if_nothing(mr_sql_do(link,
+                                                 "INSERT INTO rubbish (path) SELECT 'media/' || id || '/' || attempt FROM videos WHERE id = ?1"
+                                                 " AND run IS NULL AND attempt > 0 AND output <> 'media/' || id || '/' || attempt"
+                                                 " ON CONFLICT DO NOTHING",
+                                                 "t", it->id));
+    if (status != MR_OK)
+        return status;
+    status = mr_sql_do(link,
+                       "UPDATE videos SET status = ?2, complete = 0, run = NULL, attempt = attempt + 1, reason_code = NULL,"
+                       " reason_message = NULL, pipeline = COALESCE(?3, pipeline), params = COALESCE(?4, params), updated_us = ?5,"
+                       " etag = etag + 1 WHERE id = ?1 AND source <> ''",
+                       "titti", it->id, (int64_t)MR_VIDEO_PROCESSING, it->pipeline, it->params, mr_now_us());
     *it->ret_attempt = mr_sql_count(link, "SELECT attempt FROM videos WHERE id = ?1", "t", it->id);
     return status;
 }
@@ -145,9 +158,13 @@ mr_status mr_video_tell(mr_metadata *metadata, const char *id, const char *run, 
 static mr_status set_poster(mr_sql_link *link, void *context)
 {
     const life_change *it = context;
-    mr_status status = mr_sql_do(
-        link, "INSERT INTO rubbish (path) SELECT poster FROM videos WHERE id = ?1 AND poster LIKE 'posters/%' ON CONFLICT DO NOTHING", "t", it->id);
-    if (status != MR_OK && status != MR_ERR_NOT_FOUND)
+    mr_status status = fine_if_nothing(mr_sql_do(link,
+                                                 "INSERT INTO rubbish (path) SELECT replace(poster, '/poster.jpg', '') FROM videos"
+                                                 " WHERE id = ?1 AND poster LIKE 'posters/%' AND poster <> ?2 ON CONFLICT DO NOTHING",
+                                                 "tt", it->id, it->poster));
+    if (status == MR_OK)
+        status = fine_if_nothing(mr_sql_do(link, "DELETE FROM rubbish WHERE path = ?1", "t", it->poster));
+    if (status != MR_OK)
         return status;
     return mr_sql_do(link, "UPDATE videos SET poster = ?2, poster_key = ?3, updated_us = ?4, etag = etag + 1 WHERE id = ?1", "ttti", it->id,
                      it->poster, it->poster_key, mr_now_us());
@@ -159,7 +176,75 @@ mr_status mr_video_set_poster(mr_metadata *metadata, const char *id, const char 
     return mr_id_make('p', it.poster_key) ? change_look(metadata, set_poster, &it) : MR_ERR_UNAVAILABLE;
 }
 
+/* ---- runs that make posters ---- */
+
+static mr_status add_poster_run(mr_sql_link *link, void *context)
+{
+    const mr_poster_run *it = context;
+    mr_status status = fine_if_nothing(mr_sql_do(link, "DELETE FROM rubbish WHERE path = ?1", "t", it->output));
+    if (status == MR_OK)
+        status = mr_sql_do(link, "INSERT INTO poster_runs (run, video, output) VALUES (?1, ?2, ?3)", "ttt", it->run, it->video, it->output);
+    return status == MR_ERR_CONFLICT ? MR_ERR_NOT_FOUND : status;
+}
+
+mr_status mr_poster_run_add(mr_metadata *metadata, const mr_poster_run *it)
+{
+    return mr_sql_write(metadata->sql, add_poster_run, (void *)it);
+}
+
+typedef struct poster_end {
+    const mr_poster_run *run;
+    life_change *change; /* NULL: there is no poster */
+} poster_end;
+
+static mr_status end_poster_run(mr_sql_link *link, void *context)
+{
+    const poster_end *it = context;
+    mr_status status = fine_if_nothing(mr_sql_do(link, "DELETE FROM poster_runs WHERE run = ?1", "t", it->run->run));
+    if (status == MR_OK && it->change)
+        status = fine_if_nothing(set_poster(link, it->change)); /* of a video that is gone all is rubbish already */
+    else if (status == MR_OK)
+        status = fine_if_nothing(mr_sql_do(link, "INSERT INTO rubbish (path) VALUES (?1) ON CONFLICT DO NOTHING", "t", it->run->output));
+    return status;
+}
+
+mr_status mr_poster_run_end(mr_metadata *metadata, const mr_poster_run *run, const char *poster)
+{
+    life_change change = {.id = run->video, .poster = poster};
+    poster_end it = {.run = run, .change = poster ? &change : NULL};
+    if (!mr_id_make('p', change.poster_key))
+        return MR_ERR_UNAVAILABLE;
+    mr_status status = mr_sql_write(metadata->sql, end_poster_run, &it);
+    if (status == MR_OK)
+        mr_video_changed(metadata, run->video);
+    return status;
+}
+
+mr_status mr_poster_run_list(mr_metadata *metadata, const char *after, mr_poster_run *ret_runs, size_t most, size_t *ret_count)
+{
+    *ret_count = 0;
+    mr_sql_rows rows = mr_sql_ask(mr_sql_reader(metadata->sql), "SELECT run, video, output FROM poster_runs WHERE run > ?1 ORDER BY run LIMIT ?2",
+                                  "ti", after, (int64_t)most);
+    while (mr_sql_next(&rows)) {
+        mr_poster_run *it = &ret_runs[(*ret_count)++];
+        mr_sql_copy(&rows, 0, it->run, sizeof(it->run));
+        mr_sql_copy(&rows, 1, it->video, sizeof(it->video));
+        mr_sql_copy(&rows, 2, it->output, sizeof(it->output));
+    }
+    return mr_sql_end(&rows);
+}
+
 /* ---- rubbish ---- */
+
+static mr_status rubbish_add(mr_sql_link *link, void *context)
+{
+    return fine_if_nothing(mr_sql_do(link, "INSERT INTO rubbish (path) VALUES (?1) ON CONFLICT DO NOTHING", "t", (const char *)context));
+}
+
+mr_status mr_rubbish_add(mr_metadata *metadata, const char *path)
+{
+    return mr_sql_write(metadata->sql, rubbish_add, (void *)path);
+}
 
 mr_status mr_rubbish_list(mr_metadata *metadata, char (*ret_paths)[MR_RUBBISH_SIZE], size_t most, size_t *ret_count)
 {

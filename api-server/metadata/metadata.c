@@ -113,6 +113,18 @@ mr_status mr_idempotency_forget(mr_metadata *metadata, const char *scope, const 
     return mr_sql_write(metadata->sql, forget_it, &it);
 }
 
+static mr_status forget_unanswered(mr_sql_link *link, void *context)
+{
+    (void)context;
+    mr_status status = mr_sql_do(link, "DELETE FROM answers WHERE status = 0", "");
+    return status == MR_ERR_NOT_FOUND ? MR_OK : status;
+}
+
+mr_status mr_idempotency_forget_unanswered(mr_metadata *metadata)
+{
+    return mr_sql_write(metadata->sql, forget_unanswered, NULL);
+}
+
 /* ---- numbers ---- */
 
 json_t *mr_metadata_stats(mr_metadata *metadata)

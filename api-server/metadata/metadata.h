@@ -42,6 +42,7 @@ const struct mr_upload_store *mr_metadata_uploads(mr_metadata *metadata);
 mr_status mr_idempotency_claim(mr_metadata *metadata, const char *scope, const char *key, const char *request, int *ret_status, char **ret_answer);
 mr_status mr_idempotency_keep(mr_metadata *metadata, const char *scope, const char *key, int status, const char *answer);
 mr_status mr_idempotency_forget(mr_metadata *metadata, const char *scope, const char *key); /* it failed: may be tried again */
+mr_status mr_idempotency_forget_unanswered(mr_metadata *metadata); /* a server starts: who claimed died with the one before */
 
 /* Numbers for people who look after the server: {videos: {status: count}, uploads: open ones, bytes, users, views}. New reference; NULL: an error. */
 json_t *mr_metadata_stats(mr_metadata *metadata);

@@ -77,4 +77,9 @@ static const char second[] =
     " WITHOUT ROWID;"
     "CREATE INDEX view_days_day ON view_days(day);";
 
-const char *const mr_schema_steps[] = {first, second, NULL};
+/* Runs that make a poster which somebody chose: the video's own run is another. */
+static const char third[] = "CREATE TABLE poster_runs ("
+                            " run TEXT PRIMARY KEY, video TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, output TEXT NOT NULL) WITHOUT ROWID;"
+                            "CREATE INDEX poster_runs_video ON poster_runs(video);";
+
+const char *const mr_schema_steps[] = {first, second, third, NULL};

@@ -4,6 +4,7 @@
 #include "api-server/metadata/internal.h"
 #include "api-server/metadata/videos.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,25 +52,38 @@ static mr_status find_upload(mr_sql_link *link, const char *id, mr_upload *ret_u
     return status == MR_OK && !found ? MR_ERR_NOT_FOUND : status;
 }
 
-/* Whether more bytes, beside what upload `but` has, are within the quota of owner. */
-static mr_status within_quota(mr_sql_link *link, const char *owner, const char *but, int64_t more, int64_t *ret_left)
+/* What of an upload's row counts: partial ones until they are joined, final ones never. */
+#define COUNTS "(state = 0 OR role = 1) AND role <> 2"
+
+static_assert(MR_UPLOAD_OPEN == 0 && MR_UPLOAD_PARTIAL == 1 && MR_UPLOAD_FINAL == 2, "these are in the text of statements");
+
+/*
+ * Whether an upload may grow to `to` bytes, of which `come` lie here, within the quota of its owner. A video takes one file: of several uploads that
+ * are on the way to it the longest counts, or what has come of all of them, if that is more.
+ */
+static mr_status within_quota(mr_sql_link *link, const mr_upload *up, int64_t to, int64_t come, int64_t *ret_left)
 {
-    const int64_t quota = mr_sql_count(link, "SELECT quota_bytes FROM users WHERE id = ?1 AND quota_bytes >= 0", "t", owner);
+    const int64_t quota = mr_sql_count(link, "SELECT quota_bytes FROM users WHERE id = ?1 AND quota_bytes >= 0", "t", up->owner);
     if (ret_left)
         *ret_left = INT64_MAX;
     if (quota < 0)
         return MR_OK;
-    const int64_t stored = mr_user_bytes(link, owner);
-    const int64_t coming = mr_sql_count(link,
-                                        "SELECT COALESCE(SUM(MAX(length, offset_bytes)), 0) FROM uploads WHERE owner = ?1 AND id <> ?2"
-                                        " AND (state = 0 OR role = ?3) AND role <> ?4",
-                                        "ttii", owner, but, (int64_t)MR_UPLOAD_PARTIAL, (int64_t)MR_UPLOAD_FINAL);
-    if (stored < 0 || coming < 0)
+    const int64_t stored = mr_user_bytes(link, up->owner);
+    const int64_t coming =
+        mr_sql_count(link,
+                     "SELECT COALESCE(SUM(bytes), 0) FROM (SELECT MAX(MAX(MAX(length, offset_bytes)), SUM(offset_bytes)) AS bytes"
+                     " FROM uploads WHERE owner = ?1 AND id <> ?2 AND COALESCE(video, '') <> ?3 AND " COUNTS " GROUP BY COALESCE(video, id))",
+                     "ttt", up->owner, up->id, up->video[0] ? up->video : "none");
+    const int64_t longest = mr_sql_count(
+        link, "SELECT COALESCE(MAX(MAX(length, offset_bytes)), 0) FROM uploads WHERE video = ?1 AND id <> ?2 AND " COUNTS, "tt", up->video, up->id);
+    const int64_t beside =
+        mr_sql_count(link, "SELECT COALESCE(SUM(offset_bytes), 0) FROM uploads WHERE video = ?1 AND id <> ?2 AND " COUNTS, "tt", up->video, up->id);
+    if (stored < 0 || coming < 0 || longest < 0 || beside < 0)
         return MR_ERR_IO;
     const int64_t left = quota > stored + coming ? quota - stored - coming : 0;
     if (ret_left)
         *ret_left = left;
-    return more <= left ? MR_OK : MR_ERR_LIMIT;
+    return to <= left && longest <= left && beside + come <= left ? MR_OK : MR_ERR_LIMIT;
 }
 
 /* The first byte. */
@@ -100,7 +114,7 @@ static mr_status create(mr_sql_link *link, void *context)
         status = his == 1 ? no_complete_one(link, up->video, up->id) : his == 0 ? MR_ERR_NOT_FOUND : MR_ERR_IO;
     }
     if (status == MR_OK)
-        status = within_quota(link, up->owner, up->id, up->role == MR_UPLOAD_FINAL ? 0 : bytes, it->ret_left);
+        status = within_quota(link, up, up->role == MR_UPLOAD_FINAL ? 0 : bytes, up->offset, it->ret_left);
     if (status == MR_OK)
         status = mr_sql_do(link,
                            "INSERT INTO uploads (id, video, owner, kind, state, role, length, offset_bytes, part_size, created_us, expires_us,"
@@ -117,12 +131,15 @@ static mr_status advance(mr_sql_link *link, void *context)
     upload_change *it = context;
     mr_status status = mr_sql_do(link, "UPDATE uploads SET offset_bytes = MAX(offset_bytes, ?2), expires_us = ?3 WHERE id = ?1", "tii", it->id,
                                  it->offset, it->expires_us);
-    mr_sql_rows rows = mr_sql_ask(link, "SELECT COALESCE(video, '') FROM uploads WHERE id = ?1", "t", it->id);
-    char video[MR_UPLOAD_ID] = "";
-    if (mr_sql_next(&rows))
-        mr_sql_copy(&rows, 0, video, sizeof(video));
-    mr_sql_end(&rows);
-    return status == MR_OK && video[0] && it->offset > 0 ? video_uploads(link, it, video) : status;
+    mr_upload up;
+    if (status == MR_OK)
+        status = find_upload(link, it->id, &up);
+    if (status != MR_OK || up.video[0] == '\0' || it->offset <= 0)
+        return status;
+    /* Their lengths were within the quota; together with what comes for the same video beside it, it may be more. */
+    if (mr_sql_count(link, "SELECT COUNT(*) FROM uploads WHERE video = ?1 AND id <> ?2 AND offset_bytes > 0", "tt", up.video, up.id) > 0)
+        status = within_quota(link, &up, up.offset, up.offset, NULL);
+    return status == MR_OK ? video_uploads(link, it, up.video) : status;
 }
 
 static mr_status set_length(mr_sql_link *link, void *context)
@@ -134,7 +151,7 @@ static mr_status set_length(mr_sql_link *link, void *context)
         return status;
     if (up.length >= 0 || it->length < up.offset)
         return MR_ERR_CONFLICT;
-    status = within_quota(link, up.owner, up.id, it->length, it->ret_left);
+    status = within_quota(link, &up, it->length, up.offset, it->ret_left);
     return status == MR_OK ? mr_sql_do(link, "UPDATE uploads SET length = ?2 WHERE id = ?1", "ti", it->id, it->length) : status;
 }
 
@@ -186,6 +203,20 @@ static mr_status remove_upload(mr_sql_link *link, void *context)
     return status == MR_OK ? mr_sql_do(link, "DELETE FROM uploads WHERE id = ?1", "t", it->id) : status;
 }
 
+mr_status mr_uploads_are_rubbish(mr_sql_link *link, const char *owner_or_video)
+{
+    static const char *const kinds[] = {
+        "INSERT INTO rubbish (path) SELECT 'uploads/' || id FROM uploads WHERE (owner = ?1 OR video = ?1) ON CONFLICT DO NOTHING",
+        "INSERT INTO rubbish (path) SELECT 'uploads/' || id || '.leaves' FROM uploads WHERE (owner = ?1 OR video = ?1) ON CONFLICT DO NOTHING",
+        "INSERT INTO rubbish (path) SELECT 'uploads/' || id || '.' || file FROM uploads, upload_parts"
+        " WHERE upload = id AND place < 0 AND (owner = ?1 OR video = ?1) ON CONFLICT DO NOTHING",
+    };
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && (status == MR_OK || status == MR_ERR_NOT_FOUND); i++)
+        status = mr_sql_do(link, kinds[i], "t", owner_or_video);
+    return status == MR_ERR_NOT_FOUND ? MR_OK : status;
+}
+
 /* ---- parts ---- */
 
 static void read_part(const mr_sql_rows *rows, mr_upload_part *part)
@@ -223,7 +254,7 @@ static mr_status part_put(mr_sql_link *link, void *context)
     const int64_t sum = mr_sql_count(link, "SELECT COALESCE(SUM(size), 0) FROM upload_parts WHERE upload = ?1", "t", it->id);
     if (sum < 0)
         return MR_ERR_IO;
-    status = within_quota(link, up.owner, up.id, sum, NULL);
+    status = within_quota(link, &up, sum, sum, NULL);
     if (status == MR_OK)
         status = mr_sql_do(link, "UPDATE uploads SET offset_bytes = ?2, expires_us = ?3 WHERE id = ?1", "tii", it->id, sum, it->expires_us);
     return status == MR_OK && up.video[0] ? video_uploads(link, it, up.video) : status;
@@ -287,6 +318,17 @@ static mr_status run_find_of_video(void *context, const char *video, mr_upload *
     return status == MR_OK ? find_upload(link, id, ret_upload) : status;
 }
 
+static mr_status run_open_of_video(void *context, const char *video, char (*ret_ids)[MR_UPLOAD_ID], size_t most, size_t *ret_count)
+{
+    mr_metadata *metadata = context;
+    *ret_count = 0;
+    mr_sql_rows rows = mr_sql_ask(mr_sql_reader(metadata->sql), "SELECT id FROM uploads WHERE video = ?1 AND state = ?2 LIMIT ?3", "tii", video,
+                                  (int64_t)MR_UPLOAD_OPEN, (int64_t)most);
+    while (mr_sql_next(&rows))
+        mr_sql_copy(&rows, 0, ret_ids[(*ret_count)++], MR_UPLOAD_ID);
+    return mr_sql_end(&rows);
+}
+
 static mr_status run_advance(void *context, const char *id, int64_t offset, int64_t expires_us)
 {
     return run(context, advance, &(upload_change){.id = id, .offset = offset, .expires_us = expires_us});
@@ -346,6 +388,7 @@ void mr_uploads_fill(mr_metadata *metadata)
         .create = run_create,
         .find = run_find,
         .find_of_video = run_find_of_video,
+        .open_of_video = run_open_of_video,
         .advance = run_advance,
         .set_length = run_set_length,
         .set_part_size = run_set_part_size,

@@ -41,9 +41,15 @@ static void read_user(const mr_sql_rows *rows, mr_user *user)
 
 typedef struct user_change {
     const mr_user *user;
+    int64_t was; /* its version */
     const char *id;
     bool only_first;
 } user_change;
+
+static mr_status fine_if_nothing(mr_status status)
+{
+    return status == MR_ERR_NOT_FOUND ? MR_OK : status;
+}
 
 static mr_status admin_is_left(mr_sql_link *link)
 {
@@ -74,21 +80,27 @@ mr_status mr_user_add(mr_metadata *metadata, const mr_user *user, bool only_firs
 
 static mr_status update_user(mr_sql_link *link, void *context)
 {
-    const mr_user *user = ((const user_change *)context)->user;
+    const user_change *it = context;
+    const mr_user *user = it->user;
     char key[MR_EMAIL_SIZE];
     email_key(user->email, key);
+    const int64_t version = mr_sql_count(link, "SELECT version FROM users WHERE id = ?1", "t", user->id);
+    if (version != it->was)
+        return version < 0 ? MR_ERR_NOT_FOUND : MR_ERR_UNAVAILABLE;
     const int64_t was = mr_sql_count(link, "SELECT role = ?2 AND disabled = 0 FROM users WHERE id = ?1", "ti", user->id, (int64_t)MR_ROLE_ADMIN);
     mr_status status = mr_sql_do(link,
                                  "UPDATE users SET email = ?2, email_key = ?3, name = ?4, password = ?5, role = ?6, disabled = ?7, version = ?8,"
                                  " quota_bytes = ?9 WHERE id = ?1",
                                  "tttttiiii", user->id, user->email, key, user->name, user->password, (int64_t)user->role, (int64_t)user->disabled,
                                  user->version, user->quota_bytes);
+    if (status == MR_OK && user->version != it->was)
+        status = fine_if_nothing(mr_sql_do(link, "UPDATE families SET revoked = 1 WHERE user_id = ?1 AND revoked = 0", "t", user->id));
     return status == MR_OK && was == 1 ? admin_is_left(link) : status;
 }
 
-mr_status mr_user_update(mr_metadata *metadata, const mr_user *user)
+mr_status mr_user_update(mr_metadata *metadata, const mr_user *user, int64_t was)
 {
-    user_change it = {.user = user};
+    user_change it = {.user = user, .was = was};
     mr_status status = mr_sql_write(metadata->sql, update_user, &it);
     if (status == MR_OK)
         mr_videos_all_changed(metadata); /* they show his name */
@@ -99,8 +111,8 @@ static mr_status remove_user(mr_sql_link *link, void *context)
 {
     const user_change *it = context;
     const int64_t was = mr_sql_count(link, "SELECT role = ?2 AND disabled = 0 FROM users WHERE id = ?1", "ti", it->id, (int64_t)MR_ROLE_ADMIN);
-    mr_status status = mr_sql_do(link, "INSERT OR IGNORE INTO rubbish (path) SELECT 'uploads/' || id FROM uploads WHERE owner = ?1", "t", it->id);
-    if (status == MR_OK || status == MR_ERR_NOT_FOUND)                            /* he had none */
+    mr_status status = mr_uploads_are_rubbish(link, it->id);
+    if (status == MR_OK)
         status = mr_sql_do(link, "DELETE FROM users WHERE id = ?1", "t", it->id); /* his videos hold him */
     return status == MR_OK && was == 1 ? admin_is_left(link) : status;
 }

@@ -161,12 +161,13 @@ static mr_status remove_video(mr_sql_link *link, void *context)
         "INSERT INTO rubbish (path) VALUES ('media/' || ?1) ON CONFLICT DO NOTHING",
         "INSERT INTO rubbish (path) VALUES ('captions/' || ?1) ON CONFLICT DO NOTHING",
         "INSERT INTO rubbish (path) VALUES ('posters/' || ?1) ON CONFLICT DO NOTHING",
-        "INSERT INTO rubbish (path) SELECT 'uploads/' || id FROM uploads WHERE video = ?1 ON CONFLICT DO NOTHING",
         "DELETE FROM video_words WHERE rowid = (SELECT number FROM videos WHERE id = ?1)",
         "DELETE FROM videos WHERE id = ?1",
     };
     const video_change *it = context;
     mr_status status = check_version(link, it);
+    if (status == MR_OK)
+        status = mr_uploads_are_rubbish(link, it->id);
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(*leftovers) && status == MR_OK; i++)
         status = fine_if_nothing(mr_sql_do(link, leftovers[i], "t", it->id));
     return status;

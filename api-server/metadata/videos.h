@@ -142,7 +142,20 @@ void mr_video_progress(mr_metadata *metadata, const char *id, double fraction);
 /* A person's choice; the one before is rubbish if it was one, too. */
 mr_status mr_video_set_poster(mr_metadata *metadata, const char *id, const char *poster);
 
-/* Paths below the data folder that nothing refers to any more, and the news that one is gone. */
+/* A run that makes a poster for a video below output: kept until it is known how it ended, also by the next server. */
+typedef struct mr_poster_run {
+    char run[64];
+    char video[MR_ID_SIZE];
+    char output[96];
+} mr_poster_run;
+mr_status mr_poster_run_add(mr_metadata *metadata, const mr_poster_run *it);                     /* MR_ERR_NOT_FOUND: the video is gone */
+mr_status mr_poster_run_end(mr_metadata *metadata, const mr_poster_run *it, const char *poster); /* poster NULL: there is none */
+/* In order, after the run `after`. */
+mr_status mr_poster_run_list(mr_metadata *metadata, const char *after, mr_poster_run *ret_runs, size_t most, size_t *ret_count);
+
+/* Paths below the data folder that nothing refers to, and the news that one is gone. What is about to be made is added before; it is rubbish no more
+ * when its row is written (mr_caption_put, mr_video_set_poster, mr_poster_run_add). */
+mr_status mr_rubbish_add(mr_metadata *metadata, const char *path);
 mr_status mr_rubbish_list(mr_metadata *metadata, char (*ret_paths)[MR_RUBBISH_SIZE], size_t most, size_t *ret_count);
 mr_status mr_rubbish_gone(mr_metadata *metadata, const char *path);
 

@@ -32,19 +32,17 @@ static const char *key_of(const mr_call *call)
     return may ? mr_http_field(call->exchange, "Idempotency-Key") : NULL;
 }
 
-static void digest_of(const mr_call *call, char ret_text[2 * DIGEST + 1])
+static void digest_of(const mr_call *call, unsigned char sum[DIGEST])
 {
-    unsigned char sum[DIGEST];
     crypto_generichash_state state;
     const char *target = mr_http_target(call->exchange);
     char secret[MR_KEY_SECRET_SIZE];
     mr_auth_server_secret(call->server->auth, "idempotency", secret);
-    crypto_generichash_init(&state, (const unsigned char *)secret, strlen(secret), sizeof(sum));
+    crypto_generichash_init(&state, (const unsigned char *)secret, strlen(secret), DIGEST);
     crypto_generichash_update(&state, (const unsigned char *)target, strlen(target) + 1);
     if (call->parts->body_len > 0)
         crypto_generichash_update(&state, (const unsigned char *)call->parts->body, call->parts->body_len);
-    crypto_generichash_final(&state, sum, sizeof(sum));
-    sodium_bin2hex(ret_text, 2 * DIGEST + 1, sum, sizeof(sum));
+    crypto_generichash_final(&state, sum, DIGEST);
 }
 
 /* Takes sealed. False: it is another server's, whose keys are gone. */
@@ -63,6 +61,7 @@ static bool replay(mr_call *call, int status, char *take_sealed)
 
 bool mr_call_claim(mr_call *call)
 {
+    unsigned char sum[DIGEST];
     char digest[2 * DIGEST + 1];
     char *answer = NULL;
     int status = 0;
@@ -73,7 +72,8 @@ bool mr_call_claim(mr_call *call)
         mr_call_problem(call, 400, "bad-idempotency-key", "Idempotency-Key must be 1 to %d printable characters of ASCII", KEY_MAX);
         return false;
     }
-    digest_of(call, digest);
+    digest_of(call, sum);
+    sodium_bin2hex(digest, sizeof(digest), sum, sizeof(sum));
     switch (mr_idempotency_claim(call->server->metadata, call->who.user, key, digest, &status, &answer)) {
     case MR_OK: call->parts->claimed = true; return true;
     case MR_END:
@@ -102,6 +102,23 @@ void mr_call_keep_answer(mr_call *call, int status, const char *type, const char
         call->parts->claimed = false;
     free(sealed);
     free(copy);
+}
+
+bool mr_call_make_id(mr_call *call, char letter, char ret_id[MR_ID_SIZE])
+{
+    unsigned char sum[DIGEST];
+    unsigned __int128 number;
+    crypto_generichash_state state;
+    const char *key = call->parts->claimed ? key_of(call) : NULL;
+    if (!key)
+        return mr_id_make(letter, ret_id);
+    digest_of(call, sum); /* keyed: nobody can tell it beforehand */
+    crypto_generichash_init(&state, sum, sizeof(sum), sizeof(number));
+    crypto_generichash_update(&state, (const unsigned char *)call->who.user, strlen(call->who.user) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)key, strlen(key));
+    crypto_generichash_final(&state, (unsigned char *)&number, sizeof(number));
+    mr_id_of(letter, number, ret_id);
+    return true;
 }
 
 void mr_call_unclaim(mr_call *call)

@@ -10,6 +10,7 @@
 #define MR_ROUTES_ROUTER_H
 
 #include "api-server/auth/identity.h"
+#include "api-server/base/id.h"
 #include "api-server/limits/limits.h"
 #include "api-server/server.h"
 
@@ -80,6 +81,10 @@ void mr_call_invalid(mr_call *call, json_t *take_errors);
 void mr_call_status(mr_call *call, mr_status status, const char *what);
 
 /* ---- the request ---- */
+
+/* An id for what the call makes. With an Idempotency-Key it is the same each time the request is sent: whoever finds that there is one with it
+ * already (MR_ERR_CONFLICT) has made it himself, and died before he answered. */
+bool mr_call_make_id(mr_call *call, char letter, char ret_id[MR_ID_SIZE]);
 
 /* Takes one from a bucket, and tells the client by RateLimit-* how it stands. False: that was too often, and answered. */
 bool mr_call_take(mr_call *call, mr_limit_kind kind, const char *whose);

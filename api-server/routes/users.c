@@ -159,7 +159,10 @@ void mr_route_add_user(mr_call *call)
     read_common(&fields, &user);
     if (!mr_fields_good(&fields) || !email || !password)
         return;
-    mr_status status = mr_auth_add_user(call->server->auth, &user, password, false);
+    mr_user made;
+    mr_status status = mr_call_make_id(call, 'u', user.id) ? mr_auth_add_user(call->server->auth, &user, password, false) : MR_ERR_UNAVAILABLE;
+    if (status == MR_ERR_CONFLICT && mr_user_find(call->server->metadata, user.id, &made) == MR_OK)
+        status = MR_OK; /* by this very request, whose answer was lost */
     answer_stored(call, 201, status, user.id);
 }
 

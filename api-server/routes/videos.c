@@ -2,7 +2,6 @@
 /* Videos: create, look, search, edit, process, remove. */
 #include "api-server/routes/videos.h"
 
-#include "api-server/base/id.h"
 #include "api-server/routes/fields.h"
 #include "api-server/routes/uploads.h"
 #include "api-server/videos/videos.h"
@@ -149,8 +148,8 @@ void mr_route_add_video(mr_call *call)
         mr_call_problem(call, 403, "vetoed", "%s", why);
         return;
     }
-    mr_status status = mr_id_make('v', id) ? mr_video_add(call->server->metadata, id, call->who.user, &body.fields) : MR_ERR_UNAVAILABLE;
-    if (status != MR_OK)
+    mr_status status = mr_call_make_id(call, 'v', id) ? mr_video_add(call->server->metadata, id, call->who.user, &body.fields) : MR_ERR_UNAVAILABLE;
+    if (status != MR_OK && status != MR_ERR_CONFLICT)
         mr_call_status(call, status, "video");
     else
         answer_created(call, id, &body);

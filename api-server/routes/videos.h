@@ -20,7 +20,4 @@ typedef struct mr_video_body {
 enum mr_body_use { MR_BODY_CREATE, MR_BODY_EDIT, MR_BODY_REPLACE };
 bool mr_call_video_body(mr_call *call, enum mr_body_use use, mr_video_body *ret_body);
 
-/* DATA/folder/VIDEO/name with these bytes, on the disk when it returns MR_OK. */
-mr_status mr_keep_file(mr_call *call, const char *folder, const char *video, const char *name, const void *data, size_t len);
-
 #endif

@@ -37,7 +37,8 @@ static bool write_all(int fd, const char *data, size_t len)
     return true;
 }
 
-mr_status mr_keep_file(mr_call *call, const char *folder, const char *video, const char *name, const void *data, size_t len)
+/* DATA/folder/VIDEO/name with these bytes, on the disk when it returns MR_OK. */
+static mr_status write_file(mr_call *call, const char *folder, const char *video, const char *name, const void *data, size_t len)
 {
     const int root = open(call->server->host->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const int kind = root >= 0 ? open_folder(root, folder) : -1;
@@ -51,6 +52,14 @@ mr_status mr_keep_file(mr_call *call, const char *folder, const char *video, con
         if (open_ones[i] >= 0)
             close(open_ones[i]);
     return good ? MR_OK : MR_ERR_IO;
+}
+
+/* The same, known as `making` until its row is written. mr_videos_made() ends it, whatever is returned. */
+static mr_status make_file(mr_call *call, const char *folder, const char *name, const void *data, size_t len, mr_making *making)
+{
+    snprintf(making->path, sizeof(making->path), "%s/%s/%s", folder, call->ids[0], name);
+    mr_status status = mr_videos_making(call->server->videos, making);
+    return status == MR_OK ? write_file(call, folder, call->ids[0], name, data, len) : status;
 }
 
 /* ---- captions ---- */
@@ -91,17 +100,19 @@ void mr_route_put_captions(mr_call *call)
     }
     mr_caption caption = {.updated_us = mr_now_us()};
     const char *label = mr_call_query(call, "label");
+    mr_making making;
     if (status == MR_OK)
         status = mr_id_make('c', name) ? MR_OK : MR_ERR_UNAVAILABLE;
     if (status == MR_OK) {
         snprintf(caption.language, sizeof(caption.language), "%s", call->ids[1]);
         snprintf(caption.label, sizeof(caption.label), "%s", label && label[0] ? label : call->ids[1]);
         snprintf(caption.file, sizeof(caption.file), "%s.vtt", name);
-        status = mr_keep_file(call, "captions", call->ids[0], caption.file, vtt, strlen(vtt));
+        status = make_file(call, "captions", caption.file, vtt, strlen(vtt), &making);
+        if (status == MR_OK)
+            status = mr_caption_put(call->server->metadata, call->ids[0], &caption);
+        mr_videos_made(call->server->videos, &making);
     }
     free(vtt);
-    if (status == MR_OK)
-        status = mr_caption_put(call->server->metadata, call->ids[0], &caption);
     if (status == MR_ERR_LIMIT) {
         mr_call_problem(call, 409, "too-many-captions", "a video has %d captions at most", MR_CAPTIONS_MAX);
         return;
@@ -110,7 +121,6 @@ void mr_route_put_captions(mr_call *call)
         mr_call_status(call, status, "video");
         return;
     }
-    mr_videos_tidy(call->server->videos);
     mr_call_json(call, 200, json_pack("{s:s, s:s}", "lang", caption.language, "label", caption.label));
 }
 
@@ -143,13 +153,16 @@ static const char *image_kind(const unsigned char *data, size_t len)
 
 static mr_status keep_poster(mr_call *call, const char *kind)
 {
-    char id[MR_ID_SIZE], name[MR_ID_SIZE + 8], path[160];
+    char id[MR_ID_SIZE], name[MR_ID_SIZE + 8];
+    mr_making making;
     if (!mr_id_make('p', id))
         return MR_ERR_UNAVAILABLE;
     snprintf(name, sizeof(name), "%s.%s", id, kind);
-    snprintf(path, sizeof(path), "posters/%s/%s", call->ids[0], name);
-    mr_status status = mr_keep_file(call, "posters", call->ids[0], name, call->body, call->body_len);
-    return status == MR_OK ? mr_video_set_poster(call->server->metadata, call->ids[0], path) : status;
+    mr_status status = make_file(call, "posters", name, call->body, call->body_len, &making);
+    if (status == MR_OK)
+        status = mr_video_set_poster(call->server->metadata, call->ids[0], making.path);
+    mr_videos_made(call->server->videos, &making);
+    return status;
 }
 
 static double read_time(mr_call *call)
@@ -201,7 +214,6 @@ void mr_route_set_poster(mr_call *call)
         mr_call_status(call, status, "video");
         return;
     }
-    mr_videos_tidy(call->server->videos);
     mr_call_text(call, 200, "application/json", view->json, view->json_len);
 }
 

@@ -62,6 +62,7 @@ bool mr_upload_finish(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
         char leaves[MR_UPLOAD_PATH];
         snprintf(leaves, sizeof(leaves), "%s.leaves", upload->id);
         unlinkat(uploads->folder, leaves, 0);
+        mr_upload_remove_others(uploads, upload->video);
         if (uploads->options.completed)
             uploads->options.completed(uploads->options.context, upload, path);
     } else {
@@ -73,21 +74,22 @@ bool mr_upload_finish(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
 
 /* ---- tus: concatenation ---- */
 
+/* Cuts the next id of a list off. One that is too long is none of ours, cut or not. */
+static bool next_id(const char **at, char ret_id[MR_UPLOAD_ID])
+{
+    *at += strspn(*at, " ");
+    const size_t len = strcspn(*at, " ");
+    snprintf(ret_id, MR_UPLOAD_ID, "%.*s", (int)len, *at);
+    *at += len;
+    return len > 0;
+}
+
 /* The next id of upload->concat, as found. 1: there was one; 0: the end; -1: refused. */
 static int next_partial(mr_uploads *uploads, const mr_upload *upload, const char **at, mr_upload *ret_partial, mr_refusal *why)
 {
     char id[MR_UPLOAD_ID];
-    *at += strspn(*at, " ");
-    const size_t len = strcspn(*at, " ");
-    if (len == 0)
+    if (!next_id(at, id))
         return 0;
-    if (len >= sizeof(id)) {
-        mr_upload_refuse(why, 404, "no-such-upload", "there is no such upload");
-        return -1;
-    }
-    memcpy(id, *at, len);
-    id[len] = '\0';
-    *at += len;
     if (!mr_uploads_find(uploads, id, upload->owner, ret_partial, why))
         return -1;
     if (ret_partial->role != MR_UPLOAD_PARTIAL || ret_partial->offset != ret_partial->length) {
@@ -132,6 +134,19 @@ static bool copy_partials(mr_uploads *uploads, const mr_upload *upload, mr_uploa
     return next == 0 && mr_upload_refuse_status(why, status, upload);
 }
 
+void mr_upload_remove_joined(mr_uploads *uploads, const mr_upload *upload)
+{
+    const char *at = upload->concat;
+    mr_refusal unheard;
+    char id[MR_UPLOAD_ID];
+    mr_upload *partial = upload->concat[0] ? malloc(sizeof(*partial)) : NULL;
+    while (partial && next_id(&at, id)) {
+        if (mr_uploads_find(uploads, id, upload->owner, partial, &unheard) && partial->role == MR_UPLOAD_PARTIAL)
+            mr_uploads_remove(uploads, partial, &unheard);
+    }
+    free(partial);
+}
+
 bool mr_uploads_join(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
 {
     mr_refusal unheard;
@@ -146,9 +161,9 @@ bool mr_uploads_join(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
         if (!good)
             mr_uploads_remove(uploads, upload, &unheard);
     }
-    for (const char *at = upload->concat; good && next_partial(uploads, upload, &at, partial, &unheard) > 0;)
-        mr_uploads_remove(uploads, partial, &unheard);
     free(partial);
+    if (good)
+        mr_upload_remove_joined(uploads, upload);
     return good;
 }
 

@@ -51,6 +51,10 @@ bool mr_writer_take_over(mr_live *live);
 void mr_part_file_name(const char *id, int64_t file, char out[MR_UPLOAD_PATH]);
 /* All bytes are there and durable: digest, commit, and whoever waits for it. live->lock held, or nobody else knows the upload. */
 bool mr_upload_finish(mr_uploads *uploads, mr_upload *upload, mr_refusal *why);
+/* The partial ones that a final one was made of. */
+void mr_upload_remove_joined(mr_uploads *uploads, const mr_upload *upload);
+/* A video has its source: what else is on the way to it goes, whoever writes to it. */
+void mr_upload_remove_others(mr_uploads *uploads, const char *video);
 void mr_upload_remove_parts(mr_uploads *uploads, const char *id, const mr_upload_part *parts, size_t count); /* files of their own */
 
 #endif

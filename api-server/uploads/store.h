@@ -61,14 +61,18 @@ typedef struct mr_upload_store {
     void *context;
     /*
      * Adds a row. In the same transaction: the owner's limits hold (quota: bytes of all his videos, and length or offset of his other open uploads,
-     * and this one's length; a final one counts for nothing, since its partial ones do: MR_ERR_LIMIT; *ret_left is what is left), the video is his to
+     * and this one's length; of those of one video the longest counts; a final one counts for nothing, since its partial ones do: MR_ERR_LIMIT;
+     * *ret_left is what is left), the video is his to
      * upload to (MR_ERR_NOT_FOUND) and has no complete upload (MR_ERR_CONFLICT), and its status becomes "uploading" unless nothing has come yet
      * (offset 0).
      */
     mr_status (*create)(void *context, const mr_upload *upload, int64_t *ret_left);
     mr_status (*find)(void *context, const char *id, mr_upload *ret_upload);
     mr_status (*find_of_video)(void *context, const char *video, mr_upload *ret_upload); /* its complete one */
-    /* Sets offset (never smaller than it is), and the time of expiry. The first byte makes the video's status "uploading". */
+    mr_status (*open_of_video)(void *context, const char *video, char (*ret_ids)[MR_UPLOAD_ID], size_t most,
+                               size_t *ret_count); /* those that are not */
+    /* Sets offset (never smaller than it is), and the time of expiry. The first byte makes the video's status "uploading". MR_ERR_LIMIT: with what
+     * came for the same video beside it, it is more than the quota. */
     mr_status (*advance)(void *context, const char *id, int64_t offset, int64_t expires_us);
     /* A length that was put off; checked against the quota as in create. MR_ERR_CONFLICT: it has another. */
     mr_status (*set_length)(void *context, const char *id, int64_t length, int64_t *ret_left);

@@ -116,17 +116,54 @@ void mr_upload_remove_parts(mr_uploads *uploads, const char *id, const mr_upload
     }
 }
 
-/* What a crash left: a file without a row goes; an upload whose last byte was committed, but not that it is complete, is completed. */
+/* Leaves, and parts that a row knows. */
+static bool belongs(mr_uploads *uploads, const char *file, const mr_upload *upload)
+{
+    const mr_upload_store *store = &uploads->options.store;
+    mr_upload_part *parts = NULL;
+    size_t count = 0;
+    char name[MR_UPLOAD_PATH];
+    bool found = upload->state == MR_UPLOAD_OPEN && strcmp(file + strlen(upload->id), ".leaves") == 0;
+    if (found || upload->state != MR_UPLOAD_OPEN)
+        return found;
+    found = store->parts(store->context, upload->id, &parts, &count) != MR_OK; /* better to have too many */
+    for (size_t i = 0; i < count && !found; i++) {
+        mr_part_file_name(upload->id, parts[i].file, name);
+        found = parts[i].place < 0 && strcmp(name, file) == 0;
+    }
+    free(parts);
+    return found;
+}
+
+/* Nobody can go on with it: it counts as a whole or not at all, or its video has its source. */
+static bool is_lost(mr_uploads *uploads, const mr_upload *upload)
+{
+    const mr_upload_store *store = &uploads->options.store;
+    bool has_source = false;
+    mr_upload *other = upload->video[0] ? malloc(sizeof(*other)) : NULL;
+    if (other)
+        has_source = store->find_of_video(store->context, upload->video, other) == MR_OK;
+    free(other);
+    return has_source || upload->kind == MR_UPLOAD_PUT || upload->role == MR_UPLOAD_FINAL;
+}
+
+/* What a crash left: files without a row go, and uploads that can't go on; one that has all its bytes is completed. */
 static void settle(mr_uploads *uploads, const char *file, const char *id, mr_upload *upload)
 {
     const mr_upload_store *store = &uploads->options.store;
     mr_refusal why;
     const mr_status status = store->find(store->context, id, upload);
-    const bool beside = strcmp(file, id) != 0; /* leaves, or a part */
-    if (status == MR_ERR_NOT_FOUND || (status == MR_OK && beside && upload->state == MR_UPLOAD_COMPLETE))
+    if (status != MR_OK && status != MR_ERR_NOT_FOUND)
+        return;
+    if (status == MR_ERR_NOT_FOUND || (strcmp(file, id) != 0 && !belongs(uploads, file, upload)))
         unlinkat(uploads->folder, file, 0);
-    else if (status == MR_OK && !beside && upload->kind == MR_UPLOAD_TUS && upload->role == MR_UPLOAD_WHOLE && upload->state == MR_UPLOAD_OPEN &&
-             upload->offset == upload->length)
+    if (status == MR_ERR_NOT_FOUND || strcmp(file, id) != 0)
+        return;
+    if (upload->state == MR_UPLOAD_COMPLETE)
+        mr_upload_remove_joined(uploads, upload);
+    else if (is_lost(uploads, upload))
+        mr_uploads_remove(uploads, upload, &why);
+    else if (upload->kind == MR_UPLOAD_TUS && upload->role == MR_UPLOAD_WHOLE && upload->offset == upload->length)
         mr_upload_finish(uploads, upload, &why);
 }
 
@@ -389,7 +426,7 @@ bool mr_uploads_set_length(mr_uploads *uploads, mr_upload *upload, int64_t lengt
     return mr_upload_refuse_status(why, status, upload);
 }
 
-bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal *why)
+static bool end_upload(mr_uploads *uploads, const mr_upload *upload, bool even_busy, mr_refusal *why)
 {
     const mr_upload_store *store = &uploads->options.store;
     mr_live *live = mr_live_get(uploads, upload->id);
@@ -398,7 +435,7 @@ bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal 
     if (!live)
         return mr_upload_refuse_status(why, MR_ERR_NOMEM, upload);
     pthread_mutex_lock(&live->lock);
-    bool good = !live->closing && live->writers == 0 && mr_writer_take_over(live);
+    bool good = even_busy || (!live->closing && live->writers == 0 && mr_writer_take_over(live));
     if (!good) {
         mr_upload_refuse(why, 423, "upload-busy", "the upload is being written to");
     } else {
@@ -413,10 +450,33 @@ bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal 
     if (good) {
         mr_upload_remove_parts(uploads, upload->id, parts, count);
         mr_upload_file_remove(uploads->folder, upload->id);
-        if (uploads->options.dropped)
-            uploads->options.dropped(uploads->options.context);
     }
     free(parts);
     mr_live_put(uploads, live);
     return good;
+}
+
+bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal *why)
+{
+    if (!end_upload(uploads, upload, false, why))
+        return false;
+    if (uploads->options.dropped)
+        uploads->options.dropped(uploads->options.context);
+    return true;
+}
+
+void mr_upload_remove_others(mr_uploads *uploads, const char *video)
+{
+    const mr_upload_store *store = &uploads->options.store;
+    char ids[SWEEP][MR_UPLOAD_ID];
+    size_t count = 0;
+    mr_refusal why;
+    mr_upload *other = malloc(sizeof(*other));
+    if (other && video[0] && store->open_of_video(store->context, video, ids, SWEEP, &count) == MR_OK) {
+        for (size_t i = 0; i < count; i++) {
+            if (store->find(store->context, ids[i], other) == MR_OK)
+                end_upload(uploads, other, true, &why);
+        }
+    }
+    free(other);
 }

@@ -24,6 +24,7 @@ struct mr_writer {
     int64_t commit_us; /* when that was */
     int64_t last_us;   /* when bytes came last */
     bool mine;         /* the upload, or the part's place, is this writer's */
+    bool over_quota;   /* that is why it could not be committed */
 };
 
 static void place_set(mr_live *live, int32_t number, bool taken)
@@ -46,6 +47,7 @@ static mr_status commit(mr_writer *writer)
     if (status == MR_OK) {
         writer->upload.expires_us = mr_uploads_now_us() + MR_UPLOAD_LIFE_US;
         status = uploads->options.store.advance(uploads->options.store.context, writer->upload.id, writer->file.at, writer->upload.expires_us);
+        writer->over_quota = status == MR_ERR_LIMIT;
     }
     if (status != MR_OK)
         return status;
@@ -54,6 +56,13 @@ static mr_status commit(mr_writer *writer)
     if (uploads->options.progress)
         uploads->options.progress(uploads->options.context, &writer->upload);
     return MR_OK;
+}
+
+static bool refuse_status(const mr_writer *writer, mr_status status, mr_refusal *why)
+{
+    if (status != MR_OK && writer->over_quota)
+        return mr_upload_refuse(why, 413, "quota-exceeded", "with what came for the same video beside it, this is more than the account's quota");
+    return mr_upload_refuse_status(why, status, &writer->upload);
 }
 
 bool mr_writer_take_over(mr_live *live)
@@ -200,7 +209,7 @@ static bool add(mr_writer *writer, const void *data, size_t len, mr_refusal *why
     const bool due = writer->file.at - writer->committed >= MR_UPLOAD_CHECKPOINT || writer->last_us - writer->commit_us >= MR_UPLOAD_CHECK_US;
     if (status == MR_OK && !writer->write.whole && due)
         status = commit(writer);
-    return mr_upload_refuse_status(why, status, &writer->upload);
+    return refuse_status(writer, status, why);
 }
 
 bool mr_writer_add(mr_writer *writer, const void *data, size_t len, mr_refusal *why)
@@ -241,7 +250,7 @@ static bool end_whole(mr_writer *writer, mr_refusal *why)
     mr_upload *upload = &writer->upload;
     if (!writer->mine)
         return mr_upload_refuse(why, 409, "upload-taken-over", "another request went on with this upload, since this one was silent");
-    if (!mr_upload_refuse_status(why, commit(writer), upload))
+    if (!refuse_status(writer, commit(writer), why))
         return false;
     if (upload->offset != upload->length || upload->role == MR_UPLOAD_PARTIAL)
         return true;

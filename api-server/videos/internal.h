@@ -56,6 +56,7 @@ struct mr_videos {
     atomic_bool draining;
     bool start_under_way; /* a run whose id is not known yet may say something */
     mr_follow *follows;
+    mr_making *making;
     mr_arrival arrivals[MR_ARRIVALS]; /* a ring: when so many wait, the oldest is not measured */
     size_t arrival_next;
 };
@@ -88,6 +89,9 @@ void mr_videos_resume(mr_videos *videos, const mr_video_life *life);
 mr_status mr_videos_start_early(mr_videos *videos, const mr_video_life *life, const char *source, char **ret_answer);
 /* *ret_run: its id; *ret_answer: diagnostics. */
 mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer);
+void mr_videos_resume_poster(mr_videos *videos, const mr_poster_run *poster);
+/* How a run that makes a poster ended. */
+void mr_videos_poster_ended(mr_videos *videos, const mr_poster_run *run, bool good);
 
 /* measure.c: for /metrics. */
 void mr_measure_arrived(mr_videos *videos, const char *video);

@@ -197,7 +197,9 @@ mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds,
 {
     const mr_platform_host *host = videos->options.host;
     mr_video_life life = {0};
-    char source[4096], folder[4096], output[96], key[MR_ID_SIZE], run[MR_RUN_SIZE], time[32];
+    char source[4096], folder[4096], key[MR_ID_SIZE], time[32];
+    mr_poster_run poster = {0};
+    mr_making making;
     *ret_answer = NULL;
     if (atomic_load(&videos->draining) || !mr_id_make('p', key))
         return MR_ERR_UNAVAILABLE;
@@ -205,10 +207,12 @@ mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds,
     free(life.params);
     if (status != MR_OK || life.source[0] == '\0')
         return status != MR_OK ? status : MR_ERR_NOT_FOUND;
-    snprintf(output, sizeof(output), "posters/%s/%s", video, key);
+    snprintf(poster.video, sizeof(poster.video), "%s", video);
+    snprintf(poster.output, sizeof(poster.output), "posters/%s/%s", video, key);
+    snprintf(making.path, sizeof(making.path), "%s", poster.output);
     snprintf(time, sizeof(time), "%lldus", (long long)(seconds * 1e6) + 1); /* 0: the op looks for a good one */
     const int a = snprintf(source, sizeof(source), "%s/%s", host->data_dir, life.source);
-    const int b = snprintf(folder, sizeof(folder), "%s/%s", host->data_dir, output);
+    const int b = snprintf(folder, sizeof(folder), "%s/%s", host->data_dir, poster.output);
     if (a < 0 || b < 0 || (size_t)a >= sizeof(source) || (size_t)b >= sizeof(folder))
         return MR_ERR_LIMIT;
     json_t *json =
@@ -216,12 +220,31 @@ mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds,
     char *request = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     pthread_mutex_lock(&videos->starting);
-    status = request ? mr_videos_start_run(videos, request, run, ret_answer) : MR_ERR_NOMEM;
+    status = mr_videos_making(videos, &making);
     if (status == MR_OK)
-        mr_follow_attach(videos, run, video, output, true);
+        status = request ? mr_videos_start_run(videos, request, poster.run, ret_answer) : MR_ERR_NOMEM;
+    if (status == MR_OK)
+        status = mr_poster_run_add(videos->options.metadata, &poster);
+    if (status == MR_OK)
+        mr_follow_attach(videos, poster.run, video, poster.output, true);
+    else if (poster.run[0]) {
+        mr_follow_forget(videos, poster.run);
+        host->run_cancel(host->platform, poster.run);
+    }
+    mr_videos_made(videos, &making);
     pthread_mutex_unlock(&videos->starting);
     free(request);
     return status;
+}
+
+void mr_videos_poster_ended(mr_videos *videos, const mr_poster_run *run, bool good)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/poster.jpg", run->output);
+    if (mr_poster_run_end(videos->options.metadata, run, good ? path : NULL) != MR_OK)
+        mr_videos_log(videos, MR_SERVER_LOG_ERROR, run->video, "what became of the run for its poster could not be written down");
+    else if (good)
+        mr_videos_say_status(videos, run->video);
 }
 
 /* ---- going on ---- */
@@ -273,6 +296,31 @@ void mr_videos_resume(mr_videos *videos, const mr_video_life *life)
             answer = NULL;
             mr_videos_start(videos, life->id, false, NULL, NULL, &answer); /* what was done is found done */
         }
+    }
+    free(answer);
+    json_decref(run);
+    host->text_free(host->platform, text);
+}
+
+void mr_videos_resume_poster(mr_videos *videos, const mr_poster_run *poster)
+{
+    const mr_platform_host *host = videos->options.host;
+    char *text = host->run(host->platform, poster->run);
+    json_t *run = text ? json_loads(text, 0, NULL) : NULL;
+    const char *state = json_string_value(json_object_get(run, "state"));
+    char request[MR_RUN_SIZE + 32], id[MR_RUN_SIZE];
+    char *answer = NULL;
+    const bool ended = !state || strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
+    if (ended) {
+        mr_videos_poster_ended(videos, poster, state && strcmp(state, "succeeded") == 0);
+    } else {
+        snprintf(request, sizeof(request), "{\"resume\":\"%s\"}", poster->run);
+        mr_follow_attach(videos, poster->run, poster->video, poster->output, true);
+        mr_status status = mr_videos_start_run(videos, request, id, &answer);
+        if (status != MR_OK)
+            mr_follow_forget(videos, poster->run);
+        if (status != MR_OK && status != MR_ERR_UNAVAILABLE)
+            mr_videos_poster_ended(videos, poster, false);
     }
     free(answer);
     json_decref(run);

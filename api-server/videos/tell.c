@@ -226,13 +226,14 @@ static void on_end(mr_videos *videos, mr_follow *follow, const json_t *event)
 
 static void on_poster_end(mr_videos *videos, mr_follow *follow, const json_t *event)
 {
-    char path[160];
+    const bool good = strcmp(text_at(event, "state"), "succeeded") == 0;
+    mr_poster_run run = {0};
+    memcpy(run.run, follow->run, sizeof(run.run));
+    memcpy(run.video, follow->video, sizeof(run.video));
+    memcpy(run.output, follow->output, sizeof(run.output));
+    if (good || !atomic_load(&videos->draining)) /* else it was interrupted: the next server goes on with it */
+        mr_videos_poster_ended(videos, &run, good);
     follow->ended = true;
-    if (strcmp(text_at(event, "state"), "succeeded") != 0)
-        return;
-    snprintf(path, sizeof(path), "%s/poster.jpg", follow->output);
-    if (mr_video_set_poster(videos->options.metadata, follow->video, path) == MR_OK)
-        mr_videos_say_status(videos, follow->video);
 }
 
 void mr_follow_event(mr_videos *videos, mr_follow *follow, const char *event)

@@ -37,14 +37,44 @@ static bool remove_at(int folder, const char *name, int depth)
     return good && unlinkat(folder, name, AT_REMOVEDIR) == 0;
 }
 
+/* "media/VIDEO", "posters/VIDEO/…": of a video that a run still writes for. */
+static bool is_of(const char *path, const char *video)
+{
+    const char *name = strncmp(path, "media/", 6) == 0 ? path + 6 : strncmp(path, "posters/", 8) == 0 ? path + 8 : NULL;
+    const size_t len = strlen(video);
+    return name && len > 0 && strncmp(name, video, len) == 0 && (name[len] == '\0' || name[len] == '/');
+}
+
 static bool is_in_use(mr_videos *videos, const char *path)
 {
     bool used = false;
     pthread_mutex_lock(&videos->lock);
     for (const mr_follow *it = videos->follows; it && !used; it = it->next)
-        used = it->video[0] && strncmp(path, "media/", 6) == 0 && strcmp(path + 6, it->video) == 0;
+        used = is_of(path, it->video);
+    for (const mr_making *it = videos->making; it && !used; it = it->next)
+        used = strcmp(it->path, path) == 0;
     pthread_mutex_unlock(&videos->lock);
     return used;
+}
+
+mr_status mr_videos_making(mr_videos *videos, mr_making *making)
+{
+    pthread_mutex_lock(&videos->lock);
+    making->next = videos->making;
+    videos->making = making;
+    pthread_mutex_unlock(&videos->lock);
+    return mr_rubbish_add(videos->options.metadata, making->path);
+}
+
+void mr_videos_made(mr_videos *videos, mr_making *making)
+{
+    pthread_mutex_lock(&videos->lock);
+    mr_making **at = &videos->making;
+    while (*at != making)
+        at = &(*at)->next;
+    *at = making->next;
+    pthread_mutex_unlock(&videos->lock);
+    mr_videos_wake(videos); /* it may be rubbish still, or have made something so */
 }
 
 static bool remove_path(mr_videos *videos, int data, const char *path)

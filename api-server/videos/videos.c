@@ -50,6 +50,33 @@ static void go_on_with(mr_videos *videos, const char *video)
     pthread_mutex_unlock(&videos->starting);
 }
 
+static bool knows_run(mr_videos *videos, const char *run)
+{
+    pthread_mutex_lock(&videos->lock);
+    const bool found = mr_follow_find(videos, run) != NULL;
+    pthread_mutex_unlock(&videos->lock);
+    return found;
+}
+
+/* Under the lock of starts: one that begins has its row before it is known here. */
+static void go_on_with_posters(mr_videos *videos)
+{
+    mr_poster_run runs[PAGE];
+    char after[sizeof(runs[0].run)] = "";
+    size_t count = PAGE;
+    while (count == PAGE && !atomic_load(&videos->draining)) {
+        pthread_mutex_lock(&videos->starting);
+        if (mr_poster_run_list(videos->options.metadata, after, runs, PAGE, &count) != MR_OK)
+            count = 0;
+        for (size_t i = 0; i < count && !atomic_load(&videos->draining); i++)
+            if (!knows_run(videos, runs[i].run))
+                mr_videos_resume_poster(videos, &runs[i]);
+        pthread_mutex_unlock(&videos->starting);
+        if (count > 0)
+            memcpy(after, runs[count - 1].run, sizeof(after));
+    }
+}
+
 static bool may_start(mr_videos *videos)
 {
     return !atomic_load(&videos->draining) && mr_follow_has_room(videos, "");
@@ -69,6 +96,7 @@ static void do_what_rows_say(mr_videos *videos)
         after = count > 0 ? turns[count - 1].number : after;
     }
     mr_videos_look_at_arriving(videos);
+    go_on_with_posters(videos);
     mr_videos_remove_rubbish(videos);
 }
 
@@ -179,6 +207,21 @@ void mr_videos_upload_progress(mr_videos *videos, const char *video, int64_t rec
     mr_hub_say(videos->hub, video, "upload", data);
 }
 
+/* All of them, also those that make posters. */
+static void stop_runs_of(mr_videos *videos, const char *video)
+{
+    const mr_platform_host *host = videos->options.host;
+    char runs[PAGE][MR_RUN_SIZE];
+    size_t count = 0;
+    pthread_mutex_lock(&videos->lock);
+    for (const mr_follow *it = videos->follows; it && count < PAGE; it = it->next)
+        if (!it->ended && strcmp(it->video, video) == 0)
+            memcpy(runs[count++], it->run, MR_RUN_SIZE);
+    pthread_mutex_unlock(&videos->lock);
+    for (size_t i = 0; i < count; i++)
+        host->run_cancel(host->platform, runs[i]);
+}
+
 /* "": none is under way. */
 static void find_run_of(mr_videos *videos, const char *video, char ret_run[static MR_RUN_SIZE])
 {
@@ -214,12 +257,10 @@ mr_status mr_videos_process(mr_videos *videos, const char *video, const char *pi
 
 mr_status mr_videos_remove(mr_videos *videos, const char *video, const char *if_match)
 {
-    char run[MR_RUN_SIZE];
     pthread_mutex_lock(&videos->starting);
-    find_run_of(videos, video, run);
     mr_status status = mr_video_remove(videos->options.metadata, video, if_match);
     if (status == MR_OK)
-        stop(videos, run);
+        stop_runs_of(videos, video);
     pthread_mutex_unlock(&videos->starting);
     if (status == MR_OK) {
         mr_hub_say(videos->hub, video, "end", "{\"removed\":true}");

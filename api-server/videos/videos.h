@@ -64,4 +64,13 @@ mr_status mr_videos_remove(mr_videos *videos, const char *video, const char *if_
 /* Something was made rubbish. Quick. */
 void mr_videos_tidy(mr_videos *videos);
 
+/* A file or folder below the data folder that is made before a row refers to it: rubbish until then, so that it goes if nobody comes to write that
+ * row, and left alone until mr_videos_made(). */
+typedef struct mr_making {
+    char path[MR_RUBBISH_SIZE];
+    struct mr_making *next;
+} mr_making;
+mr_status mr_videos_making(mr_videos *videos, mr_making *making); /* slow. path is filled; `making` stays where it is */
+void mr_videos_made(mr_videos *videos, mr_making *making);        /* once, also when making it failed */
+
 #endif

@@ -62,6 +62,9 @@ typedef struct mr_run_options {
 /* Opens and checks the inputs (MR_ERR_INPUT: an input can't be used), then starts. The bound pipeline is borrowed until mr_run_free. */
 mr_status mr_run_start(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, mr_diags *diags, mr_run **ret_run);
 void mr_run_cancel(mr_run *run); /* async-signal-safe is not promised; from any thread */
+/* The same, but nobody wanted that: the task store takes it as if the process had been killed, so that the next one goes on with it. One that was
+ * cancelled before stays so. */
+void mr_run_interrupt(mr_run *run);
 /* Someone objects: the run fails with why, unless it is over. code: as of a diagnostic, a constant. From any thread. */
 void mr_run_object(mr_run *run, const char *code, const char *why);
 /*

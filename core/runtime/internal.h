@@ -255,6 +255,7 @@ struct mr_run {
     size_t ready;   /* tasks in the heap */
     bool stopping;  /* failed or cancelled: nothing more is started, but nodes with a trigger */
     bool cancelled;
+    bool interrupted; /* cancelled, but its end is not recorded */
     bool over;
     mr_status status;
     char *failed_node;

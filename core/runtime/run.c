@@ -272,6 +272,14 @@ void mr_run_cancel(mr_run *run)
     pthread_mutex_unlock(&run->engine->lock);
 }
 
+void mr_run_interrupt(mr_run *run)
+{
+    pthread_mutex_lock(&run->engine->lock);
+    run->interrupted = run->interrupted || (!run->over && !run->cancelled);
+    mr_run_cancel_locked(run);
+    pthread_mutex_unlock(&run->engine->lock);
+}
+
 /* "3,1"; "": none. False: that is no item. */
 static bool read_coords(const char *item, uint32_t ret_coords[MR_MAX_COORDS], uint32_t *ret_count)
 {
@@ -343,6 +351,8 @@ void mr_run_object(mr_run *run, const char *code, const char *why)
 static mr_status record_end(mr_run *run, mr_diags *diags)
 {
     mr_run_flush_lines(run);
+    if (run->interrupted)
+        return MR_OK;
     return mr_store_run_end(run->engine->store, run->id,
                             run->cancelled  ? "cancelled"
                             : run->stopping ? "failed"

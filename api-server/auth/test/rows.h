@@ -64,11 +64,15 @@ mr_status mr_user_find_email(mr_metadata *all, const char *email, mr_user *ret_u
     return MR_ERR_NOT_FOUND;
 }
 
-mr_status mr_user_update(mr_metadata *all, const mr_user *user)
+mr_status mr_user_update(mr_metadata *all, const mr_user *user, int64_t was)
 {
     mr_user *row = row_of_user(all, user->id);
+    if (row && row->version != was)
+        return MR_ERR_UNAVAILABLE;
     if (row)
         *row = *user;
+    for (size_t i = 0; row && user->version != was && i < all->family_count; i++)
+        all->families[i].revoked = all->families[i].revoked || strcmp(all->families[i].user, user->id) == 0;
     return row ? MR_OK : MR_ERR_NOT_FOUND;
 }
 

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MEMORY_ROWS = 512, MEMORY_PARTS = 64 };
@@ -97,6 +98,19 @@ static mr_status memory_find(void *context, const char *id, mr_upload *ret_uploa
     if (row)
         *ret_upload = row->upload;
     return memory_end(store, row ? MR_OK : MR_ERR_NOT_FOUND);
+}
+
+static mr_status memory_open_of_video(void *context, const char *video, char (*ret_ids)[MR_UPLOAD_ID], size_t most, size_t *ret_count)
+{
+    memory_store *store = context;
+    *ret_count = 0;
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < MEMORY_ROWS && *ret_count < most; i++) {
+        const mr_upload *upload = store->rows[i] ? &store->rows[i]->upload : NULL;
+        if (upload && upload->state == MR_UPLOAD_OPEN && strcmp(upload->video, video) == 0)
+            snprintf(ret_ids[(*ret_count)++], MR_UPLOAD_ID, "%s", upload->id);
+    }
+    return memory_end(store, MR_OK);
 }
 
 static mr_status memory_find_of_video(void *context, const char *video, mr_upload *ret_upload)
@@ -245,6 +259,7 @@ static mr_upload_store memory_store_table(memory_store *store)
                              .create = memory_create,
                              .find = memory_find,
                              .find_of_video = memory_find_of_video,
+                             .open_of_video = memory_open_of_video,
                              .advance = memory_advance,
                              .set_length = memory_set_length,
                              .set_part_size = memory_set_part_size,

@@ -108,7 +108,7 @@ void mr_platform_stop_runs(mr_platform *platform)
 {
     pthread_mutex_lock(&platform->lock);
     platform->closing = true;
-    mr_platform_cancel_locked(platform, NULL);
+    mr_platform_interrupt_locked(platform);
     while (platform->run_count > 0)
         pthread_cond_wait(&platform->fewer, &platform->lock);
     pthread_mutex_unlock(&platform->lock);

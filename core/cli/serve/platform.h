@@ -61,7 +61,8 @@ mr_status mr_platform_run_cancel(mr_platform *platform, const char *run);
 mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item);
 /* Writes over the record of a run (mr_platform_run) what its events add up to so far, where it is under way. */
 void mr_platform_overlay(mr_platform *platform, const char *run, json_t *record);
-bool mr_platform_cancel_locked(mr_platform *platform, const char *run); /* the one of that id, or (NULL) all; false: none */
+bool mr_platform_cancel_locked(mr_platform *platform, const char *run); /* false: there is none of that id */
+void mr_platform_interrupt_locked(mr_platform *platform);               /* all: the next server goes on with them */
 
 /* asked.c: the operator's hooks, in one process for all of the server. */
 bool mr_platform_open_hooks(mr_platform *platform); /* what is wrong with them was said */

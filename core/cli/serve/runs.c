@@ -225,7 +225,7 @@ static mr_status start(mr_served *served, const json_t *request)
     pthread_mutex_lock(&platform->lock);
     served->run = run;
     if (platform->closing)
-        mr_run_cancel(run);
+        mr_run_interrupt(run);
     pthread_mutex_unlock(&platform->lock);
     return MR_OK;
 }
@@ -283,12 +283,20 @@ bool mr_platform_cancel_locked(mr_platform *platform, const char *run)
 {
     bool found = false;
     for (mr_served *served = platform->runs; served; served = served->next) {
-        if (served->run && (!run || strcmp(mr_run_id(served->run), run) == 0)) {
+        if (served->run && strcmp(mr_run_id(served->run), run) == 0) {
             mr_run_cancel(served->run);
             found = true;
         }
     }
     return found;
+}
+
+void mr_platform_interrupt_locked(mr_platform *platform)
+{
+    for (mr_served *served = platform->runs; served; served = served->next) {
+        if (served->run)
+            mr_run_interrupt(served->run);
+    }
 }
 
 mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item)
