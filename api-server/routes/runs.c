@@ -74,17 +74,30 @@ static bool may_see(const mr_call *call, const char *run, json_t **ret_video)
     return may;
 }
 
+/* NULL: it is nobody's. */
+static json_t *title_of(const mr_call *call, const json_t *video)
+{
+    const mr_video_view *view = NULL;
+    if (!video || mr_video_look(call->server->metadata, json_string_value(video), &view) != MR_OK)
+        return NULL;
+    json_t *json = json_loads(view->json, 0, NULL);
+    json_t *title = json_incref(json_object_get(json, "title"));
+    json_decref(json);
+    return title;
+}
+
 /* Takes video. tasks: as of a node; done where it is not known. */
-static json_t *describe(const json_t *run, json_t *take_video)
+static json_t *describe(const mr_call *call, const json_t *run, json_t *take_video)
 {
     const char *state = json_string_value(json_object_get(run, "state"));
     json_t *total = json_object_get(run, "total");
     json_t *done = json_object_get(run, "tasks");
-    return json_pack("{s:O, s:o*, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"), "video",
-                     take_video, "pipeline", json_object_get(run, "pipeline"), "state", state ? state : "", "reason", json_object_get(run, "reason"),
-                     "hint", json_object_get(run, "hint"), "started_at", time_of(run, "started_us"), "ended_at", time_of(run, "ended_us"), "tasks",
-                     total ? total : done, "done", done, "cached", json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes",
-                     describe_nodes(run, state ? state : ""), "edges", json_object_get(run, "edges"));
+    return json_pack("{s:O, s:o*, s:o*, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"),
+                     "title", title_of(call, take_video), "video", take_video, "pipeline", json_object_get(run, "pipeline"), "state",
+                     state ? state : "", "reason", json_object_get(run, "reason"), "hint", json_object_get(run, "hint"), "started_at",
+                     time_of(run, "started_us"), "ended_at", time_of(run, "ended_us"), "tasks", total ? total : done, "done", done, "cached",
+                     json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes", describe_nodes(run, state ? state : ""),
+                     "edges", json_object_get(run, "edges"));
 }
 
 /* Takes a text of the platform, which is its own: it can be read. NULL: there was none. */
@@ -124,7 +137,7 @@ void mr_route_runs(mr_call *call)
                 next = json_string_value(json_object_get(json_array_get(items, (size_t)limit - 1), "id"));
                 break;
             }
-            json_array_append_new(items, describe(run, video));
+            json_array_append_new(items, describe(call, run, video));
         }
         behind = behind || strcmp(id, cursor) == 0;
     }
@@ -160,7 +173,7 @@ void mr_route_run(mr_call *call)
     json_t *video = NULL;
     json_t *run = find_run(call, &video);
     if (run)
-        mr_call_json(call, 200, describe(run, video));
+        mr_call_json(call, 200, describe(call, run, video));
     json_decref(run);
 }
 

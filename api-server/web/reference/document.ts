@@ -64,7 +64,7 @@ export interface Document {
 
 // What "#/components/schemas/Video" stands for; anything else is itself.
 export function follow<T>(document: Document, node: T | Ref): T {
-  if (typeof node !== 'object' || node === null || !('$ref' in node)) return node as T;
+  if (typeof node !== 'object' || node === null || !('$ref' in node)) return node;
   const path = node.$ref.replace(/^#\//, '').split('/');
   const found = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
   if (found === undefined) throw new Error(`the document has no '${node.$ref}'`);

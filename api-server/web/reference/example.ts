@@ -12,7 +12,7 @@ const known: Record<string, unknown> = {
 };
 
 export function example(document: Document, schema: Schema, name = '', depth = 0): unknown {
-  const it = follow<Schema>(document, schema as Schema);
+  const it = follow<Schema>(document, schema);
   const types = Array.isArray(it.type) ? it.type : [it.type];
   if (it.const !== undefined) return it.const;
   if (it.enum) return it.enum[0];

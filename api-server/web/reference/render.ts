@@ -79,7 +79,7 @@ const row = (one: Row): string =>
 
 function table(caption: string, all: Row[]): string {
   if (all.length === 0) return '';
-  return `<div class="table" tabindex="0" role="region" aria-label="${safe(caption)}"><table><thead><tr><th scope="col">Name</th><th scope="col">Type</th><th scope="col">What</th></tr></thead><tbody>${all.map(row).join('')}</tbody></table></div>`;
+  return `<div class="table" tabindex="0" role="group" aria-label="${safe(caption)}"><table><thead><tr><th scope="col">Name</th><th scope="col">Type</th><th scope="col">What</th></tr></thead><tbody>${all.map(row).join('')}</tbody></table></div>`;
 }
 
 function schemaPart(document: Document, name: string, schema: Schema): string {
@@ -92,11 +92,11 @@ function schemaPart(document: Document, name: string, schema: Schema): string {
 
 // ---- operations ----
 
-const code = (value: unknown, label: string): string => `<pre tabindex="0" role="region" aria-label="${safe(label)}"><code>${safe(JSON.stringify(value, null, 2))}</code></pre>`;
+const code = (value: unknown, label: string): string => `<pre tabindex="0" role="group" aria-label="${safe(label)}"><code>${safe(JSON.stringify(value, null, 2))}</code></pre>`;
 
 function request(document: Document, {operation}: Place): string {
   if (!operation.requestBody) return '';
-  const body = follow(document, operation.requestBody) as {required?: boolean; content: Record<string, {schema: Schema}>};
+  const body = follow<{required?: boolean; content: Record<string, {schema: Schema}>}>(document, operation.requestBody);
   const kinds = Object.entries(body.content).map(([type, {schema}]) => `<li><code>${safe(type)}</code>: ${schema.format === 'binary' ? 'bytes' : typeOf(schema)}</li>`).join('');
   const json = body.content['application/json']?.schema;
   return `<h4>Body${body.required ? '' : ' (may be left out)'}</h4><ul class="kinds">${kinds}</ul>${json ? code(example(document, json), `Body of ${operation.operationId}`) : ''}`;

@@ -1,11 +1,12 @@
 // The page: who is asking, the frame around every page, and which page an address opens. Pages are loaded when they are first asked for.
 import './styles/base.css';
 import './styles/parts.css';
+import {server} from './api/calls';
 import {may, me, onIdentity, Problem, refresh} from './api/http';
 import {h, replace, type Child} from './base/dom';
 import {icon, type IconName} from './base/icons';
 import {go, match, reopen, start, type Page, type Params} from './base/router';
-import {empty, linkButton, notices, toast, button, words} from './ui/parts';
+import {emptyPage, linkButton, notices, toast, button, words} from './ui/parts';
 import {t} from './texts';
 
 type Who = 'anyone' | 'signed in' | 'creator' | 'admin';
@@ -53,10 +54,17 @@ function showHeader(): void {
   replace(header, h('a', {href: '/', class: 'brand'}, h('img', {src: '/mark.svg', alt: '', width: 28, height: 28}), h('span', {}, t.product)), form, navigation());
 }
 
+// The server's name and version, and how to speak to it.
+function foot(): HTMLElement {
+  const line = h('p', {}, h('a', {href: '/api/v1/docs'}, t.footer.api));
+  server.info().then((info) => replace(line, t.footer.by(info.name, info.version), ' · ', h('a', {href: '/api/v1/docs'}, t.footer.api)), () => undefined); // the link is enough
+  return h('footer', {class: 'foot', 'aria-label': t.footer.label}, line);
+}
+
 const allowed = (who: Who): boolean => who === 'anyone' || (who === 'signed in' ? me() !== null : may(who));
 
 async function open(params: Params, place: Place | undefined): Promise<Page> {
-  const lost = (title: string, text: string, ...actions: Child[]): Page => ({title, element: h('div', {class: 'page'}, empty('search', title, text, actions))});
+  const lost = (title: string, text: string, ...actions: Child[]): Page => ({title, element: emptyPage('search', title, text, embedded ? null : actions)}); // in a frame of another page a link of ours leads nowhere
   const home = linkButton(t.notFound.home, '/', {kind: 'primary'});
   if (!place) return lost(t.notFound.title, t.notFound.text, home);
   if (!allowed(place.who)) {
@@ -101,7 +109,7 @@ async function show(): Promise<void> {
 
 async function begin(): Promise<void> {
   document.body.classList.toggle('embedded', embedded);
-  document.body.append(...(embedded ? [main] : [h('a', {href: '#content', class: 'skip'}, t.skip), header, main]), ...notices);
+  document.body.append(...(embedded ? [main] : [h('a', {href: '#content', class: 'skip'}, t.skip), header, main, foot()]), ...notices);
   if (!embedded) await refresh();
   onIdentity(showHeader);
   start(() => void show());

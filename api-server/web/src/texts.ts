@@ -6,6 +6,7 @@ export const t = {
   search: {label: 'Search videos', placeholder: 'Search titles, descriptions, tags'},
   cancel: 'Cancel', close: 'Close', save: 'Save', saved: 'Saved', more: 'Show more', retry: 'Try again',
   unreachable: 'Something went wrong',
+  footer: {label: 'About this server', api: 'API', by: (name: string, version: string) => (name === 'Millrace' ? `Millrace ${version}` : `${name}, by Millrace ${version}`)},
   notFound: {title: 'Not here', text: 'This page or video doesn’t exist, or it isn’t shared with you.', home: 'To the library'},
   library: {
     title: 'Library', results: (q: string) => `Results for “${q}”`,
@@ -50,10 +51,10 @@ export const t = {
     posterDone: 'The poster is changed', captions: 'Captions', captionsHelp: 'WebVTT (.vtt) or SubRip (.srt)', captionsAdd: 'Add captions', captionsFile: 'File', captionsDone: 'Captions are added', captionsRemoved: 'Captions are removed',
     remove: 'Remove', noCaptions: 'There are none yet.', share: 'Share', danger: 'Delete', dangerText: 'The video, its qualities, captions and link go away for good.', delete: 'Delete video',
     deleteConfirm: (title: string) => `Delete “${title}”?`, deleted: 'The video is deleted', watch: 'Watch', process: 'Process again', processText: 'Makes it anew from the original file. What is done already is reused.',
-    pipeline: 'Pipeline', ownPipeline: 'The one the server is set up with', processed: 'Processing began', conflict: 'Someone else changed this video meanwhile. Load the page again to see how it is now.', untitled: 'Untitled',
+    views: 'Views', viewsByDay: 'Views of each of the last 30 days', stopped: 'Where viewers stopped', stoppedHelp: 'of those who are signed in', daysAgo: '30 days ago', today: 'today', start: 'start', end: 'end', pipeline: 'Pipeline', ownPipeline: 'The one the server is set up with', processed: 'Processing began', conflict: 'Someone else changed this video meanwhile. Load the page again to see how it is now.', untitled: 'Untitled',
   },
   runs: {
-    title: 'Runs', one: 'Run', empty: 'Nothing has run yet', emptyText: 'Each upload begins a run; it is listed here.', state: 'State', any: 'Any state', pipeline: 'Pipeline', started: 'Started', took: 'Took', tasks: 'Tasks',
+    title: 'Runs', one: 'Run', of: 'Video', video: 'Watch', empty: 'Nothing has run yet', emptyText: 'Each upload begins a run; it is listed here.', state: 'State', any: 'Any state', pipeline: 'Pipeline', started: 'Started', took: 'Took', tasks: 'Tasks',
     retry: 'Run again', cancel: 'Cancel run', cancelConfirm: 'Cancel this run?', cancelText: 'What is done is kept; a later run goes on from there.', cancelled: 'The run is being cancelled', retried: 'The run goes on',
     node: 'Step', op: 'Op', done: 'Done', cached: 'Reused', failed: 'Failed', cpu: 'CPU time', log: 'Log', allNodes: 'All steps', noLog: 'Nothing has been logged.', refresh: 'Refresh', steps: 'Steps', reused: (n: number) => `${n} reused`,
   },
@@ -70,8 +71,10 @@ export const t = {
     revokeConfirm: (name: string) => `Revoke “${name}”?`, revokeText: 'Whatever uses it stops working.', noKeys: 'There are none.', once: 'Copy the key now. It is not shown again.', copy: 'Copy', role: 'Role',
   },
   admin: {
-    title: 'Admin', users: 'Users', queue: 'Tasks waiting', uploads: 'Uploads under way', storage: 'Storage used', people: 'Users', runsDone: 'Runs succeeded', runsFailed: 'Runs failed', connections: 'Connections', requests: 'Requests per second', charts: 'Last ten minutes', add: 'Add a user', remove: 'Delete',
-    removeConfirm: (email: string) => `Delete ${email}?`, removeText: 'The account and its keys go away for good.', disabled: 'Disabled', quota: 'Quota', quotaHelp: 'in GB; empty: none', used: 'Used', since: 'Since', active: 'Active', added: 'The user is added',
+    title: 'Admin', users: 'Users', queue: 'Videos in processing', uploads: 'Uploads under way', people: 'Users', runsDone: 'Runs succeeded', runsFailed: 'Runs failed', connections: 'Connections', requests: 'Requests per second', charts: 'Last ten minutes',
+    videos: 'Videos', storage: 'Uploaded', free: (size: string) => `${size} free`, views: 'Views', viewsByDay: 'Views of each of the last 30 days', playable: 'From uploaded to playable', processing: 'Processing takes', mean: 'on average', never: 'not yet',
+    since: 'Since', up: (version: string, time: string) => `Millrace ${version}, running for ${time}`, sinceStart: 'Counted since the start', uploadsDone: 'Uploads completed', uploadsFailed: 'Uploads given up', tasksDone: 'Tasks done', tasksReused: (n: string) => `${n} reused`, add: 'Add a user', remove: 'Delete',
+    removeConfirm: (email: string) => `Delete ${email}?`, removeText: 'The account and its keys go away for good.', disabled: 'Disabled', quota: 'Quota', quotaHelp: 'in GB; empty: none', used: 'Used', active: 'Active', added: 'The user is added',
     changed: 'Changed', chartLabel: (name: string) => `${name}, a value every five seconds`,
   },
   roles: {viewer: 'Viewer', creator: 'Creator', admin: 'Administrator'},

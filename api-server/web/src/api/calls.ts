@@ -2,7 +2,7 @@
 import {accept, call, forget, once, send} from './http';
 import {parse} from './metrics';
 import type {
-  ApiKey, List, LogEntry, NewApiKey, NewVideo, Pipeline, Playback, Run, RunState, RunSummary, ServerInfo, Session, User, Video, VideoChanges,
+  ApiKey, List, LogEntry, NewApiKey, NewVideo, Pipeline, Playback, Run, RunState, RunSummary, ServerInfo, ServerStats, Session, User, Video, VideoChanges, VideoStats,
 } from './types';
 
 type Query = Record<string, string | number | null | undefined>;
@@ -23,6 +23,7 @@ const items = <T>(answer: List<T> | T[]): T[] => (Array.isArray(answer) ? answer
 export const server = {
   info: () => call<ServerInfo>('GET', '/server'),
   setUpState: () => call<{needed: boolean; allowed: boolean}>('GET', '/auth/setup'),
+  stats: () => call<ServerStats>('GET', '/admin/stats'),
   metrics: async () => parse(await (await send('GET', '/metrics', {bare: true})).text()),
   pipelines: async () => items(await call<List<Pipeline> | Pipeline[]>('GET', '/pipelines')),
 };
@@ -52,6 +53,7 @@ export const videos = {
   process: (id: string, body: {pipeline?: string}) => call<{run: string | null}>('POST', `${video(id)}/process`, {body, headers: once()}),
   playback: (id: string) => call<Playback>('GET', `${video(id)}/playback`),
   keepPosition: (id: string, seconds: number, leaving = false) => call<void>('PUT', `${video(id)}/position`, {body: {seconds}, keepalive: leaving}),
+  stats: (id: string) => call<VideoStats>('GET', `${video(id)}/stats`),
   viewed: (id: string) => call<void>('POST', `${video(id)}/views`, {body: {}}),
   posterAt: (id: string, time: number) => call<unknown>('POST', `${video(id)}/poster`, {body: {time}}),
   poster: (id: string, image: Blob) => call<unknown>('POST', `${video(id)}/poster`, {body: image}),
@@ -66,7 +68,6 @@ export const runs = {
   retry: (id: string) => call<unknown>('POST', `${run(id)}/retry`, {body: {}, headers: once()}),
   cancel: (id: string) => call<unknown>('POST', `${run(id)}/cancel`, {body: {}, headers: once()}),
   logs: async (id: string, node?: string) => items(await call<List<LogEntry> | LogEntry[]>('GET', `${run(id)}/logs${query({node})}`)),
-  events: (id: string) => `${run(id)}/events`,
 };
 
 export const users = {

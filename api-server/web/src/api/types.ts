@@ -122,12 +122,15 @@ export interface RunNode {
 
 export interface RunSummary {
   id: string;
+  video?: string | null;
+  title?: string; // of its video
   pipeline: string;
   state: RunState;
   reason?: Reason | string | null;
   started_at: string;
   ended_at: string | null;
   tasks: number;
+  done: number;
   cached: number;
   failed: number;
 }
@@ -135,6 +138,32 @@ export interface RunSummary {
 export interface Run extends RunSummary {
   nodes: RunNode[];
   edges: [string, string][];
+}
+
+export interface Day {
+  day: string; // "2026-11-21", of UTC
+  views: number;
+}
+
+export interface VideoStats {
+  views: number;
+  days: Day[];
+  stopped: number[] | null; // viewers, by tenths of the video
+}
+
+export interface ServerStats {
+  version: string;
+  uptime_seconds: number;
+  users: number;
+  videos: Record<VideoStatus, number>;
+  views: {total: number; days: Day[]};
+  storage: {sources_bytes: number; free_bytes: number | null; disk_bytes: number | null};
+  uploads: {open: number; started: number; completed: number; failed: number; bytes: number};
+  processing: {
+    queue_length: number; runs_started: number; runs_succeeded: number; runs_failed: number; tasks_done: number; tasks_cached: number;
+    mean_seconds: number | null; mean_seconds_to_playable: number | null;
+  };
+  http: {connections: number; event_streams: number; sign_ins_refused: number; requests_limited: number};
 }
 
 export interface LogEntry {

@@ -11,7 +11,7 @@ function set(element: Element, attributes: Attributes): void {
       for (const [event, listener] of Object.entries(value as Record<string, EventListener>)) element.addEventListener(event, listener);
     } else if (value === true) {
       element.setAttribute(name, '');
-    } else if (value !== false && value !== null && value !== undefined) {
+    } else if (typeof value === 'string' || typeof value === 'number') {
       element.setAttribute(name, String(value));
     }
   }

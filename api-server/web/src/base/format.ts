@@ -36,6 +36,9 @@ export const count = (value: number): string => compact.format(value);
 
 export const date = (time: string): string => new Date(time).toLocaleString('en', {dateStyle: 'medium', timeStyle: 'short'});
 
+// "2026-11-21", a day of UTC -> "Nov 21"
+export const day = (text: string): string => new Date(`${text}T00:00:00Z`).toLocaleDateString('en', {month: 'short', day: 'numeric', timeZone: 'UTC'});
+
 const relative = new Intl.RelativeTimeFormat('en', {numeric: 'auto'});
 const steps: [Intl.RelativeTimeFormatUnit, number][] = [['year', 31536000], ['month', 2592000], ['week', 604800], ['day', 86400], ['hour', 3600], ['minute', 60]];
 

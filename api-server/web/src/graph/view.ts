@@ -65,7 +65,7 @@ export function graph(run: Run): Graph {
     one.element.setAttribute('transform', `translate(${places.get(name)?.x ?? 0} ${places.get(name)?.y ?? 0})`);
     drawing.append(one.element);
   }
-  const element = h('div', {class: 'graph', tabindex: 0, role: 'region', 'aria-label': t.watch.graphLabel}, drawing);
+  const element = h('div', {class: 'graph', tabindex: 0, role: 'group', 'aria-label': t.watch.graphLabel}, drawing);
   const set: Graph['set'] = (node, change) => {
     boxes.get(node)?.set(change.state, change.done, change.total);
     for (const line of lines) if (line.to === node) line.element.classList.toggle('flowing', change.state === 'running');

@@ -3,16 +3,18 @@ import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
 import {server, users} from '../api/calls';
 import {me} from '../api/http';
-import type {User} from '../api/types';
+import type {ServerStats, User, VideoStatus} from '../api/types';
 import {h, replace} from '../base/dom';
-import {bytes, date} from '../base/format';
+import {bytes, count, date, day, took} from '../base/format';
 import type {Page} from '../base/router';
-import {attempt, button, confirm, section, select, selectField, textField, toast, type Choices} from '../ui/parts';
+import {bars} from '../ui/bars';
+import {attempt, button, confirm, linkButton, section, select, selectField, textField, toast, type Choices} from '../ui/parts';
 import {t} from '../texts';
 
 const a = t.admin;
 const every = 5000; // milliseconds
 const kept = 120; // samples: ten minutes
+const shortest = 60; // seconds that a chart shows at least
 const roles: Choices = Object.entries(t.roles);
 
 function chart(name: string): {element: HTMLElement; add: (time: number, value: number) => void; dispose: () => void} {
@@ -25,7 +27,7 @@ function chart(name: string): {element: HTMLElement; add: (time: number, value: 
     plot?.destroy();
     const time = (_plot: uPlot, at: number[]): string[] => at.map((one) => new Date(one * 1000).toLocaleTimeString('en', {hour: '2-digit', minute: '2-digit', hour12: false}));
     const axis = {stroke: color('--muted'), grid: {stroke: color('--line'), width: 1}, ticks: {show: false}, font: '11px system-ui'};
-    plot = new uPlot({width: box.clientWidth, height: 150, legend: {show: false}, cursor: {y: false}, scales: {x: {range: (_plot, _low, high) => [high - (kept * every) / 1000, high]}, y: {range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)]}}, series: [{}, {stroke: color('--accent'), fill: color('--accent-soft'), width: 2, points: {show: false}}], axes: [{...axis, values: time, space: 60}, {...axis, size: 36}]}, [times, values], box);
+    plot = new uPlot({width: box.clientWidth, height: 150, legend: {show: false}, cursor: {y: false}, scales: {x: {range: (_plot, low, high) => [Math.min(low, high - shortest), high]}, y: {range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)]}}, series: [{}, {stroke: color('--accent'), fill: color('--accent-soft'), width: 2, points: {show: false}}], axes: [{...axis, values: time, space: 60}, {...axis, size: 36}]}, [times, values], box);
   };
   const sized = new ResizeObserver(() => plot?.setSize({width: box.clientWidth, height: 150}));
   const scheme = matchMedia('(prefers-color-scheme: dark)');
@@ -44,7 +46,20 @@ function chart(name: string): {element: HTMLElement; add: (time: number, value: 
   };
 }
 
-const tile = (label: string, value: string | number): HTMLElement => h('div', {class: 'tile'}, h('dt', {}, label), h('dd', {}, value));
+const tile = (label: string, value: string | number, small = ''): HTMLElement => h('div', {class: 'tile'}, h('dt', {}, label), h('dd', {}, value, small && h('small', {}, small)));
+const mean = (seconds: number | null): [string, string] => (seconds === null ? ['–', a.never] : [took(seconds), a.mean]);
+
+function tilesOf(stats: ServerStats): HTMLElement[] {
+  const {videos, storage, uploads, processing, http} = stats;
+  const known = Object.entries(videos).filter(([, many]) => many > 0).map(([status, many]) => `${many} ${t.status[status as VideoStatus].toLowerCase()}`);
+  return [
+    tile(a.videos, Object.values(videos).reduce((sum, many) => sum + many, 0), known.join(', ')), tile(a.views, count(stats.views.total)),
+    tile(a.storage, bytes(storage.sources_bytes), storage.free_bytes === null ? '' : a.free(bytes(storage.free_bytes))), tile(a.people, stats.users),
+    tile(a.queue, processing.queue_length), tile(a.uploads, uploads.open), tile(a.playable, ...mean(processing.mean_seconds_to_playable)), tile(a.processing, ...mean(processing.mean_seconds)),
+    tile(a.runsDone, processing.runs_succeeded), tile(a.runsFailed, processing.runs_failed), tile(a.tasksDone, count(processing.tasks_done + processing.tasks_cached), a.tasksReused(count(processing.tasks_cached))),
+    tile(a.uploadsDone, uploads.completed), tile(a.uploadsFailed, uploads.failed), tile(a.connections, http.connections),
+  ];
+}
 
 function userRow(user: User, gone: () => Promise<void>): HTMLElement {
   const self = user.id === me()?.id;
@@ -59,7 +74,7 @@ function userRow(user: User, gone: () => Promise<void>): HTMLElement {
   return h('tr', {}, h('th', {scope: 'row'}, user.name, h('span', {class: 'muted block'}, user.email)), h('td', {}, role), h('td', {}, active), h('td', {class: 'number'}, bytes(user.used_bytes ?? 0)), h('td', {}, quota), h('td', {class: 'muted'}, date(user.created_at)), h('td', {}, remove));
 }
 
-function usersPart(counted: (all: User[]) => void): {element: HTMLElement; loaded: Promise<void>} {
+function usersPart(): HTMLElement {
   const rows = h('tbody');
   const show = async (): Promise<void> => {
     const all: User[] = [];
@@ -68,10 +83,9 @@ function usersPart(counted: (all: User[]) => void): {element: HTMLElement; loade
       all.push(...list.items);
       next = list.next;
     }
-    counted(all);
     replace(rows, all.map((user) => userRow(user, show)));
   };
-  const loaded = attempt(show);
+  void attempt(show);
   const name = textField(t.session.name, {required: true});
   const email = textField(t.session.email, {type: 'email', required: true, autocomplete: 'off'});
   const password = textField(t.session.password, {type: 'password', required: true, minlength: 10, autocomplete: 'new-password'}, t.session.passwordHelp);
@@ -88,40 +102,43 @@ function usersPart(counted: (all: User[]) => void): {element: HTMLElement; loade
     }, add, {name, email, password});
   });
   const heads = [t.session.name, t.account.role, a.active, a.used, `${a.quota} (GB)`, a.since, a.remove];
-  const element = section(a.users, h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': a.users}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', {scope: 'col'}, head)))), rows)), h('details', {}, h('summary', {}, a.add), form));
-  return {element, loaded};
+  return section(a.users, h('div', {class: 'table', tabindex: 0, role: 'group', 'aria-label': a.users}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', {scope: 'col'}, head)))), rows)), h('details', {}, h('summary', {}, a.add), form));
 }
 
 export function admin(): Page {
   const tiles = h('dl', {class: 'tiles'});
+  const version = h('p', {class: 'muted'});
+  const days = h('div');
   const queue = chart(a.queue);
   const requests = chart(a.requests);
-  const shown = section(a.charts, h('div', {class: 'charts'}, queue.element, requests.element));
-  let stored: [bytes: number, users: number] = [0, 0];
+  const live = h('div', {class: 'charts'}, queue.element, requests.element);
   let before: {time: number; requests: number} | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
-  const look = async (): Promise<void> => {
-    const numbers = await server.metrics().catch(() => null); // the chart has a gap then; a proxy may also keep them to itself
-    if (over) return;
-    shown.hidden = numbers === null && before === null;
-    const of = (name: string): number => numbers?.get(`millrace_${name}`) ?? 0;
-    if (numbers) {
-      const time = Date.now();
-      const now = {time, requests: of('http_requests_total')};
-      queue.add(time, of('processing_queue_length'));
-      if (before) requests.add(time, (Math.max(0, now.requests - before.requests) * 1000) / (time - before.time));
-      before = now;
-    }
-    replace(tiles, tile(a.storage, bytes(stored[0])), tile(a.people, stored[1]),
-      numbers && [tile(a.queue, of('processing_queue_length')), tile(a.uploads, of('uploads_open')), tile(a.runsDone, of('runs_succeeded_total')), tile(a.runsFailed, of('runs_failed_total')), tile(a.connections, of('http_connections'))]);
-    timer = setTimeout(() => void look(), every);
+  let twice = false;
+  const draw = (stats: ServerStats, numbers: Map<string, number> | null): void => {
+    const time = Date.now();
+    version.textContent = a.up(stats.version, took(stats.uptime_seconds));
+    replace(tiles, tilesOf(stats));
+    replace(days, bars(a.viewsByDay, stats.views.days.map((one) => ({label: day(one.day), value: one.views})), [t.edit.daysAgo, t.edit.today]));
+    queue.add(time, stats.processing.queue_length);
+    const now = {time, requests: numbers?.get('millrace_http_requests_total') ?? 0};
+    if (before) requests.add(time, (Math.max(0, now.requests - before.requests) * 1000) / (time - before.time));
+    before = now;
+    requests.element.hidden = numbers === null; // a proxy may keep /metrics to itself
   };
-  const people = usersPart((all) => { stored = [all.reduce((sum, user) => sum + (user.used_bytes ?? 0), 0), all.length]; });
-  void people.loaded.then(look);
+  const look = async (): Promise<void> => {
+    const [stats, numbers] = await Promise.all([server.stats(), server.metrics().catch(() => null)]).catch(() => [null, null] as const); // the charts have a gap then
+    if (over) return;
+    if (stats) draw(stats, numbers);
+    timer = setTimeout(() => void look(), before && !twice ? 1000 : every); // two numbers make the first piece of a line
+    twice = before !== null;
+  };
+  void look();
   return {
     title: a.title,
-    element: h('div', {class: 'page'}, h('h1', {tabindex: '-1'}, a.title), tiles, shown, people.element),
+    element: h('div', {class: 'page'}, h('div', {class: 'page-head'}, h('div', {}, h('h1', {tabindex: '-1'}, a.title), version), linkButton(t.footer.api, '/api/v1/docs', {icon: 'code'})), tiles,
+      section(a.charts, live), section(a.views, days), usersPart()),
     dispose() { over = true; clearTimeout(timer); queue.dispose(); requests.dispose(); },
   };
 }

@@ -2,11 +2,13 @@
 import {server, videos} from '../api/calls';
 import {may, Problem} from '../api/http';
 import type {Playback, Subtitle, Video, Visibility} from '../api/types';
-import {h, replace, uniqueId} from '../base/dom';
+import {append, h, replace, uniqueId} from '../base/dom';
+import {count, day} from '../base/format';
 import {go, type Page, type Params} from '../base/router';
 import {player, type Player} from '../player/player';
+import {bars} from '../ui/bars';
 import {statusChip, titleOf} from '../ui/card';
-import {areaField, attempt, button, confirm, copyField, empty, iconButton, linkButton, section, selectField, textField, toast} from '../ui/parts';
+import {areaField, attempt, button, confirm, copyField, emptyPage, iconButton, linkButton, section, selectField, textField, toast} from '../ui/parts';
 import {t} from '../texts';
 import {embedCode, watchLink} from './watch';
 
@@ -93,6 +95,19 @@ function captionsPart(video: Video, first: Subtitle[]): HTMLElement {
   return section(e.captions, list, form);
 }
 
+// How often it was watched. What can't be had is left out: it is no reason not to edit.
+function viewsPart(video: Video): HTMLElement {
+  const part = section(e.views);
+  part.hidden = true;
+  videos.stats(video.id).then((stats) => {
+    append(part, h('p', {class: 'views-total'}, t.views(count(stats.views), stats.views === 1)),
+      bars(e.viewsByDay, stats.days.map((one) => ({label: day(one.day), value: one.views})), [e.daysAgo, e.today]),
+      stats.stopped?.some((viewers) => viewers > 0) && bars(`${e.stopped} (${e.stoppedHelp})`, stats.stopped.map((viewers, index) => ({label: `${index * 10}–${index * 10 + 10} %`, value: viewers})), [e.start, e.end]));
+    part.hidden = false;
+  }, () => undefined);
+  return part;
+}
+
 function processPart(video: Video): HTMLElement {
   const now: [string, string] = [video.pipeline ?? '', video.pipeline ?? e.ownPipeline];
   const pipeline = selectField(e.pipeline, [now], now[0]);
@@ -118,7 +133,7 @@ function removePart(video: Video): HTMLElement {
 
 export async function edit(params: Params): Promise<Page> {
   const video = await videos.get(params['id'] ?? '');
-  if (!may('creator')) return {title: e.title, element: h('div', {class: 'page'}, empty('shield', t.notFound.title, t.notFound.text))};
+  if (!may('creator')) return {title: e.title, element: emptyPage('shield', t.notFound.title, t.notFound.text)};
   const playback: Playback | null = video.playable ? await videos.playback(video.id).catch(() => null) : null; // without it there are no captions to list
   const playing = video.playable ? player(video, {embedded: true, from: 0}) : null;
   const heading = h('h1', {tabindex: '-1'}, titleOf(video));
@@ -128,7 +143,7 @@ export async function edit(params: Params): Promise<Page> {
       h('div', {class: 'page-head'}, h('div', {}, h('p', {class: 'eyebrow'}, e.title), heading, statusChip(video)), linkButton(e.watch, `/watch/${encodeURIComponent(video.id)}`, {icon: 'playLine'})),
       h('div', {class: 'edit'},
         h('div', {}, details(video, (now) => { heading.textContent = titleOf(now); }), captionsPart(video, playback?.subtitles ?? [])),
-        h('div', {}, posterPart(video, playing), section(e.share, copyField(t.watch.link, watchLink(video)), copyField(t.watch.embed, embedCode(video))), processPart(video), removePart(video)))),
+        h('div', {}, posterPart(video, playing), section(e.share, copyField(t.watch.link, watchLink(video)), copyField(t.watch.embed, embedCode(video))), viewsPart(video), processPart(video), removePart(video)))),
     dispose: () => playing?.dispose(),
   };
 }

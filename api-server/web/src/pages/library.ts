@@ -80,7 +80,10 @@ export function library(): Page {
     clearTimeout(timer);
     if (![...cards.values()].some(({video}) => underWay(video))) return;
     timer = setTimeout(() => {
-      if (document.hidden) return look();
+      if (document.hidden) {
+        look();
+        return;
+      }
       const ids = [...cards.values()].filter(({video}) => underWay(video)).slice(0, 12).map(({video}) => video.id);
       void Promise.all(ids.map((id) => videos.get(id).then(put, () => undefined))).then(() => { if (!stop.signal.aborted) look(); });
     }, again);

@@ -1,23 +1,24 @@
 // Runs: what has been made, what is being made, and why something failed.
-import {runs} from '../api/calls';
+import {runs, videos} from '../api/calls';
 import {subscribe} from '../api/events';
 import type {LogEntry, NodeEvent, Run, RunNode, RunState, RunSummary} from '../api/types';
 import {h, replace} from '../base/dom';
 import {ago, date, took} from '../base/format';
 import {go, type Page, type Params} from '../base/router';
 import {graph} from '../graph/view';
-import {attempt, button, chip, confirm, empty, select, toast, words} from '../ui/parts';
+import {attempt, button, chip, confirm, empty, linkButton, select, toast, words} from '../ui/parts';
 import {t} from '../texts';
 
 const r = t.runs;
 const link = (id: string): string => `/runs/${encodeURIComponent(id)}`;
 const seconds = (run: RunSummary): number => ((run.ended_at ? new Date(run.ended_at).getTime() : Date.now()) - new Date(run.started_at).getTime()) / 1000;
 const stateChip = (state: RunState): HTMLElement => chip(state, t.runState[state] ?? state);
+const titleOf = (run: RunSummary): string => run.title || run.pipeline || run.id;
 const reasonOf = (run: RunSummary): string => (typeof run.reason === 'string' ? run.reason : run.reason?.message ?? '');
 
 // numbers: how many of the last columns hold them
 function table(label: string, heads: string[], numbers: number, rows: HTMLElement[]): HTMLElement {
-  return h('div', {class: 'table', tabindex: 0, role: 'region', 'aria-label': label}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head, index) => h('th', {scope: 'col', class: index >= heads.length - numbers ? 'number' : null}, head)))), h('tbody', {}, rows)));
+  return h('div', {class: 'table', tabindex: 0, role: 'group', 'aria-label': label}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head, index) => h('th', {scope: 'col', class: index >= heads.length - numbers ? 'number' : null}, head)))), h('tbody', {}, rows)));
 }
 
 export function runList(): Page {
@@ -26,14 +27,14 @@ export function runList(): Page {
   const all: RunSummary[] = [];
   let next: string | null = null;
   const row = (run: RunSummary): HTMLElement => h('tr', {},
-    h('td', {}, h('a', {href: link(run.id)}, run.pipeline || run.id)), h('td', {}, stateChip(run.state)),
+    h('td', {class: 'run-title'}, h('a', {href: link(run.id)}, titleOf(run))), h('td', {class: 'muted'}, run.pipeline), h('td', {}, stateChip(run.state)),
     h('td', {title: date(run.started_at)}, ago(run.started_at)), h('td', {class: 'number'}, took(seconds(run))), h('td', {class: 'number'}, run.tasks, run.cached > 0 && h('span', {class: 'muted'}, ` (${r.reused(run.cached)})`)));
   const load = async (): Promise<void> => {
     const list = await runs.list({state: state as RunState | '', cursor: next, limit: 50});
     all.push(...list.items);
     next = list.next;
     const more = button(t.more, () => void attempt(load, more));
-    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.pipeline, r.state, r.started, r.took, r.tasks], 2, all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
+    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.of, r.pipeline, r.state, r.started, r.took, r.tasks], 2, all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
   };
   load().catch((error: unknown) => replace(body, empty('close', t.unreachable, words(error))));
   const filter = select([['', r.any], ...Object.entries(t.runState)], state, {'aria-label': r.state});
@@ -44,7 +45,7 @@ export function runList(): Page {
 function logLine(entry: LogEntry): HTMLElement {
   const {time, event, node, item, level, message, ...rest} = entry;
   const more = Object.entries(rest).filter(([, value]) => value !== null && value !== '' && typeof value !== 'object').map(([name, value]) => `${name}=${String(value)}`).join(' ');
-  const bad = level === 'error' || /fail/.test(String(rest['state'] ?? event ?? ''));
+  const bad = level === 'error' || /fail/.test(`${typeof rest['state'] === 'string' ? rest['state'] : ''} ${event ?? ''}`);
   return h('li', {class: bad ? 'bad' : ''}, h('span', {class: 'muted'}, time ? new Date(time).toLocaleTimeString('en', {hour12: false}) : ''), ' ', [event, node && `${node}${item ? ` ${item}` : ''}`, message].filter(Boolean).join(' · '), ' ', h('span', {class: 'muted'}, more));
 }
 
@@ -77,8 +78,8 @@ export async function runPage(params: Params): Promise<Page> {
     const cancel = button(r.cancel, () => void (async () => {
       if (await confirm(r.cancelConfirm, r.cancelText, r.cancel)) await attempt(async () => { await runs.cancel(run.id); toast(r.cancelled); await reload(); });
     })(), {kind: 'danger', icon: 'stop'});
-    replace(head, h('div', {}, h('p', {class: 'eyebrow'}, h('a', {href: '/runs'}, r.title)), h('h1', {tabindex: '-1'}, run.pipeline || r.one), h('p', {class: 'muted'}, stateChip(run.state), ` ${date(run.started_at)} · ${took(seconds(run))} · ${run.tasks} ${r.tasks.toLowerCase()}`, run.cached > 0 && ` · ${r.reused(run.cached)}`)),
-      h('div', {class: 'actions'}, run.state === 'running' ? cancel : run.state !== 'succeeded' && retry));
+    replace(head, h('div', {}, h('p', {class: 'eyebrow'}, h('a', {href: '/runs'}, r.title)), h('h1', {tabindex: '-1'}, titleOf(run)), h('p', {class: 'muted'}, stateChip(run.state), ` ${run.pipeline} · ${date(run.started_at)} · ${took(seconds(run))} · ${run.done < run.tasks ? `${run.done} / ` : ''}${run.tasks} ${r.tasks.toLowerCase()}`, run.cached > 0 && ` · ${r.reused(run.cached)}`)),
+      h('div', {class: 'actions'}, run.video && linkButton(r.video, `/watch/${encodeURIComponent(run.video)}`, {icon: 'playLine'}), run.state === 'running' ? cancel : run.state !== 'succeeded' && retry));
     reason.textContent = reasonOf(run);
     reason.hidden = reason.textContent === '';
     run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks ?? 0}));
@@ -88,23 +89,27 @@ export async function runPage(params: Params): Promise<Page> {
     run = await runs.get(run.id);
     show();
   }
-  // Numbers that events don't carry are asked for at most once in two seconds.
-  const soon = (): void => {
-    timer ??= setTimeout(() => { timer = undefined; void reload().catch(() => undefined); }, 2000); // the next event asks again
-  };
+  // While it runs it is asked for every two seconds; what its video says of nodes is drawn at once.
   let stop = (): void => undefined;
-  const listen = (): void => {
+  function listen(): void {
     stop();
-    stop = subscribe(runs.events(run.id), (name, data) => {
-      if (name === 'node') drawing.set((data as NodeEvent).node, data as NodeEvent);
-      soon();
-    });
-  };
+    clearTimeout(timer);
+    const unsubscribe = run.video ? subscribe(videos.events(run.video), (name, data) => { if (name === 'node') drawing.set((data as NodeEvent).node, data as NodeEvent); }) : () => undefined;
+    const look = async (): Promise<void> => {
+      if (!document.hidden) await reload().catch(() => undefined); // the next look will do
+      if (over) return;
+      if (run.state === 'running') timer = setTimeout(() => void look(), 2000);
+      else stop();
+    };
+    let over = false;
+    stop = () => { over = true; clearTimeout(timer); unsubscribe(); };
+    timer = setTimeout(() => void look(), 2000);
+  }
   show();
   if (run.state === 'running') listen();
   return {
-    title: `${r.one}: ${run.pipeline}`,
+    title: `${r.one}: ${titleOf(run)}`,
     element: h('div', {class: 'page'}, head, reason, h('section', {class: 'panel', 'aria-label': r.steps}, drawing.element, steps), logPart(run)),
-    dispose() { stop(); clearTimeout(timer); },
+    dispose: () => stop(),
   };
 }

@@ -82,5 +82,5 @@ export async function watch(params: Params): Promise<Page> {
 export async function embed(params: Params): Promise<Page> {
   const video = await videos.get(params['id'] ?? '');
   const playing = video.playable ? player(video, {embedded: true}) : null;
-  return {title: titleOf(video), element: h('div', {class: 'embed'}, playing?.element ?? waiting(video)), dispose: () => playing?.dispose()};
+  return {title: titleOf(video), element: h('div', {class: 'embed'}, h('h1', {class: 'visually-hidden'}, titleOf(video)), playing?.element ?? waiting(video)), dispose: () => playing?.dispose()};
 }

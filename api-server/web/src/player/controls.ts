@@ -35,7 +35,10 @@ function popover(root: HTMLElement, button: HTMLButtonElement, fill: (panel: HTM
     button.setAttribute('aria-expanded', 'false');
   };
   button.addEventListener('click', () => {
-    if (!panel.hidden) return close();
+    if (!panel.hidden) {
+      close();
+      return;
+    }
     fill(panel);
     panel.hidden = false;
     button.setAttribute('aria-expanded', 'true');

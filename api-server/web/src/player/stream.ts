@@ -32,7 +32,7 @@ export class Stream extends EventTarget {
     this.video = video;
     this.#renew = renew;
     this.#player = new shaka.Player();
-    this.#attached = this.#player.attach(video); // while it is asked what to load
+    this.#attached = this.#player.attach(video) as Promise<void>; // while it is asked what to load
     this.#attached.catch(() => undefined); // told by open()
     this.#player.setVideoContainer(captions);
     // A segment that isn't made yet is waited for by the server (20 s), then refused with 503: patience comes from here, not from a timer on silence.
@@ -103,9 +103,9 @@ export class Stream extends EventTarget {
   // A segment could not be had. An expired signature (a laptop that slept) is renewed, and a server that is away for a moment is asked again.
   #failed(error: shaka.util.Error): void {
     const {BAD_HTTP_STATUS, HTTP_ERROR, TIMEOUT} = shaka.util.Error.Code;
-    if (error.code === BAD_HTTP_STATUS && [401, 403, 410].includes(Number(error.data[1]))) {
+    if (error.code === BAD_HTTP_STATUS && [401, 403, 410].includes(Number((error.data as unknown[])[1]))) {
       void this.#refresh().then(() => this.#player.retryStreaming(0.1));
-    } else if ([BAD_HTTP_STATUS, HTTP_ERROR, TIMEOUT].includes(error.code)) {
+    } else if ([BAD_HTTP_STATUS, HTTP_ERROR, TIMEOUT].includes(error.code as shaka.util.Error.Code)) {
       this.#player.retryStreaming(2);
     } else {
       this.dispatchEvent(new CustomEvent('broken', {detail: error.message}));

@@ -75,9 +75,10 @@ export function progress(label: string): {element: HTMLElement; set: (fraction: 
 
 export const chip = (kind: string, label: string): HTMLElement => h('span', {class: `chip ${kind}`}, label);
 
-export function empty(name: IconName, title: string, text: string, ...actions: Child[]): HTMLElement {
-  return h('div', {class: 'empty'}, h('div', {class: 'empty-icon'}, icon(name)), h('h2', {}, title), h('p', {}, text), actions);
-}
+const nothing = (heading: HTMLElement, name: IconName, text: string, actions: Child[]): HTMLElement => h('div', {class: 'empty'}, h('div', {class: 'empty-icon'}, icon(name)), heading, h('p', {}, text), actions);
+export const empty = (name: IconName, title: string, text: string, ...actions: Child[]): HTMLElement => nothing(h('h2', {}, title), name, text, actions);
+// The same as a whole page.
+export const emptyPage = (name: IconName, title: string, text: string, ...actions: Child[]): HTMLElement => h('div', {class: 'page'}, nothing(h('h1', {tabindex: '-1'}, title), name, text, actions));
 
 export const section = (title: string, ...content: Child[]): HTMLElement => {
   const id = uniqueId('section');
@@ -154,7 +155,7 @@ export async function copy(text: string): Promise<void> {
     area.value = text;
     document.body.append(area);
     area.select();
-    document.execCommand('copy');
+    document.execCommand('copy'); // eslint-disable-line @typescript-eslint/no-deprecated -- there is no other on such origins
     area.remove();
   }
   toast(t.watch.copied);

@@ -1,11 +1,10 @@
 // Uploads, by Uppy's core and its tus client: they go on while pages change, after the connection broke, and, with the same file chosen again, after a reload.
-import Uppy, {type UppyFile} from '@uppy/core';
+import Uppy from '@uppy/core';
 import Tus, {type TusBody} from '@uppy/tus';
 import {videos} from '../api/calls';
 import {authorization, Problem, refresh} from '../api/http';
 
 type Meta = {video: string};
-type File_ = UppyFile<Meta, TusBody>;
 
 export type UploadState = 'waiting' | 'sending' | 'paused' | 'lost' | 'done' | 'failed';
 
@@ -132,7 +131,7 @@ class Queue extends EventTarget {
     const id = this.#uppy.addFile({name: file.name, type: file.type, data: file, source: key, meta: {video: target.video, relativePath: target.video} as Meta});
     this.#uploads.delete(key);
     this.#uploads.set(id, {...upload, key: id, video: target.video, url: target.url, state: navigator.onLine ? 'sending' : 'lost'});
-    this.#uppy.setFileState(id, {tus: {uploadUrl: new URL(target.url, location.href).href}} as Partial<File_>);
+    this.#uppy.setFileState(id, {tus: {uploadUrl: new URL(target.url, location.href).href}});
     this.#changed();
   }
 
