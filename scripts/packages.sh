@@ -99,9 +99,12 @@ packages_ensure() {
         has_package "$kind" "$name" || missing+=("$package")
     done < <(packages_table)
     ((${#missing[@]})) || return 0
-    if ! command -v apt-get >/dev/null || { ((EUID != 0)) && ! command -v sudo >/dev/null; }; then
-        printf 'dev: missing on this machine (Debian package names): %s\n' "${missing[*]}" >&2
-        printf 'dev: install them, then try again (as root: apt-get install %s)\n' "${missing[*]}" >&2
+    if ! command -v apt-get >/dev/null; then
+        printf "dev: this system has no apt-get: install what Debian 12 calls %s, then try again\\n" "${missing[*]}" >&2
+        return 1
+    fi
+    if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+        printf "dev: packages are missing, and only root can install them: as root, run 'apt-get install %s', then try again\\n" "${missing[*]}" >&2
         return 1
     fi
     printf 'installing: %s\n' "${missing[*]}"

@@ -208,8 +208,8 @@ mr_status mr_uploads_are_rubbish(mr_sql_link *link, const char *owner_or_video)
     static const char *const kinds[] = {
         "INSERT INTO rubbish (path) SELECT 'uploads/' || id FROM uploads WHERE (owner = ?1 OR video = ?1) ON CONFLICT DO NOTHING",
         "INSERT INTO rubbish (path) SELECT 'uploads/' || id || '.leaves' FROM uploads WHERE (owner = ?1 OR video = ?1) ON CONFLICT DO NOTHING",
-        "INSERT INTO rubbish (path) SELECT 'uploads/' || id || '.' || file FROM uploads, upload_parts"
-        " WHERE upload = id AND place < 0 AND (owner = ?1 OR video = ?1) ON CONFLICT DO NOTHING",
+        ("INSERT INTO rubbish (path) SELECT 'uploads/' || id || '.' || file FROM uploads, upload_parts"
+         " WHERE upload = id AND place < 0 AND (owner = ?1 OR video = ?1) ON CONFLICT DO NOTHING"),
     };
     mr_status status = MR_OK;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && (status == MR_OK || status == MR_ERR_NOT_FOUND); i++)
