@@ -411,20 +411,21 @@ static void *look(void *context)
 
 /* ---- answering ---- */
 
+/* What is put off sets no field: it is answered anew. */
 static void answer_missing(mr_playback *playback, mr_exchange *exchange, const char *path, mr_playback_wait **wait)
 {
     char run[64] = "";
     const bool waited = *wait != NULL;
     bool demanded = false;
+    const bool coming = is_coming(playback, path, run, &demanded);
+    if (coming && !waited && (*wait = wait_for(playback, exchange, path, run, demanded)))
+        return;
     mr_media_fields(exchange);
-    if (!is_coming(playback, path, run, &demanded)) {
-        mr_http_reply_field(exchange, "Cache-Control", "no-store");
+    mr_http_reply_field(exchange, "Cache-Control", "no-store");
+    if (!coming) {
         mr_http_reply_problem(exchange, 404, "not-found", "there is no such file");
         return;
     }
-    if (!waited && (*wait = wait_for(playback, exchange, path, run, demanded)))
-        return;
-    mr_http_reply_field(exchange, "Cache-Control", "no-store");
     mr_http_reply_field(exchange, "Retry-After", "2");
     mr_http_reply_problem(exchange, 503, "not-made-yet", "this part of the video is being made; ask again");
 }

@@ -290,6 +290,9 @@ static void test_a_segment_is_demanded_and_waited_for(void **context)
     assert_string_equal(it->demanded, "run1 video 1,2");
     publish(it, "v_1/1/video/720p/00007.m4s", "seven");
     assert_int_equal(hear(fd, text, sizeof(text)), 200);
+    const char *origin = strstr(text, "Access-Control-Allow-Origin: *\r\n");
+    assert_non_null(origin);
+    assert_null(strstr(origin + 1, "Access-Control-Allow-Origin")); /* browsers refuse it twice */
     assert_non_null(strstr(text, "\r\n\r\nseven"));
     assert_int_equal(hear(other, text, sizeof(text)), 206);
 }
