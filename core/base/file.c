@@ -7,9 +7,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,15 +145,59 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-/* Content and mode on the disk, then closed: a full disk may be told as late as that. Returns an errno. */
-static int fill(int *fd, const void *data, size_t len, mode_t mode)
+/* Content and mode on the disk. Returns an errno. */
+static int fill(int fd, const void *data, size_t len, mode_t mode)
 {
-    int error = write_all(*fd, data, len);
-    if (error == 0 && (fchmod(*fd, mode) != 0 || fsync(*fd) != 0))
+    int error = write_all(fd, data, len);
+    if (error == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
         error = errno;
-    if (close(*fd) != 0 && error == 0)
+    return error;
+}
+
+/* Returns an errno. */
+static int rename_or_remove(const char *temp, const char *path)
+{
+    const int error = rename(temp, path) == 0 ? 0 : errno;
+    if (error != 0)
+        unlink(temp);
+    return error;
+}
+
+/*
+ * A file that has no name until it is whole: whoever is killed while he writes leaves nothing. Only where there is a file of that name already, it
+ * has another one for a moment. Returns an errno; EOPNOTSUPP: the file system has no such files.
+ */
+static int write_unnamed(const char *parent, const char *temp, const char *path, const void *data, size_t len, mode_t mode)
+{
+    char self[32];
+    mr_autoclose int fd = open(parent, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EISDIR ? EOPNOTSUPP : errno;
+    const int error = fill(fd, data, len, mode);
+    if (error != 0)
+        return error;
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return errno == ENOENT ? EOPNOTSUPP : errno; /* there is no /proc */
+    if (linkat(AT_FDCWD, self, AT_FDCWD, temp, AT_SYMLINK_FOLLOW) != 0)
+        return errno;
+    return rename_or_remove(temp, path);
+}
+
+/* Closed before it is in place: a full disk may be told as late as that. Returns an errno. */
+static int write_named(const char *temp, const char *path, const void *data, size_t len, mode_t mode)
+{
+    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    int error = fill(fd, data, len, mode);
+    if (close(fd) != 0 && error == 0)
         error = errno;
-    *fd = -1;
+    if (error == 0)
+        return rename_or_remove(temp, path);
+    unlink(temp);
     return error;
 }
 
@@ -158,22 +205,22 @@ mr_status mr_file_write_atomic(const char *path, const void *data, size_t len, m
 {
     mr_autofree char *parent = parent_of(path);
     /* A short name: that of the file may be as long as the file system allows. */
-    mr_autofree char *temp = parent ? mr_path_join(parent, ".mr-XXXXXX") : NULL;
+    char name[32];
+    uint64_t noise = 0;
+    if (getrandom(&noise, sizeof(noise), 0) != (ssize_t)sizeof(noise))
+        return fail(diags, "can't-write", "write", path, errno);
+    snprintf(name, sizeof(name), ".mr-%016" PRIx64, noise);
+    mr_autofree char *temp = parent ? mr_path_join(parent, name) : NULL;
     if (!temp)
         return fail(diags, "can't-write", "write", path, ENOMEM);
     mr_autoclose int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return fail(diags, "can't-write", "write", path, errno);
-    mr_autoclose int fd = mkostemp(temp, O_CLOEXEC);
-    if (fd < 0)
-        return fail(diags, "can't-write", "write", path, errno);
-    int error = fill(&fd, data, len, mode);
-    if (error == 0 && rename(temp, path) != 0)
-        error = errno;
-    if (error != 0) {
-        unlink(temp);
+    int error = write_unnamed(parent, temp, path, data, len, mode);
+    if (error == EOPNOTSUPP)
+        error = write_named(temp, path, data, len, mode);
+    if (error != 0)
         return fail(diags, "can't-write", "write", path, error);
-    }
     /* The name is in place; that it stays after a crash is for the folder to say. Some file systems can't sync folders. */
     if (fsync(dir) != 0 && errno != EINVAL && errno != ENOTSUP)
         return fail(diags, "can't-write", "write", path, errno);
