@@ -54,7 +54,7 @@ const mr_param mr_video_params_table[] = {
 
 const mr_op mr_op_transcode_video = {
     .size = sizeof(mr_op),
-    .version = 3,
+    .version = 4,
     .name = "transcode.video",
     .summary = "encodes one chunk of the picture into one rendition",
     .help =

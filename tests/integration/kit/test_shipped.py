@@ -57,6 +57,7 @@ class Shipped(Case):
             "transcode.analyse": {**source, "chunk": made["plan.chunks"]},
             "transcode.audio": {**source, "chunk": made["plan.audio_chunks"], "track": made["probe.audio_tracks"]},
             "transcode.file": {**source, **info},
+            "transcode.init": {"chunk": made["plan.opening"], "rung": made["ladder.rungs"]},
             "transcode.ladder": info,
             "transcode.loudness": {**source, "track": made["probe.audio_tracks"]},
             "transcode.subtitles": {**source, **plan, "track": made["probe.text_tracks"]},

@@ -50,7 +50,7 @@ class Again(Case):
         second = self.expect_events(0, self.clip, ladder=THREE)
         self.assertEqual(len(tasks(second, "succeeded", {"video"})), chunks)
         self.assertEqual(len(tasks(second, "cached", {"video"})), 2 * chunks)
-        self.assertEqual({node for node, _ in tasks(second, "succeeded")}, STREAMING | {"ladder", "video"})
+        self.assertEqual({node for node, _ in tasks(second, "succeeded")}, STREAMING | {"ladder", "init", "video"})
         after = digests(self.dir / "out")
         self.assertTrue(any(name.startswith("video/120p/") for name in after))
         for name, digest in before.items():

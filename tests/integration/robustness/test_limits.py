@@ -172,7 +172,7 @@ class Limits(Case):
         run("upstream.yaml")
         events = run("all.yaml", "--set", "limits.picture_side=100")
         ended = {event["node"]: event for event in events if event["event"] == "task.done"}
-        self.assertEqual({node for node, event in ended.items() if event["state"] == "cached"}, {"probe", "ladder", "plan"})
+        self.assertEqual({node for node, event in ended.items() if event["state"] == "cached"}, {"probe", "ladder", "plan", "sheets"})
         self.assertEqual({node for node, event in ended.items() if event["state"] == "skipped"}, openers)  # on_error
         for node in openers:
             self.assertIn("limits.picture_side allows (100)", ended[node]["reason"], node)
