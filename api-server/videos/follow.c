@@ -30,7 +30,7 @@ bool mr_follow_has_room(mr_videos *videos, const char *video)
     int64_t count = 0;
     pthread_mutex_lock(&videos->lock);
     for (const mr_follow *it = videos->follows; it; it = it->next)
-        count += !it->ended && !it->only_poster && strcmp(it->video, video) != 0;
+        count += !it->ended && !it->only_poster && !it->arriving[0] && strcmp(it->video, video) != 0;
     pthread_mutex_unlock(&videos->lock);
     return count < videos->options.runs;
 }

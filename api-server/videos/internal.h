@@ -68,7 +68,8 @@ void mr_videos_wake(mr_videos *videos);
 /* Lock held. */
 mr_follow *mr_follow_find(mr_videos *videos, const char *run);
 mr_follow *mr_follow_of_video(mr_videos *videos, const char *video);
-/* Whether one more run may start; one of this video's is about to be replaced by it. Takes the lock. */
+/* Whether one more run may start. One of this video's is about to be replaced by it; those of uploads that go on wait for bytes more than they work,
+ * and have a limit of their own. Takes the lock. */
 bool mr_follow_has_room(mr_videos *videos, const char *video);
 mr_follow *mr_follow_add(mr_videos *videos, const char *run); /* NULL: no memory */
 /* Without the lock: the run is this video's; what it said so far is told. */

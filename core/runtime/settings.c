@@ -41,6 +41,8 @@ const mr_param mr_setting_table[] = {
             .help = "size of one content, or of one file in a task's scratch folder"),
     SETTING("host.open_files", INT, AT(host_open_files), .standard = "256", .min = "32", .max = "65536",
             .help = "descriptors that a task host may have open"),
+    SETTING("host.nice", INT, AT(host_nice), .standard = "10", .min = "0", .max = "19",
+            .help = "by how much task hosts yield to other processes, to the server that starts them above all, as with nice(1)"),
     SETTING("host.tasks", INT, AT(host_tasks), .standard = "64", .min = "1", .max = "1000000", .help = "tasks after which a host is replaced"),
     SETTING("host.growth", SIZE, AT(host_growth), .standard = "1GiB", .min = "16MiB", .max = "1TiB",
             .help = "resident memory after a task above which a host is replaced"),

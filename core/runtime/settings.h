@@ -20,6 +20,7 @@ typedef struct mr_settings {
     int64_t host_cpu;        /* microseconds: RLIMIT_CPU of a task host over its life */
     int64_t host_file_size;  /* bytes: of one content or scratch file */
     int64_t host_open_files; /* RLIMIT_NOFILE of a task host */
+    int64_t host_nice;       /* nicer than the engine by that much */
     int64_t host_tasks;      /* a host is replaced after so many */
     int64_t host_growth;     /* bytes: … or when its resident memory is larger than this after a task */
     int64_t host_hang;       /* microseconds without progress: killed */

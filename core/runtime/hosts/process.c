@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -209,8 +210,17 @@ mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error)
     return NULL;
 }
 
+/* Before it has threads: each inherits it. Scripts that somebody waits for (no plugins) are as urgent as who asks. */
+static void yield(const mr_task_host *host, const mr_settings *settings)
+{
+    const int ours = getpriority(PRIO_PROCESS, 0);
+    setpriority(PRIO_PROCESS, (id_t)host->pid, ours + (int)settings->host_nice); /* the kernel stops at 19 */
+}
+
 int mr_host_hello(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins)
 {
+    if (plugins)
+        yield(host, settings);
     mr_status status = say_hello(host, settings, plugins);
     mr_cleanup_fd(&host->control_fd);
     host->control_fd = -1;

@@ -254,13 +254,15 @@ class Hostile(unittest.TestCase):
 
     def test_a_host_ends_with_its_engine(self):
         """Also one that hears nothing, when the engine was killed and could tell it nothing."""
-        words = self.words("one.yaml", "--json", "--param", "act=hang", "--param", "amount=600000")
+        words = self.words("one.yaml", "--json", "--set", "host.nice=3", "--param", "act=hang", "--param", "amount=600000")
         with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as engine:
             for line in engine.stdout:
                 if json.loads(line)["event"] == "task.progress":
                     break
             hosts = children_of(engine.pid)
             self.assertTrue(hosts)
+            for host in hosts:
+                self.assertEqual(os.getpriority(os.PRIO_PROCESS, host), min(19, os.getpriority(os.PRIO_PROCESS, engine.pid) + 3))
             ends = [os.pidfd_open(host) for host in hosts]
             engine.kill()
         for end in ends:
