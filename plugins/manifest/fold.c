@@ -121,7 +121,8 @@ static mr_status publish_mpd(struct fold *fold, bool whole)
     return status;
 }
 
-/* A rung or a sound track that is still to come would be missing from what early viewers load. */
+/* A rung or a sound track that is still to come would be missing from what early viewers load. A track may make several renditions: the init segments
+ * of all of them come before the first media. */
 static bool all_known(const struct fold *fold)
 {
     const mr_model *model = &fold->model;
@@ -138,7 +139,8 @@ static bool all_known(const struct fold *fold)
         bool found = false;
         for (size_t i = 0; i < model->count && !found; i++)
             found = model->renditions[i]->kind == KIND_MUXED ||
-                    (model->renditions[i]->kind == KIND_AUDIO && model->renditions[i]->stream == model->plan.tracks[t]);
+                    (model->renditions[i]->kind == KIND_AUDIO && model->renditions[i]->stream == model->plan.tracks[t] &&
+                     model->renditions[i]->present > 0);
         if (!found)
             return false;
     }
@@ -178,7 +180,7 @@ static mr_status announce(struct fold *fold)
 static mr_status foretell(struct fold *fold, mr_rendition *rendition)
 {
     if (rendition->grown > 0)
-        return MR_OK;
+        return announce(fold);
     mr_status status = fold->hls ? publish_media_playlist(fold, rendition, rendition->count, true) : MR_OK;
     rendition->grown = rendition->count;
     rendition->is_final = false; /* its tail may come shorter than planned */

@@ -410,6 +410,48 @@ static void test_all_at_once_for_who_waits(void **state)
     story_free(&story);
 }
 
+static void move_input(story *story, size_t from, size_t to)
+{
+    const op_input moved = story->inputs[from];
+    if (from < to)
+        memmove(&story->inputs[from], &story->inputs[from + 1], (to - from) * sizeof(moved));
+    else
+        memmove(&story->inputs[to + 1], &story->inputs[to], (from - to) * sizeof(moved));
+    story->inputs[to] = moved;
+}
+
+/* Init segments of pictures come before anything is encoded: who waits gets all playlists then, and not before both renditions of a sound track are
+ * known. */
+static void test_what_is_known_before_it_is_encoded(void **state)
+{
+    audio_spec surround = audio_en;
+    story story = {0};
+    (void)state;
+    surround.path = "audio/en-6ch";
+    surround.channels = 6;
+    story_plan(&story, &video_1080, &audio_en);
+    story_video(&story, &video_1080); /* plan, init, 0, 1, 2 */
+    const size_t sound = story.count;
+    story_audio(&story, &audio_en);
+    const size_t other = story.count;
+    story_audio(&story, &surround);
+    move_input(&story, other, sound + 1); /* a task's init segments come first */
+    for (int i = 0; i < 3; i++)
+        move_input(&story, 2, story.count - 1);
+    op_result result = run(&story, "{waits: true}");
+    check_success(&result);
+    static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
+    for (size_t i = 0; i < 2; i++) {
+        const op_item *early = published_nth(&result, manifests[i], 0);
+        assert_int_equal(times(&result, manifests[i]), 2);
+        assert_true(index_of(&result, manifests[i]) < index_of(&result, "video/1080p/00000.m4s"));
+        assert_non_null(memmem(early->data, early->size, "audio/en-2ch", 12));
+        assert_non_null(memmem(early->data, early->size, "audio/en-6ch", 12));
+    }
+    op_result_free(&result);
+    story_free(&story);
+}
+
 /* What was foretold is no excuse: a hole or a tail that is missing fails as ever. */
 static void test_what_was_foretold_must_come(void **state)
 {
@@ -586,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_growth),
         cmocka_unit_test(test_waits_for_ladder),
         cmocka_unit_test(test_all_at_once_for_who_waits),
+        cmocka_unit_test(test_what_is_known_before_it_is_encoded),
         cmocka_unit_test(test_what_was_foretold_must_come),
         cmocka_unit_test(test_what_cannot_be_foreseen_grows),
         cmocka_unit_test(test_incomplete),
