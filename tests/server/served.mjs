@@ -7,9 +7,9 @@ import {basename, join} from 'node:path';
 
 export const password = 'correct horse battery';
 
-// folder: for its data, kept by the caller. settings: as 'server.access_log=true'. It is gone when stop() has resolved.
-export async function serve(folder, {settings = [], millrace = process.env.MILLRACE} = {}) {
-  const words = ['serve', '--listen', 'localhost:0', '--data', join(folder, 'data'), ...['server.access_log=false', ...settings].flatMap((one) => ['--set', one])];
+// folder: for its data, kept by the caller. settings: as 'server.access_log=true'. jobs: what it does at a time. It is gone when stop() has resolved.
+export async function serve(folder, {settings = [], jobs = 2, millrace = process.env.MILLRACE} = {}) {
+  const words = ['serve', '--listen', 'localhost:0', '--data', join(folder, 'data'), '--jobs', String(jobs), ...['server.access_log=false', ...settings].flatMap((one) => ['--set', one])];
   const child = spawn(millrace, words, {stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, XDG_CONFIG_HOME: join(folder, 'none')}});
   const ended = new Promise((resolve) => { child.on('exit', resolve); });
   let said = '';
@@ -50,9 +50,9 @@ class Served {
     return this.ask('POST', '/api/v1/videos', {title: basename(path), filename: basename(path), size: statSync(path).size, visibility: 'public', ...fields});
   }
 
-  // All bytes in one request. Resolves with the time (Date.now()) at which the last one was acknowledged.
-  put(path, target) {
-    const headers = {Authorization: `Bearer ${this.token}`, 'Tus-Resumable': '1.0.0', 'Upload-Offset': 0, 'Content-Type': 'application/offset+octet-stream', 'Content-Length': statSync(path).size};
+  // Bytes from..to, all when they are not given, in one request. Resolves with the time (Date.now()) at which the last one was acknowledged.
+  put(path, target, from = 0, to = statSync(path).size) {
+    const headers = {Authorization: `Bearer ${this.token}`, 'Tus-Resumable': '1.0.0', 'Upload-Offset': from, 'Content-Type': 'application/offset+octet-stream', 'Content-Length': to - from};
     return new Promise((resolve, reject) => {
       const sent = request(new URL(target.upload.tus.url, this.origin), {method: 'PATCH', headers}, (answer) => {
         const at = Date.now();
@@ -61,7 +61,7 @@ class Served {
         else reject(new Error(`PATCH of ${path}: ${answer.statusCode}`));
       });
       sent.on('error', reject);
-      createReadStream(path, {highWaterMark: 1 << 20}).on('error', reject).pipe(sent);
+      createReadStream(path, {start: from, end: to - 1, highWaterMark: 1 << 20}).on('error', reject).pipe(sent);
     });
   }
 
