@@ -130,6 +130,7 @@ mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run
 }
 
 /* A new output makes the one before rubbish only when the video is removed: who watches it may finish. */
+/* Reasons name the source as its owner does, not as it lies on the disk. */
 static mr_status tell(mr_sql_link *link, void *context)
 {
     const life_change *it = context;
@@ -138,7 +139,8 @@ static mr_status tell(mr_sql_link *link, void *context)
     return mr_sql_do(link,
                      "UPDATE videos SET status = COALESCE(?3, status), playable = COALESCE(?4, playable), complete = COALESCE(?5, complete),"
                      " output = COALESCE(?6, output), reason_code = CASE WHEN ?7 IS NULL THEN reason_code WHEN ?7 = '' THEN NULL ELSE ?7 END,"
-                     " reason_message = CASE WHEN ?7 IS NULL THEN reason_message ELSE ?8 END, duration = COALESCE(?9, duration),"
+                     " reason_message = CASE WHEN ?7 IS NULL THEN reason_message ELSE replace(?8, replace(source, 'uploads/', ''),"
+                     " CASE filename WHEN '' THEN 'the uploaded file' ELSE filename END) END, duration = COALESCE(?9, duration),"
                      " width = COALESCE(?10, width), height = COALESCE(?11, height),"
                      " poster_key = CASE WHEN ?12 IS NULL OR poster LIKE 'posters/%' THEN poster_key ELSE ?13 END,"
                      " poster = CASE WHEN ?12 IS NULL OR poster LIKE 'posters/%' THEN poster ELSE ?12 END,"

@@ -278,6 +278,18 @@ static void test_life(void **state)
     free(life.params);
     const mr_video_news late = {.duration = -1, .width = -1, .height = -1, .output = "media/x/9"};
     assert_int_equal(mr_video_tell(at.metadata, id, id + 2, &late), MR_ERR_NOT_FOUND); /* news of a run that is no longer its */
+    assert_int_equal(mr_video_run_is(at.metadata, id, "r"), MR_OK);
+    assert_int_equal(mr_video_life_find(at.metadata, id, &life), MR_OK);
+    free(life.params);
+    char reason[400];
+    const char *file = strrchr(life.source, '/') + 1;
+    assert_true(strlen(file) > 8);
+    snprintf(reason, sizeof(reason), "'%s' is empty", file);
+    const mr_video_news sad = {.reason_code = "processing-failed", .reason_message = reason, .duration = -1, .width = -1, .height = -1};
+    assert_int_equal(mr_video_tell(at.metadata, id, "r", &sad), MR_OK);
+    const mr_video_view *view = NULL;
+    assert_int_equal(mr_video_look(at.metadata, id, &view), MR_OK);
+    assert_non_null(strstr(view->json, "\"message\":\"'a.mp4' is empty\""));
     end_world(&at);
 }
 
