@@ -40,7 +40,7 @@ export const t = {
     shortcuts: [['Space, K', 'Play or pause'], ['J, L', '10 seconds back or on'], ['← →', '5 seconds back or on'], ['↑ ↓', 'Louder or quieter'], ['0 – 9', 'To that tenth'], ['M', 'Mute'], ['F', 'Full screen'], ['C', 'Captions'], ['P', 'Picture in picture'], ['< >', 'Slower or faster'], ['?', 'This list']],
   },
   watch: {
-    edit: 'Edit', copy: 'Copy link', copied: 'Copied', share: 'Share', run: 'See the run', by: (name: string) => `by ${name}`, processing: 'Processing',
+    edit: 'Edit', copy: 'Copy link', copied: 'Copied', copiedPrivate: 'Copied. The video is private: only you can open it.', share: 'Share', run: 'See the run', by: (name: string) => `by ${name}`, processing: 'Processing',
     processingText: 'It plays already, and gets better as more qualities are made.', notYet: 'Playable in a moment', notYetText: 'The opening is being made. This page starts by itself.',
     uploading: 'The file is still arriving', failed: 'Processing failed', steps: 'What is being made', progress: 'Processing', graphLabel: 'Steps of the pipeline and how far each is',
     complete: 'All qualities are ready', description: 'Description', embed: 'Embed code', link: 'Link', waitingFile: 'Its file has not been uploaded yet',

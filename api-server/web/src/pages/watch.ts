@@ -17,6 +17,9 @@ export const watchLink = (video: Video): string => `${location.origin}/watch/${e
 export const embedCode = (video: Video): string =>
   `<iframe src="${location.origin}/embed/${encodeURIComponent(video.id)}" width="640" height="360" title="Video" allow="fullscreen; picture-in-picture" allowfullscreen></iframe>`;
 
+// A link that nobody else can open yet is copied with a word about it.
+export const copiedWord = (video: Video): string => (video.visibility === 'private' ? t.watch.copiedPrivate : t.watch.copied);
+
 // Before there is a picture.
 function waiting(video: Video): HTMLElement {
   const failed = video.status === 'failed';
@@ -26,14 +29,14 @@ function waiting(video: Video): HTMLElement {
 
 function about(video: Video, own: boolean): HTMLElement {
   const facts = [t.watch.by(video.owner.name), t.views(count(video.views), video.views === 1), date(video.published_at ?? video.created_at)];
-  const links = h('div', {class: 'share', hidden: true}, copyField(t.watch.link, watchLink(video)), copyField(t.watch.embed, embedCode(video)));
+  const links = h('div', {class: 'share', hidden: true}, copyField(t.watch.link, watchLink(video), copiedWord(video)), copyField(t.watch.embed, embedCode(video), copiedWord(video)));
   const share = button(t.watch.share, () => { links.hidden = !links.hidden; share.setAttribute('aria-expanded', String(!links.hidden)); }, {icon: 'code'});
   share.setAttribute('aria-expanded', 'false');
   const tag = (name: string): HTMLElement => h('a', {class: 'tag', href: `/?tag=${encodeURIComponent(name)}`}, `#${name}`);
   return h('div', {class: 'about'},
     h('div', {class: 'about-head'},
       h('div', {}, h('h1', {tabindex: '-1'}, titleOf(video)), h('p', {class: 'muted'}, facts.join(' · '), ' ', video.visibility !== 'public' && chip('outline', t.visibility[video.visibility]))),
-      h('div', {class: 'actions'}, button(t.watch.copy, () => void attempt(() => copy(watchLink(video))), {icon: 'link'}), share,
+      h('div', {class: 'actions'}, button(t.watch.copy, () => void attempt(() => copy(watchLink(video), copiedWord(video))), {icon: 'link'}), share,
         own && video.run && may('creator') && linkButton(t.watch.run, `/runs/${encodeURIComponent(video.run)}`, {icon: 'flow'}), own && linkButton(t.watch.edit, `/videos/${encodeURIComponent(video.id)}`, {icon: 'edit'}))),
     links,
     video.description && h('p', {class: 'description'}, video.description),

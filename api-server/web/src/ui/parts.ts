@@ -147,7 +147,7 @@ export function explain(title: string, rows: readonly (readonly string[])[]): vo
 }
 
 // The clipboard is there only on secure origins; elsewhere the old way does it.
-export async function copy(text: string): Promise<void> {
+export async function copy(text: string, said = t.watch.copied): Promise<void> {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
   } else {
@@ -158,13 +158,14 @@ export async function copy(text: string): Promise<void> {
     document.execCommand('copy'); // eslint-disable-line @typescript-eslint/no-deprecated -- there is no other on such origins
     area.remove();
   }
-  toast(t.watch.copied);
+  toast(said);
 }
 
-export function copyField(label: string, value: string): HTMLElement {
+// said: what a toast says when it is copied
+export function copyField(label: string, value: string, said?: string): HTMLElement {
   const text = textField(label, {readonly: true, value});
   text.input.addEventListener('focus', () => text.input.select());
   const row = h('div', {class: 'copy-row'}, text.input.parentElement && text.element);
-  row.append(button(t.account.copy, () => void attempt(() => copy(value)), {icon: 'link'}));
+  row.append(button(t.account.copy, () => void attempt(() => copy(value, said)), {icon: 'link'}));
   return row;
 }
