@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Videos that are processed while their upload goes on, where the container lets that be worth it. docs/adr/0028 has the whole.
+ * Videos that are processed while their upload goes on, where the container lets that be worth it. docs/adr/0029 has the whole.
  *
  * What is durable of an upload is said to the engine after each commit; the worker starts (or goes on with) a run once what has come suffices to plan
  * it. Until the upload is complete the run is an offer: it makes the video playable, but its failure, or the end of the upload, leaves the video as
@@ -209,11 +209,13 @@ void mr_videos_look_at_arriving(mr_videos *videos)
 void mr_videos_upload_grew(mr_videos *videos, const char *video, const char *source, int64_t length, int64_t have)
 {
     const mr_platform_host *host = videos->options.host;
+    const mr_video_arriving it = {.length = length, .have = have};
     char path[MR_SOURCE_PATH];
     if (!is_wanted(videos) || !path_of(videos, source, path))
         return;
     host->source_grew(host->platform, path, (uint64_t)length, (uint64_t)have);
-    if (!is_followed(videos, video))
+    if (!is_followed(videos, video) && has_room(videos) &&
+        look_at_file(path, &it) == OUTLOOK_GOOD) /* of many uploads, few are worth a look at rows */
         mr_videos_wake(videos);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sources that still arrive: files of which somebody else writes the beginning, and says how far it stands. docs/adr/0028 says why it is like this.
+ * Sources that still arrive: files of which somebody else writes the beginning, and says how far it stands. docs/adr/0029 says why it is like this.
  *
  * Invariants
  *   - Nothing reads beyond the mark: what lies there may be zeros, or bytes that are not kept. The mark never goes back.

@@ -210,9 +210,8 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            char *message = NULL;
-            if (asprintf(&message, "can't read %s: %s", artifact->name[0] ? artifact->name : "a stored content", strerrordesc_np(errno)) >= 0)
-                mr_report_add(task, MR_SEVERITY_ERROR, NULL, NULL, message);
+            mr_host_table.report(task, MR_SEVERITY_ERROR, NULL, NULL, "can't read %s: %s", artifact->name[0] ? artifact->name : "a stored content",
+                                 strerrordesc_np(errno));
             return MR_ERR_IO;
         }
         if (got == 0)
@@ -225,6 +224,11 @@ static mr_status host_read_at(mr_task *task, const mr_artifact *artifact, uint64
 int mr_task_open_content(mr_task *task, const mr_artifact *artifact)
 {
     return artifact->has_content ? open_content(task, item_of(artifact)) : -1;
+}
+
+static uint64_t host_arrived(mr_task *task __attribute__((unused)), const mr_artifact *artifact)
+{
+    return mr_item_have(item_of(artifact));
 }
 
 static int host_content_fd(mr_task *task, const mr_artifact *artifact)
@@ -415,7 +419,7 @@ static mr_status host_emit_from(mr_task *task, uint32_t port, const char *meta, 
         return emit_item(task, port, meta, from->digest, content_of->size);
     /* A source is not ours to keep: copy it. */
     mr_content *content = NULL;
-    char *buf = malloc(1 << 20);
+    mr_autofree char *buf = malloc(1 << 20);
     mr_status status = buf ? host_content_new(task, &content) : MR_ERR_NOMEM;
     for (uint64_t offset = 0; status == MR_OK && offset < content_of->size;) {
         size_t got = 0;
@@ -426,7 +430,6 @@ static mr_status host_emit_from(mr_task *task, uint32_t port, const char *meta, 
             status = host_content_write_at(content, offset, buf, got);
         offset += got;
     }
-    free(buf);
     if (status != MR_OK) {
         host_content_free(content);
         return status;
@@ -593,4 +596,5 @@ const mr_host mr_host_table = {
     .output_url = host_output_url,
     .service = host_service,
     .log_line = host_log_line,
+    .arrived = host_arrived,
 };

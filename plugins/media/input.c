@@ -26,6 +26,7 @@
 #define PIXEL_BYTES    8                    /* of the widest pixel format */
 #define MAX_BAD_READS  64                   /* errors in a row before a file counts as ended */
 #define TEXT_SNIFF     4096
+#define AHEAD_US       INT64_C(500000)    /* decoders want some packets more before a picture comes out */
 #define ORDINARY_BYTES ((size_t)64 << 20) /* what can be had while memory is not short */
 #define ERROR_NOT_YET  FFERRTAG('M', 'R', 'N', 'Y')
 #define DEFAULT_SOURCE "the source"
@@ -137,6 +138,9 @@ static int read_source(void *opaque, uint8_t *buf, int size)
     if (want > source->window)
         want = source->window;
     source->window = source->window >= READ_BUFFER / 2 ? READ_BUFFER : source->window * 2;
+    const uint64_t arrived = source->host->arrived ? source->host->arrived(source->task, source->artifact) : UINT64_MAX;
+    if (arrived > source->position && arrived - source->position < want)
+        want = (size_t)(arrived - source->position); /* reading ahead is not what is waited for */
     source->status = source->host->read_at(source->task, source->artifact, source->position, buf, want, &got);
     if (source->status != MR_OK)
         return source_error(source);
@@ -516,6 +520,27 @@ void mr_media_close(AVFormatContext **format)
     AVIOContext *bytes = (*format)->pb;
     avformat_close_input(format);
     close_bytes(&bytes);
+}
+
+mr_status mr_media_ask_ahead(const AVFormatContext *format, int stream, int64_t until_us)
+{
+    media_source *source = format->pb->opaque;
+    AVStream *track = format->streams[stream];
+    const int64_t until = av_rescale_q_rnd(until_us < INT64_MAX - AHEAD_US ? until_us + AHEAD_US : INT64_MAX, AV_TIME_BASE_Q, track->time_base,
+                                           AV_ROUND_UP | AV_ROUND_PASS_MINMAX);
+    const uint64_t size = source->artifact->size;
+    uint64_t end = 0;
+    uint8_t byte;
+    size_t got = 0;
+    for (int i = 0; is_mp4(format->iformat) && i < avformat_index_get_entries_count(track); i++) {
+        const AVIndexEntry *entry = avformat_index_get_entry(track, i);
+        if (entry->timestamp < until && entry->pos >= 0 && (uint64_t)entry->pos + (uint64_t)entry->size > end)
+            end = (uint64_t)entry->pos + (uint64_t)entry->size;
+    }
+    if (end == 0 || source->status != MR_OK)
+        return source->status;
+    source->status = source->host->read_at(source->task, source->artifact, (end < size ? end : size) - 1, &byte, 1, &got);
+    return source->status;
 }
 
 /* Fragments and clusters add to the index while they are read. */

@@ -34,6 +34,11 @@ void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
 /* The next packet of any stream that is not discarded; *packet is unreferenced first. MR_END: no more (also where a file is cut off: what is damaged
  * is passed over, as players do). Otherwise why the bytes did not come: MR_NOT_YET, MR_ERR_IO, MR_ERR_CANCELLED …, already reported by the host. */
 mr_status mr_media_read(AVFormatContext *format, AVPacket *packet);
+/*
+ * Asks for the last byte that decoding a stream up to that time reads, where the container's index tells which it is (MP4): of a source that still
+ * arrives, who would stop half-way (MR_NOT_YET) stops before any work.
+ */
+mr_status mr_media_ask_ahead(const AVFormatContext *format, int stream, int64_t until_us);
 /* What the byte source answered last, where libav only says "error" or "end": MR_OK, or the status that read_at gave. */
 mr_status mr_media_source_status(const AVFormatContext *format);
 

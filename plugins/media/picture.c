@@ -123,6 +123,11 @@ static mr_status take_filters(mr_pictures *pictures)
     return status;
 }
 
+static int64_t end_us(const mr_chunk *chunk)
+{
+    return chunk->origin_us + av_rescale_q(chunk->first_frame + chunk->frames, av_inv_q(chunk->fps), AV_TIME_BASE_Q);
+}
+
 mr_status mr_pictures_open(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_chunk *chunk, const mr_picture_options *options,
                            mr_pictures **ret_pictures)
 {
@@ -143,6 +148,8 @@ mr_status mr_pictures_open(const mr_host *host, mr_task *task, const mr_artifact
         status = mr_media_open_part(host, task, source, &(mr_media_part){.stream = chunk->stream}, &pictures->format);
     if (status == MR_OK)
         status = mr_decoder_open(host, task, pictures->format, chunk->stream, NULL, &pictures->decoder);
+    if (status == MR_OK)
+        status = mr_media_ask_ahead(pictures->format, chunk->stream, end_us(chunk));
     if (status == MR_OK)
         status = mr_pictures_rewind(pictures);
     if (status != MR_OK) {

@@ -540,6 +540,8 @@ static mr_status reader_init(mr_audio_reader *reader, const mr_artifact *source)
     reader->tick = av_q2d(stream->time_base);
     reader->variable_frames = stream->codecpar->codec_id == AV_CODEC_ID_VORBIS;
     status = mr_decoder_open(reader->host, reader->task, reader->format, reader->options.stream, NULL, &reader->decoder);
+    if (status == MR_OK && part.to_us > part.from_us)
+        status = mr_media_ask_ahead(reader->format, reader->options.stream, part.to_us);
     if (status != MR_OK)
         return status;
     reader->fifo = av_audio_fifo_alloc(AV_SAMPLE_FMT_FLTP, reader->options.layout.nb_channels, BLOCK);

@@ -11,7 +11,7 @@
 #define VALUE(name, number)    _Static_assert((name) == (number), #name " has another value")
 
 VALUE(MR_ABI_MAJOR, 1);
-VALUE(MR_ABI_MINOR, 3);
+VALUE(MR_ABI_MINOR, 4);
 
 #if __SIZEOF_POINTER__ == 8
 SIZE(mr_artifact, 56);
@@ -30,7 +30,7 @@ AT(mr_port, types, 8);
 AT(mr_port, flags, 12);
 AT(mr_port, help, 16);
 
-SIZE(mr_host, 200);
+SIZE(mr_host, 208);
 AT(mr_host, size, 0);
 AT(mr_host, abi_major, 4);
 AT(mr_host, abi_minor, 6);
@@ -58,6 +58,7 @@ AT(mr_host, output_url, 168); /* 1.2 */
 AT(mr_host, service, 176);
 AT(mr_host, content_copy_at, 184);
 AT(mr_host, log_line, 192); /* 1.3 */
+AT(mr_host, arrived, 200);  /* 1.4 */
 
 SIZE(mr_range, 16);
 AT(mr_range, offset, 0);
@@ -220,7 +221,7 @@ SIZE(mr_server_error, 1032);
 AT(mr_server_error, message, 8);
 AT(mr_server_error, hint, 520);
 
-SIZE(mr_platform_host, 176);
+SIZE(mr_platform_host, 192);
 AT(mr_platform_host, platform, 8);
 AT(mr_platform_host, version, 16);
 AT(mr_platform_host, data_dir, 24);
@@ -242,6 +243,8 @@ AT(mr_platform_host, source_learn, 144);
 AT(mr_platform_host, has_hook, 152);
 AT(mr_platform_host, hook, 160);
 AT(mr_platform_host, hook_tell, 168);
+AT(mr_platform_host, source_grew, 176); /* 1.4 */
+AT(mr_platform_host, source_over, 184);
 
 SIZE(mr_server_driver, 72);
 AT(mr_server_driver, flags, 4);

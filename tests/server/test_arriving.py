@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: MIT
 """Videos that are processed while their upload goes on: what is played before the last byte was sent, and what comes of uploads that never end."""
+import base64
 import hashlib
 import json
 import re
+import struct
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
-from serving import Server, make_clip
+from serving import TIMEOUT, Server, make_clip
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
 PARAMS = {"preset": "ultrafast", "ladder": [{"height": 90, "max_bitrate": "200k"}], "segment_duration": "1s"}
+
+
+def metadata(**pairs):
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in pairs.items())
+
+
+def box(kind, content):
+    return struct.pack(">I", 8 + len(content)) + kind + content
 
 
 class Events:
@@ -142,7 +153,87 @@ class Arriving(unittest.TestCase):
         events.until(lambda name, data: name == "end")
         events.close()
         run = self.ask(200, "GET", f"/api/v1/runs/{again}").json
-        self.assertEqual({node["node"] for node in run["nodes"] if node["tasks"] > node["cached"]} - {"package", "publish", "tell"}, set(), run["nodes"])
+        self.assertEqual({node["node"] for node in run["nodes"] if node["done"] > node["cached"]} - {"package", "publish", "tell"}, set(), run["nodes"])
+
+
+    def until(self, wanted, what):
+        """For what no event tells."""
+        end = time.monotonic() + TIMEOUT
+        while not wanted():
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.05)
+
+    def playable(self, clip):
+        """Half of it is sent, and can be watched."""
+        video, url = self.create(clip)
+        data = clip.read_bytes()
+        events = Events(self.server, video, self.token)
+        at = self.send(url, data, 0, len(data) // 2)
+        events.until(lambda name, data: name == "ready")
+        events.close()
+        return video, url, data, at
+
+    def finish(self, video, url, data, at):
+        events = Events(self.server, video, self.token)
+        self.send(url, data, at, len(data))
+        events.until(lambda name, data: name == "end")
+        events.close()
+        return self.video(video)
+
+    def is_gone(self, video):
+        folder = self.server.data / "media" / video
+        self.until(lambda: not folder.exists() or not any(folder.iterdir()), "what was made of an upload that was given up is still there")
+
+    def test_an_upload_that_is_given_up(self):
+        video, url, data, at = self.playable(self.clip)
+        run = self.video(video)["run"]
+        self.ask(204, "DELETE", url, headers=TUS)
+        seen = self.video(video)
+        self.assertEqual((seen["status"], seen["playable"], seen["complete"], seen["run"], seen["reason"]), ("created", False, False, None, None))
+        self.until(lambda: self.ask(200, "GET", f"/api/v1/runs/{run}").json["state"] != "running", "its run goes on")
+        self.is_gone(video)
+        again = self.ask(201, "POST", "/api/v1/uploads/tus", headers={**TUS, "Upload-Length": str(len(data)), "Upload-Metadata": metadata(video=video)})
+        self.assertEqual(self.finish(video, again.headers["location"], data, 0)["status"], "ready")
+
+    def test_a_video_that_is_removed_meanwhile(self):
+        video, url, data, at = self.playable(self.clip)
+        self.ask(204, "DELETE", f"/api/v1/videos/{video}")
+        self.ask(404, "PATCH", url, data[at:], headers={**BYTES, "Upload-Offset": str(at)})
+        self.is_gone(video)
+
+    def test_a_server_that_is_killed_meanwhile(self):
+        video, url, data, at = self.playable(self.clip)
+        run = self.video(video)["run"]
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(int(self.ask(200, "HEAD", url, headers=TUS).headers["upload-offset"]), at)
+        seen = self.finish(video, url, data, at)
+        self.assertEqual((seen["status"], seen["complete"], seen["run"]), ("ready", True, run))
+        nodes = self.ask(200, "GET", f"/api/v1/runs/{run}").json["nodes"]
+        self.assertGreater(sum(node["cached"] for node in nodes), 0)
+        self.assertEqual(self.tree(video), self.whole(self.clip))
+
+    def test_an_index_at_the_end_is_waited_for(self):
+        video, url = self.create(self.behind)
+        data = self.behind.read_bytes()
+        at = self.send(url, data, 0, len(data) - 1)
+        self.assertEqual(self.video(video)["run"], None)
+        self.assertEqual(self.finish(video, url, data, at)["status"], "ready")
+
+    def test_what_fails_early_is_no_failure_before_the_end(self):
+        broken = Path(self.media.name) / "broken.mp4"
+        broken.write_bytes(box(b"ftyp", b"isom\0\0\2\0isomiso2") + box(b"moov", bytes(4000)) + box(b"mdat", bytes(100000)))
+        video, url = self.create(broken)
+        data = broken.read_bytes()
+        at = self.send(url, data, 0, 50000)
+        self.until(lambda: any(run["state"] == "failed" for run in self.ask(200, "GET", "/api/v1/runs").json["items"]), "nothing was begun")
+        self.until(lambda: self.video(video)["run"] in (None, ""), "the run that failed is still the video's")
+        seen = self.video(video)
+        self.assertEqual((seen["status"], seen["playable"], seen["reason"]), ("uploading", False, None))
+        at = self.send(url, data, at, 60000)
+        seen = self.finish(video, url, data, at)
+        self.assertEqual((seen["status"], seen["reason"]["code"]), ("failed", "processing-failed"))
+        self.assertEqual(len(self.ask(200, "GET", "/api/v1/runs").json["items"]), 2)
 
 
 if __name__ == "__main__":

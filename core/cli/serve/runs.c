@@ -181,6 +181,13 @@ static bool join_list(mr_served *served)
     return open;
 }
 
+static void tell_closed(const mr_served *served)
+{
+    char text[MR_RUN_ID + 48];
+    snprintf(text, sizeof(text), "{\"event\":\"run.closed\",\"run\":\"%s\"}", served->id);
+    served->platform->driver->event(served->platform->server, served->id, text);
+}
+
 static void *wait_for_end(void *context)
 {
     mr_served *served = context;
@@ -188,6 +195,7 @@ static void *wait_for_end(void *context)
     mr_status status = mr_run_wait(served->run, session->diags);
     mr_hooked_end(served->hooked, served->run, session);
     mr_report_write(served->report, &served->job, session, &served->tally, served->run, session->diags);
+    tell_closed(served);
     if (status != MR_OK) {
         mr_autofree char *said = mr_diags_json(session->diags);
         mr_log_event(served->platform->log, MR_LOG_WARNING, "run-ended", NULL, "run %s: %s %s", served->id, served->tally.state, said ? said : "");

@@ -157,6 +157,10 @@ typedef struct mr_host {
     /* Since 1.3. A line that a library logs (codecs do): should the task host be lost, its last ones are quoted. Not for people to read otherwise:
      * that is report(). Cheap, never waits; of many lines some get lost. On any thread. */
     void (*log_line)(const char *line);
+
+    /* Since 1.4. How many bytes from the beginning of a content can be read without MR_NOT_YET, as far as is known: all, but of a source that still
+     * arrives. Never more than are there. For who reads on and on; what comes out must not depend on it. Cheap. Any thread of the task. */
+    uint64_t (*arrived)(mr_task *task, const mr_artifact *artifact);
 } mr_host;
 
 typedef struct mr_batch_task {

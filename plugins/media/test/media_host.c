@@ -22,11 +22,18 @@ const char *__lsan_default_suppressions(void)
 
 static mr_status read_at(mr_task *task, const mr_artifact *artifact, uint64_t offset, void *buf, size_t len, size_t *ret_len)
 {
+    *ret_len = 0;
+    if (task->have > 0 && offset < artifact->size && offset + len > task->have && task->have < artifact->size)
+        return MR_NOT_YET;
     ssize_t got = pread(task->fd, buf, len, (off_t)offset);
-    (void)artifact;
     *ret_len = got > 0 ? (size_t)got : 0;
     task->bytes_read += *ret_len;
     return got < 0 ? MR_ERR_IO : MR_OK;
+}
+
+static uint64_t arrived(mr_task *task, const mr_artifact *artifact)
+{
+    return task->have > 0 ? task->have : artifact->size;
 }
 
 static int cancelled(const mr_task *task)
@@ -80,7 +87,8 @@ const mr_host media_host = {.size = sizeof(mr_host),
                             .progress = progress,
                             .report = report,
                             .limits = limits,
-                            .log_line = log_line};
+                            .log_line = log_line,
+                            .arrived = arrived};
 
 void media_task_open(mr_task *task, const char *path)
 {

@@ -11,6 +11,7 @@ struct mr_task {
     char messages[4096]; /* "error: …\n" lines */
     int cancelled;
     uint64_t bytes_read;
+    uint64_t have; /* bytes that have arrived, of a source that still does; 0: all */
     mr_limits limits;
 };
 

@@ -208,10 +208,43 @@ static void damaged_tables(void **state)
     }
 }
 
+/* Half of the file is there: what it has is read to the last byte, and who needs more hears it before any work. */
+static void what_arrives(void **state)
+{
+    (void)state;
+    mr_task task;
+    AVFormatContext *format = NULL;
+    AVPacket *packet = av_packet_alloc();
+    const mr_media_part picture = {.stream = 0, .headers_suffice = true};
+    open_clip(&task, "front.mp4");
+    task.have = task.source.size / 2;
+    assert_int_equal(mr_media_open_part(&media_host, &task, &task.source, &picture, &format), MR_OK);
+    const uint64_t before = task.bytes_read;
+    assert_int_equal(mr_media_ask_ahead(format, 0, 900 * SECOND), MR_NOT_YET);
+    assert_true(task.bytes_read == before);
+    mr_media_close(&format);
+    assert_int_equal(mr_media_open_part(&media_host, &task, &task.source, &picture, &format), MR_OK);
+    assert_int_equal(mr_media_ask_ahead(format, 0, 100 * SECOND), MR_OK);
+    mr_status status;
+    int64_t end = 0;
+    while ((status = mr_media_read(format, packet)) == MR_OK)
+        end = packet->pos + packet->size;
+    assert_int_equal(status, MR_NOT_YET);
+    assert_true((uint64_t)end <= task.have && (uint64_t)end > task.have - 16384); /* of a packet each second */
+    mr_media_close(&format);
+    task.have = task.source.size;
+    assert_int_equal(mr_media_open_part(&media_host, &task, &task.source, &picture, &format), MR_OK);
+    assert_int_equal(mr_media_ask_ahead(format, 0, INT64_MAX), MR_OK);
+    mr_media_close(&format);
+    av_packet_free(&packet);
+    media_task_close(&task);
+}
+
 static int make_clips(void **state)
 {
     (void)state;
     const bool made = clip_make("late.mp4", SOUND " " AAC) && clip_make("long.mp4", PICTURE " -i @late.mp4 " X264 " -c:a copy") &&
+                      clip_make("front.mp4", "-i @long.mp4 -c copy -movflags +faststart") &&
                       clip_make("first.mp4", "-i @late.mp4 -c copy -movflags +faststart") &&
                       clip_make("delayed.mp4", "-itsoffset 2 -i @late.mp4 -c copy") &&
                       clip_make("fragments.mp4", "-i @late.mp4 -c copy -movflags +empty_moov -frag_duration 5000000") &&
@@ -224,7 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stretch_of_sound), cmocka_unit_test(what_lies_behind_is_no_end),
         cmocka_unit_test(the_picture_alone),  cmocka_unit_test(other_layouts),
-        cmocka_unit_test(damaged_tables),
+        cmocka_unit_test(damaged_tables),     cmocka_unit_test(what_arrives),
     };
     return cmocka_run_group_tests_name("a part of a source", tests, make_clips, NULL);
 }
