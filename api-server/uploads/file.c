@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,14 @@
 
 #define STEP   (256ll << 20) /* that is allocated ahead */
 #define WINDOW (16ll << 20)  /* that is written behind */
+
+/* Large uploads that come fast have a second thread to hash on, while the first moves bytes: a few of them at a time. */
+#define ASIDE_AFTER (16ll << 20) /* bytes */
+#define ASIDE_LEAST 65536        /* bytes of a piece that are worth waking it for */
+#define ASIDE_SMALL 64           /* smaller pieces in a row: others can make more of it */
+#define ASIDES_MAX  2
+
+static atomic_uint asides;
 
 static mr_status status_of_errno(void)
 {
@@ -85,27 +94,59 @@ static bool rehash(mr_upload_file *file)
     return true;
 }
 
-/* The bytes that were written at file->at. */
-static bool hash_bytes(mr_upload_file *file, const unsigned char *data, size_t len)
+/* A piece of what comes, no longer than a block: the end of one at most is in it. */
+typedef struct slice {
+    mr_upload_file *file;
+    const unsigned char *data;
+    size_t len;
+    bool whole; /* a block ended in it: its leaf */
+    unsigned char leaf[MR_UPLOAD_LEAF];
+} slice;
+
+static bool hash_slice(void *context)
 {
-    int64_t at = file->at;
-    while (len > 0) {
-        const size_t left = (size_t)(MR_UPLOAD_BLOCK - at % MR_UPLOAD_BLOCK);
-        const size_t some = len < left ? len : left;
-        if (EVP_DigestUpdate(file->hash, data, some) != 1)
-            return false;
-        at += (int64_t)some;
-        data += some;
-        len -= some;
-        if (at % MR_UPLOAD_BLOCK == 0) {
-            unsigned char leaf[MR_UPLOAD_LEAF];
-            const off_t place = (at / MR_UPLOAD_BLOCK - 1) * MR_UPLOAD_LEAF;
-            if (EVP_DigestFinal_ex(file->hash, leaf, NULL) != 1 || pwrite(file->leaves, leaf, sizeof(leaf), place) != (ssize_t)sizeof(leaf) ||
-                !begin_block(file->hash))
-                return false;
-        }
+    slice *it = context;
+    EVP_MD_CTX *hash = it->file->hash;
+    const size_t left = (size_t)(MR_UPLOAD_BLOCK - it->file->at % MR_UPLOAD_BLOCK);
+    const size_t some = it->len < left ? it->len : left;
+    if (EVP_DigestUpdate(hash, it->data, some) != 1)
+        return false;
+    it->whole = some == left;
+    return !it->whole ||
+           (EVP_DigestFinal_ex(hash, it->leaf, NULL) == 1 && begin_block(hash) && EVP_DigestUpdate(hash, it->data + some, it->len - some) == 1);
+}
+
+static bool write_leaf(const slice *it)
+{
+    const off_t place = it->file->at / MR_UPLOAD_BLOCK * MR_UPLOAD_LEAF;
+    return pwrite(it->file->leaves, it->leaf, sizeof(it->leaf), place) == (ssize_t)sizeof(it->leaf);
+}
+
+static void drop_aside(mr_upload_file *file)
+{
+    if (!file->aside)
+        return;
+    mr_aside_free(file->aside);
+    file->aside = NULL;
+    atomic_fetch_sub(&asides, 1);
+}
+
+/* Whether there is one for a piece of this length. */
+static bool has_aside(mr_upload_file *file, size_t len)
+{
+    if (len < ASIDE_LEAST) {
+        if (++file->small >= ASIDE_SMALL)
+            drop_aside(file);
+        return false;
     }
-    return true;
+    file->small = 0;
+    if (file->aside || file->at - file->begun < ASIDE_AFTER)
+        return file->aside != NULL;
+    if (atomic_fetch_add(&asides, 1) < ASIDES_MAX)
+        file->aside = mr_aside_new();
+    if (!file->aside)
+        atomic_fetch_sub(&asides, 1);
+    return file->aside != NULL;
 }
 
 /* ---- writing ---- */
@@ -125,7 +166,7 @@ static mr_status open_leaves(int folder, const char *name, mr_upload_file *file)
 
 mr_status mr_upload_file_open(int folder, const char *name, int64_t at, int64_t end, bool with_leaves, mr_upload_file *ret_file)
 {
-    *ret_file = (mr_upload_file){.leaves = -1, .at = at, .end = end, .allocated = at, .flushed = at};
+    *ret_file = (mr_upload_file){.leaves = -1, .at = at, .end = end, .allocated = at, .flushed = at, .begun = at};
     ret_file->fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     mr_status status = ret_file->fd >= 0 ? MR_OK : status_of_errno();
     if (status == MR_OK && with_leaves)
@@ -142,6 +183,7 @@ void mr_upload_file_close(mr_upload_file *file)
     if (file->leaves >= 0)
         close(file->leaves);
     EVP_MD_CTX_free(file->hash);
+    drop_aside(file);
     *file = (mr_upload_file){.fd = -1, .leaves = -1};
 }
 
@@ -171,21 +213,43 @@ static void write_behind(mr_upload_file *file)
     }
 }
 
+static mr_status put(int fd, const unsigned char *data, size_t len, int64_t at)
+{
+    while (len > 0) {
+        const ssize_t done = pwrite(fd, data, len, at);
+        if (done <= 0 && !(done < 0 && errno == EINTR))
+            return status_of_errno();
+        data += done > 0 ? done : 0;
+        at += done > 0 ? done : 0;
+        len -= done > 0 ? (size_t)done : 0;
+    }
+    return MR_OK;
+}
+
+static mr_status write_slice(slice *it)
+{
+    mr_upload_file *file = it->file;
+    const bool hashes = file->leaves >= 0;
+    const bool aside = hashes && has_aside(file, it->len);
+    if (aside)
+        mr_aside_begin(file->aside, hash_slice, it);
+    mr_status status = put(file->fd, it->data, it->len, file->at);
+    const bool hashed = aside ? mr_aside_wait(file->aside) : !hashes || hash_slice(it);
+    if (status == MR_OK && (!hashed || (it->whole && !write_leaf(it))))
+        status = MR_ERR_IO;
+    file->at += status == MR_OK ? (int64_t)it->len : 0;
+    return status;
+}
+
 mr_status mr_upload_file_write(mr_upload_file *file, const void *data, size_t len)
 {
     const unsigned char *from = data;
     mr_status status = allocate(file, file->at + (int64_t)len);
     while (len > 0 && status == MR_OK) {
-        const ssize_t put = pwrite(file->fd, from, len, file->at);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return status_of_errno();
-        if (file->leaves >= 0 && !hash_bytes(file, from, (size_t)put))
-            return MR_ERR_IO;
-        file->at += put;
-        from += put;
-        len -= (size_t)put;
+        slice it = {.file = file, .data = from, .len = len < MR_UPLOAD_BLOCK ? len : MR_UPLOAD_BLOCK};
+        status = write_slice(&it);
+        from += it.len;
+        len -= it.len;
     }
     write_behind(file);
     return status;

@@ -9,6 +9,8 @@
 #ifndef MR_UPLOADS_FILE_H
 #define MR_UPLOADS_FILE_H
 
+#include "api-server/uploads/aside.h"
+
 #include <millrace/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +29,10 @@ typedef struct mr_upload_file {
     int64_t end; /* that is expected; -1: not known */
     int64_t allocated;
     int64_t flushed; /* up to here the disk was asked to write */
+    int64_t begun;   /* where it was opened at */
     void *hash;      /* EVP_MD_CTX of the block that at is in */
+    mr_aside *aside; /* hashes while this thread writes; NULL: not yet, or others have them all */
+    unsigned small;  /* pieces, the last ones, that weren't worth it */
 } mr_upload_file;
 
 /* Makes it, empty and durable. MR_ERR_CONFLICT: it is there. */
