@@ -31,7 +31,10 @@ void mr_server_fail(mr_server_error *error, const char *hint, const char *fmt, .
 static mr_status listen_for(mr_server *server, mr_server_error *error)
 {
     char why[MR_SERVER_WORDS];
-    const mr_http_options options = {.listen = server->settings->listen, .handler = mr_router_handler(server)};
+    const mr_server_settings *settings = server->settings;
+    const mr_http_limits limits = {
+        .head_ms = settings->head_timeout / 1000, .window_ms = settings->stall_timeout / 1000, .idle_ms = settings->idle_timeout / 1000};
+    const mr_http_options options = {.listen = settings->listen, .limits = limits, .handler = mr_router_handler(server)};
     mr_status status = mr_http_open(&options, why, sizeof(why), &server->http);
     if (status != MR_OK) {
         mr_server_fail(error, status == MR_ERR_CONFLICT ? "say --listen with another port" : NULL, "%s", why);

@@ -24,7 +24,10 @@ typedef struct mr_server_settings {
     int64_t early_runs;   /* for uploads that go on, at a time; 0: none */
     bool access_log;      /* a line for each request */
     int64_t url_life;     /* us that signed URLs of playback are good for */
-    int64_t drain;        /* that answers under way may take when the server stops */
+    int64_t head_timeout; /* api-server/http's limits */
+    int64_t stall_timeout;
+    int64_t idle_timeout;
+    int64_t drain; /* that answers under way may take when the server stops */
 } mr_server_settings;
 
 extern const mr_param mr_server_setting_table[]; /* ends with MR_PARAM_END */

@@ -257,6 +257,11 @@ mr_status mr_rubbish_list(mr_metadata *metadata, char (*ret_paths)[MR_RUBBISH_SI
     return mr_sql_end(&rows);
 }
 
+bool mr_rubbish_is(mr_metadata *metadata, const char *path)
+{
+    return mr_sql_count(mr_sql_reader(metadata->sql), "SELECT COUNT(*) FROM rubbish WHERE path = ?1", "t", path) == 1;
+}
+
 static mr_status rubbish_gone(mr_sql_link *link, void *context)
 {
     return mr_sql_do(link, "DELETE FROM rubbish WHERE path = ?1", "t", (const char *)context);

@@ -157,6 +157,7 @@ mr_status mr_poster_run_list(mr_metadata *metadata, const char *after, mr_poster
  * when its row is written (mr_caption_put, mr_video_set_poster, mr_poster_run_add). */
 mr_status mr_rubbish_add(mr_metadata *metadata, const char *path);
 mr_status mr_rubbish_list(mr_metadata *metadata, char (*ret_paths)[MR_RUBBISH_SIZE], size_t most, size_t *ret_count);
+bool mr_rubbish_is(mr_metadata *metadata, const char *path);
 mr_status mr_rubbish_gone(mr_metadata *metadata, const char *path);
 
 /* ---- those that are processed while their upload goes on; api-server/videos only ---- */

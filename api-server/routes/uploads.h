@@ -13,6 +13,7 @@ typedef struct mr_upload_people {
     mr_status (*video_add)(void *context, const mr_identity *who, const char *filename, char ret_video[MR_UPLOAD_ID]);
     void (*video_drop)(void *context, const char *video); /* the one just added: its upload was refused */
     mr_status (*video_owner)(void *context, const char *video, char ret_owner[MR_UPLOAD_ID]);
+    mr_status (*may_upload)(void *context, const char *user); /* MR_ERR_NOT_FOUND: not any more, whatever was signed for him */
     /* Of an API key, for signatures. MR_ERR_NOT_FOUND: there is no such key, or it may not write. */
     mr_status (*key_secret)(void *context, const char *key_id, char ret_secret[64], mr_identity *ret_who);
     void (*own_secret)(void *context, const char *purpose, char ret_secret[64]); /* made from the server's key */

@@ -41,6 +41,18 @@ static mr_status video_owner(void *context, const char *video, char ret_owner[MR
     return status;
 }
 
+static mr_status may_upload(void *context, const char *id)
+{
+    mr_server *server = context;
+    mr_user user;
+    const mr_status status = mr_user_find(server->metadata, id, &user);
+    if (status != MR_OK)
+        return status;
+    mr_identity who = {.role = user.role, .scopes = MR_SCOPE_ALL};
+    memcpy(who.user, user.id, sizeof(who.user));
+    return !user.disabled && mr_rule_decide(MR_RULE_CREATOR, MR_SCOPE_VIDEOS_WRITE, &who) == MR_LET_IN ? MR_OK : MR_ERR_NOT_FOUND;
+}
+
 static mr_status key_secret(void *context, const char *key_id, char ret_secret[64], mr_identity *ret_who)
 {
     mr_server *server = context;
@@ -124,6 +136,7 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
                                  .video_add = video_add,
                                  .video_drop = video_drop,
                                  .video_owner = video_owner,
+                                 .may_upload = may_upload,
                                  .key_secret = key_secret,
                                  .own_secret = own_secret};
     server->upload_people = people;

@@ -43,6 +43,8 @@ static mr_status find_secret(mr_call *call, mr_s3_call *state, char secret[64])
         if (strcmp(state->claim.key_id, call->ids[1]) != 0)
             return MR_ERR_NOT_FOUND;
         status = people->video_owner(people->context, call->ids[1], state->owner);
+        if (status == MR_OK)
+            status = people->may_upload(people->context, state->owner);
         snprintf(purpose, sizeof(purpose), "s3/%s", state->claim.key_id);
         people->own_secret(people->context, purpose, secret);
         return status;

@@ -94,7 +94,9 @@ void mr_videos_remove_rubbish(mr_videos *videos)
         gone = 0;
         for (size_t i = 0; i < count; i++) {
             const bool plain = paths[i][0] != '/' && paths[i][0] != '\0' && !strstr(paths[i], "..");
-            if (plain && !is_in_use(videos, paths[i]) && remove_path(videos, data, paths[i]))
+            /* In this order: what was made meanwhile left the rubbish before it was left alone no more. */
+            const bool idle = plain && !is_in_use(videos, paths[i]) && mr_rubbish_is(videos->options.metadata, paths[i]);
+            if (idle && remove_path(videos, data, paths[i]))
                 gone += mr_rubbish_gone(videos->options.metadata, paths[i]) == MR_OK;
         }
     }

@@ -53,6 +53,13 @@ static mr_status key_secret(void *context, const char *key_id, char ret_secret[6
     return strcmp(key_id, "k_test") == 0 ? MR_OK : MR_ERR_NOT_FOUND;
 }
 
+static mr_status may_upload(void *context, const char *user)
+{
+    (void)context;
+    (void)user;
+    return MR_OK;
+}
+
 static void own_secret(void *context, const char *purpose, char ret_secret[64])
 {
     (void)context;
@@ -100,8 +107,12 @@ int main(int argc, char **argv)
     char byte;
     const mr_platform_host host = {.size = sizeof(host), .has_hook = no_hook, .text_free = no_text};
     mr_server server = {.host = &host, .settings = &(mr_server_settings){.listen = "127.0.0.1:0"}};
-    const mr_upload_people people = {
-        .video_add = video_add, .video_drop = video_drop, .video_owner = video_owner, .key_secret = key_secret, .own_secret = own_secret};
+    const mr_upload_people people = {.video_add = video_add,
+                                     .video_drop = video_drop,
+                                     .video_owner = video_owner,
+                                     .may_upload = may_upload,
+                                     .key_secret = key_secret,
+                                     .own_secret = own_secret};
     if (argc != 4)
         return 2;
     store.quota = strtoll(argv[3], NULL, 10);
