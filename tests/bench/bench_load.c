@@ -25,7 +25,7 @@
 
 enum { IN_SIZE = 4096, OUT_SIZE = 4096, FIELDS_SIZE = 2048, STATUSES = 600, EVENTS = 512, PIECE = 1 << 20 };
 
-typedef enum phase { CONNECTING, RESTING, SENDING, READING, GONE } phase;
+typedef enum phase { CONNECTING, RESTING, CLOSED, SENDING, READING, GONE } phase; /* CLOSED: by the server, while it rested */
 
 static volatile sig_atomic_t stopped; /* SIGTERM: no more requests; what was seen is told */
 
@@ -257,7 +257,8 @@ static void handle(load *it, client *one, uint32_t events)
         watch(it, one, EPOLLIN, EPOLL_CTL_MOD);
         it->connected++;
         rest(it, one);
-    } else if (one->phase == RESTING) { /* closed, or it says something that nobody asked for: not to be used again */
+    } else if (one->phase == RESTING || one->phase == CLOSED) {
+        one->phase = CLOSED;
         watch(it, one, 0, EPOLL_CTL_MOD);
     } else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
         read_some(it, one);
@@ -285,6 +286,10 @@ static void ask_what_is_due(load *it, int64_t *ret_wait_us)
         }
         client *one = it->resting;
         it->resting = one->next;
+        if (one->phase == CLOSED) {
+            lose_client(it, one, false);
+            continue;
+        }
         if (!ask(it, one, due_us)) {
             it->count = it->asked; /* the input has ended */
             return;
