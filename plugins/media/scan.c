@@ -17,6 +17,7 @@
 #define RESTART_US      2000000 /* so far back … */
 #define RESTART_PACKETS 25      /* … for so many packets */
 #define PROGRESS_EVERY  512     /* packets */
+#define ENTRIES_AHEAD   64      /* of the index: the demuxer gives a packet for each of them, and may leave out damaged ones */
 #define KEYS_LOOKED_AT  2       /* an encoder that refreshes pictures piece by piece begins with a whole one, and its next mark is none */
 
 /* Decoding times of one track. */
@@ -103,13 +104,15 @@ static bool is_unshown_vp9(const uint8_t *data, int size)
 /* Does the demuxer's index list the packet as a keyframe? The flag in the packet is what libav's parser found in it, where it has one. */
 static bool is_key_by_index(scan_state *scanner, AVStream *stream, const AVPacket *packet)
 {
-    for (int i = scanner->entry; i < avformat_index_get_entries_count(stream); i++) {
+    const int count = avformat_index_get_entries_count(stream);
+    for (int i = scanner->entry; i < count && i - scanner->entry < ENTRIES_AHEAD; i++) {
         const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
         if (!entry || entry->pos != packet->pos || entry->size != packet->size)
             continue;
         scanner->entry = i + 1;
         return entry->flags & AVINDEX_KEYFRAME;
     }
+    scanner->may_skip = false;
     return false;
 }
 
@@ -280,10 +283,9 @@ static mr_status skip_if_told(scan_state *scanner, const mr_scan_options *option
         return MR_OK;
     if (options->wants_data && options->wants_data(options->opaque))
         return MR_OK;
-    mr_status status = mr_media_skip_samples(scanner->format);
-    scanner->skips = status == MR_OK;
     scanner->may_skip = false;
-    return status == MR_ERR_UNSUPPORTED ? MR_OK : status;
+    scanner->skips = true;
+    return mr_media_skip_samples(scanner->format);
 }
 
 static bool wanted(const AVStream *stream, const mr_scan_options *options)
@@ -347,7 +349,7 @@ mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *forma
         ret_scan->tracks[i].first_us = ret_scan->tracks[i].end_us = AV_NOPTS_VALUE;
         format->streams[i]->discard = wanted(format->streams[i], options) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
-    scanner.may_skip = true;
+    scanner.may_skip = strncmp(format->iformat->name, "mov", 3) == 0;
     for (unsigned int i = 0; i < format->nb_streams; i++)
         scanner.may_skip = scanner.may_skip && (!wanted(format->streams[i], options) || is_told_by_tables(format->streams[i]->codecpar));
     if (status == MR_OK && options->video >= 0) {
