@@ -20,6 +20,7 @@
 #define SOUND   "-f lavfi -i anoisesrc=d=10:seed=3:amplitude=0.3"
 #define X264    "-c:v libx264 -preset ultrafast -g 20 -pix_fmt yuv420p -b:v 2M -minrate 2M -threads 1"
 #define AAC     "-c:a aac -b:a 64k"
+#define ARRIVED 700000 /* bytes: two keyframes, and what is read ahead */
 
 typedef struct scanned {
     mr_scan scan;
@@ -34,12 +35,13 @@ static bool always(void *opaque)
     return true;
 }
 
-/* Opens and scans a file; false: it is no media. */
-static bool scan_file(const char *path, bool look_at_data, scanned *ret)
+/* Opens and scans a file, of which so many bytes have arrived (0: all); false: it is no media. */
+static bool scan_part(const char *path, uint64_t have, bool look_at_data, scanned *ret)
 {
     mr_task task;
     AVFormatContext *format = NULL;
     media_task_open(&task, path);
+    task.have = have;
     *ret = (scanned){0};
     const bool opened = mr_media_open(&media_host, &task, &task.source, &format) == MR_OK;
     if (opened) {
@@ -53,6 +55,11 @@ static bool scan_file(const char *path, bool look_at_data, scanned *ret)
     mr_media_close(&format);
     media_task_close(&task);
     return opened;
+}
+
+static bool scan_file(const char *path, bool look_at_data, scanned *ret)
+{
+    return scan_part(path, 0, look_at_data, ret);
 }
 
 /* Keyframes that the tables don't list are found only by looking at them: some of them may be missing, and no others may be there. */
@@ -123,6 +130,22 @@ static void files_cut_off(void **state)
             expect_same(clip_path("cut.mp4"), true, &all, &told);
         }
     }
+}
+
+/* The first part of a file that is still on its way tells all of it. */
+static void files_that_arrive(void **state)
+{
+    (void)state;
+    scanned all, arriving, impatient;
+    assert_true(scan_file(clip_path("first.mp4"), true, &all));
+    assert_true(all.bytes > 3 * ARRIVED);
+    assert_true(scan_part(clip_path("first.mp4"), ARRIVED, false, &arriving));
+    assert_int_equal(arriving.status, MR_OK);
+    expect_same_frames(&all.scan, &arriving.scan, true);
+    assert_true(scan_part(clip_path("first.mp4"), ARRIVED, true, &impatient));
+    assert_int_equal(impatient.status, MR_NOT_YET);
+    mr_scan_free(&all.scan);
+    mr_scan_free(&arriving.scan);
 }
 
 static void real_media(void **state)
@@ -203,7 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_of_tables), cmocka_unit_test(packets_to_look_at), cmocka_unit_test(files_cut_off),
-        cmocka_unit_test(real_media),        cmocka_unit_test(frames_only),
+        cmocka_unit_test(files_that_arrive), cmocka_unit_test(real_media),         cmocka_unit_test(frames_only),
     };
     return cmocka_run_group_tests_name("a scan", tests, make_clips, NULL);
 }
