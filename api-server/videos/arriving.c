@@ -54,6 +54,8 @@ static outlook look_at_boxes(int fd, const mr_video_arriving *it)
 
 static outlook look_at_file(const char *path, const mr_video_arriving *it)
 {
+    if (it->have == it->length) /* it is about to be complete */
+        return OUTLOOK_LATER;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     const outlook found = fd >= 0 ? look_at_boxes(fd, it) : OUTLOOK_NONE;
     if (fd >= 0)

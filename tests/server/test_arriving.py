@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Videos that are processed while their upload goes on: what is played before the last byte was sent, and what comes of uploads that never end."""
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -65,9 +66,9 @@ class Arriving(unittest.TestCase):
     def setUpClass(cls):
         cls.media = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.media.cleanup)
-        cls.clip = make_clip(Path(cls.media.name) / "front.mp4", seconds=12, size="160x90")
+        cls.clip = make_clip(Path(cls.media.name) / "front.mp4", seconds=8, size="160x90")
         cls.behind = Path(cls.media.name) / "behind.mp4"
-        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(cls.clip), "-c", "copy", str(cls.behind)], check=True, timeout=60)
+        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(cls.clip), "-t", "2", "-c", "copy", str(cls.behind)], check=True, timeout=60)
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -111,7 +112,9 @@ class Arriving(unittest.TestCase):
         return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("[!.]*"))
                 if path.is_file() and path.name != "run.json"}
 
-    def whole(self, clip):
+    @staticmethod
+    @functools.cache
+    def whole(clip):
         """What becomes of the clip when it is processed as a whole: on a server of its own, so that nothing is reused."""
         with tempfile.TemporaryDirectory() as folder:
             other = Arriving("whole")
@@ -122,7 +125,7 @@ class Arriving(unittest.TestCase):
                 events = Events(other.server, video, other.token)
                 data = clip.read_bytes()
                 middle = other.send(url, data, 0, len(data) // 2)
-                self.assertEqual(other.video(video)["run"], None)
+                other.assertEqual(other.video(video)["run"], None)
                 other.send(url, data, middle, len(data))
                 events.until(lambda name, data: name == "end")
                 events.close()
