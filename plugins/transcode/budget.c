@@ -13,13 +13,17 @@ enum { SEGMENT_BYTES = 112, PICTURE_BYTES = 12 };
 #define MISSED_SHARE 1.1
 /* Attempts at the ceiling aim this far below it: an encoder that hits it in the mean would be over every other time. */
 #define AIM 0.985
-/* Constant quality, looked for after an attempt that was over: bits double about every eight steps, less often where the buffer is the limit, more
- * often in noise. What is FAR below what is allowed is tried again, to come NEAR it. */
-#define CRF_SLOPE    0.13
-#define CRF_STEP_MIN 1.0
-#define CRF_STEP_MAX 12.0
-#define FAR          0.6
-#define NEAR         0.9
+/* Constant quality, looked for after an attempt that was over: bits double about every eight steps (of SVT-AV1: every twenty), less often where the
+ * buffer is the limit, more often in noise. The next attempt aims BELOW what is allowed: over by little is all for nothing. What is FAR below is
+ * tried again, to come NEAR it. */
+#define CRF_SLOPE     0.13
+#define CRF_SLOPE_AV1 0.05
+#define AV1_ABOVE_QP  2.3
+#define CRF_STEP_MIN  1.0
+#define BELOW         0.96
+#define CRF_STEP_MAX  12.0
+#define FAR           0.6
+#define NEAR          0.9
 
 static double seconds_of(const mr_chunk *chunk)
 {
@@ -67,9 +71,12 @@ mr_status mr_budget_begin(const mr_host *host, mr_task *task, mr_budget *budget,
 }
 
 /* The quality that an attempt had. Where the buffer was the limit that is less than it was told. x264 and x265 with a block tree encode constant
- * quality with a constant quantiser: 13.5 × (1 − qcompress) above it, and 0.4 octaves for one of the frame rate. */
+ * quality with a constant quantiser: 13.5 × (1 − qcompress) above it, and 0.4 octaves for one of the frame rate; SVT-AV1's mean quantiser lies a
+ * little below. */
 static double effective_crf(const mr_budget *budget, double qp)
 {
+    if (budget->params->codec == MR_CODEC_AV1 && qp > 0)
+        return fmax(budget->rate.crf, qp + AV1_ABOVE_QP);
     double fps = fmin(fmax(av_q2d(budget->chunk->fps), 1), 100);
     bool known = budget->params->codec == MR_CODEC_H264 || budget->params->codec == MR_CODEC_HEVC;
     return known && qp > 0 ? fmax(budget->rate.crf, qp - 13.5 * 0.4 - 6 * 0.4 * log2(fps / 25)) : budget->rate.crf;
@@ -94,7 +101,8 @@ static bool other_crf(mr_budget *budget, const mr_attempt *made)
         double part = log2(over->bits / (NEAR * allowance(budget))) / log2(over->bits / under->bits);
         budget->rate.crf = over->crf + fmin(fmax(part, 0.1), 0.9) * (under->crf - over->crf);
     } else if (budget->excess > 1) {
-        double step = fmax(log2(budget->excess) / CRF_SLOPE, CRF_STEP_MIN) * budget->attempts;
+        double slope = budget->params->codec == MR_CODEC_AV1 ? CRF_SLOPE_AV1 : CRF_SLOPE;
+        double step = fmax(log2(budget->excess / BELOW) / slope, CRF_STEP_MIN) * budget->attempts;
         budget->rate.crf = fmin(most, over->crf + fmin(step, CRF_STEP_MAX));
     }
     return budget->rate.crf != told;
