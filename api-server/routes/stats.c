@@ -78,8 +78,8 @@ static json_t *storage_json(const mr_call *call, const json_t *numbers)
 {
     struct statvfs disk;
     const bool known = statvfs(call->server->host->data_dir, &disk) == 0;
-    json_t *free_bytes = known ? json_integer((json_int_t)(disk.f_bavail * disk.f_frsize)) : json_null();
-    json_t *disk_bytes = known ? json_integer((json_int_t)(disk.f_blocks * disk.f_frsize)) : json_null();
+    json_t *free_bytes = known ? json_integer((json_int_t)disk.f_bavail * (json_int_t)disk.f_frsize) : json_null();
+    json_t *disk_bytes = known ? json_integer((json_int_t)disk.f_blocks * (json_int_t)disk.f_frsize) : json_null();
     return json_pack("{s:O, s:o, s:o}", "sources_bytes", json_object_get(numbers, "bytes"), "free_bytes", free_bytes, "disk_bytes", disk_bytes);
 }
 

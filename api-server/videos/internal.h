@@ -30,6 +30,7 @@ typedef struct mr_follow {
     /* The run's thread alone, once attached: */
     mr_node_count nodes[MR_FOLLOW_NODES];
     size_t node_count;
+    int64_t total; /* tasks of nodes that have more than one */
     double fraction, fraction_said;
     atomic_bool playable;
     atomic_bool ended;

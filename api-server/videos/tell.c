@@ -115,11 +115,37 @@ static mr_node_count *node_of(mr_follow *follow, const char *name)
     return it;
 }
 
+/*
+ * Of the nodes that come in many tasks: those of one say little, and before others are planned nothing is known of what there is to do. Only when
+ * more turns out to be to do it goes back. The last hundredth is the end's.
+ */
+static void measure(mr_videos *videos, mr_follow *follow)
+{
+    int64_t done = 0;
+    int64_t total = 0;
+    for (size_t i = 0; i < follow->node_count; i++) {
+        const mr_node_count *node = &follow->nodes[i];
+        if (node->total > 1) {
+            done += node->done < node->total ? node->done : node->total;
+            total += node->total;
+        }
+    }
+    const double fraction = total > 0 ? 0.99 * (double)done / (double)total : 0;
+    const bool more = total > follow->total;
+    follow->total = total;
+    if (more || fraction > follow->fraction)
+        follow->fraction = fraction;
+    if (!more && follow->fraction < follow->fraction_said + 0.01)
+        return;
+    follow->fraction_said = follow->fraction;
+    mr_video_progress(videos->options.metadata, follow->video, follow->fraction);
+}
+
 static void say_node(mr_videos *videos, const mr_follow *follow, const mr_node_count *node, const char *state)
 {
-    json_t *json =
-        json_pack("{s:s, s:s, s:I, s:I}", "node", node->node, "state", state, "done", (json_int_t)node->done, "total", (json_int_t)node->total);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:f}", "node", node->node, "state", state, "done", (json_int_t)node->done, "total",
+                             (json_int_t)node->total, "progress", follow->fraction);
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(4)) : NULL;
     if (text)
         mr_hub_say(videos->hub, follow->video, "node", text);
     free(text);
@@ -137,24 +163,6 @@ static void say_task(mr_videos *videos, const mr_follow *follow, const json_t *e
     json_decref(json);
 }
 
-/* Never backwards: what a node turns out to have in tasks later is made up for. */
-static void measure(mr_videos *videos, mr_follow *follow)
-{
-    int64_t done = 0;
-    int64_t total = 0;
-    for (size_t i = 0; i < follow->node_count; i++) {
-        done += follow->nodes[i].done;
-        total += follow->nodes[i].total > follow->nodes[i].done ? follow->nodes[i].total : follow->nodes[i].done;
-    }
-    const double fraction = total > 0 ? 0.99 * (double)done / (double)total : 0;
-    if (fraction > follow->fraction)
-        follow->fraction = fraction;
-    if (follow->fraction < follow->fraction_said + 0.01)
-        return;
-    follow->fraction_said = follow->fraction;
-    mr_video_progress(videos->options.metadata, follow->video, follow->fraction);
-}
-
 static void on_node(mr_videos *videos, mr_follow *follow, const json_t *event, const char *name)
 {
     mr_node_count *node = node_of(follow, text_at(event, "node"));
@@ -162,6 +170,7 @@ static void on_node(mr_videos *videos, mr_follow *follow, const json_t *event, c
         return;
     const json_int_t total = json_integer_value(json_object_get(event, "total"));
     node->total = total > node->total ? total : node->total;
+    measure(videos, follow);
     say_node(videos, follow, node, strcmp(name, "node.done") == 0 ? text_at(event, "state") : "running");
 }
 
@@ -180,8 +189,8 @@ static void on_task(mr_videos *videos, mr_follow *follow, const json_t *event, c
     if (!node)
         return;
     node->done++;
-    say_node(videos, follow, node, "running");
     measure(videos, follow);
+    say_node(videos, follow, node, "running");
 }
 
 /* ---- the end ---- */

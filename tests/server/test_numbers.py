@@ -17,8 +17,10 @@ class Numbers(ServerCase):
         cls.clip = make_clip(cls.dir / "clip.mp4", 10)
         cls.video = cls.server.upload(cls.clip, cls.creator, visibility="public")
         cls.live = []  # the run, each time that its video said something of a node
-        for event, _ in cls.server.follow(cls.video, cls.creator):
+        cls.progress = []
+        for event, data in cls.server.follow(cls.video, cls.creator):
             if event == "node":
+                cls.progress.append((data["total"], data["progress"]))
                 run = cls.server.ask("GET", f"/api/v1/videos/{cls.video}", token=cls.creator).json["run"]
                 cls.live.append(cls.server.ask("GET", f"/api/v1/runs/{run}", token=cls.creator).json)
         cls.ready = cls.server.ask("GET", f"/api/v1/videos/{cls.video}", token=cls.creator).json
@@ -38,6 +40,16 @@ class Numbers(ServerCase):
                 self.assertGreaterEqual(node["done"], before.get(node["node"], 0), node)
                 before[node["node"]] = node["done"]
         self.assertTrue(any(node["state"] == "running" for run in running for node in run["nodes"]))
+
+    def test_progress(self):
+        """It begins at nothing, and what is done already is never more than a part of what is known."""
+        said = [progress for _, progress in self.progress]
+        self.assertEqual(said[0], 0)
+        self.assertEqual(max(said), said[-1])
+        self.assertGreater(said[-1], 0.5)
+        self.assertLess(said[-1], 1)
+        many = next(place for place, (total, _) in enumerate(self.progress) if total > 1)
+        self.assertEqual(set(said[:many]), {0})
 
     def test_a_run_that_is_over(self):
         run = self.expect(200, "GET", f"/api/v1/runs/{self.ready['run']}", token=self.creator).json

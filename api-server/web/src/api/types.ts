@@ -200,6 +200,7 @@ export interface NodeEvent {
   state: NodeState;
   done: number;
   total: number;
+  progress: number; // of the whole run
 }
 
 export interface TaskEvent {

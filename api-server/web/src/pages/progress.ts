@@ -21,7 +21,6 @@ export function liveProgress(first: Video, canSeeRun: boolean, changed: (video: 
   const bar = progress(t.watch.progress);
   const drawing = h('div', {class: 'live-graph'});
   const element = h('section', {class: 'panel live', 'aria-label': t.watch.steps}, h('div', {class: 'live-head'}, h('span', {class: 'pulse', 'aria-hidden': 'true'}), h('div', {}, headline, text), share), bar.element, drawing);
-  const nodes = new Map<string, {done: number; total: number}>();
   let video = first;
   let shown: Graph | null = null;
   let asked = '';
@@ -33,7 +32,6 @@ export function liveProgress(first: Video, canSeeRun: boolean, changed: (video: 
     asked = video.run;
     try {
       const run = await runs.get(asked);
-      run.nodes.forEach((node) => nodes.set(node.node, {done: node.done, total: node.tasks ?? 0}));
       shown = graph(run);
       if (!disposed) drawing.replaceChildren(shown.element);
     } catch {
@@ -85,12 +83,8 @@ export function liveProgress(first: Video, canSeeRun: boolean, changed: (video: 
       void reload();
     } else if (name === 'node') {
       const node = data as NodeEvent;
-      nodes.set(node.node, {done: node.done, total: node.total});
       shown?.set(node.node, node);
-      const all = [...nodes.values()].filter((one) => one.total > 0);
-      const total = all.reduce((sum, one) => sum + one.total, 0);
-      if (total > 0 && !video.complete) update({progress: Math.max(video.progress, all.reduce((sum, one) => sum + one.done, 0) / total)});
-      else if (!shown) void draw();
+      if (!video.complete) update({progress: node.progress});
     } else if (name === 'task' && video.run === null && (data as TaskEvent).node) {
       void reload();
     }
