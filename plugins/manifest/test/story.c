@@ -247,3 +247,52 @@ void check_golden(const char *name, const char *text)
     assert_string_equal(text, expected);
     free(expected);
 }
+
+/* ---- what most stories are about ---- */
+
+const video_spec video_1080 = {.id = "1080p",
+                               .order = 0,
+                               .width = 1920,
+                               .height = 1080,
+                               .fps_num = 25,
+                               .fps_den = 1,
+                               .frame_ticks = 512,
+                               .timescale = 12800,
+                               .segment_frames = 100,
+                               .frames = 257,
+                               .max_bitrate = 5000000,
+                               .codec = "avc1.640028",
+                               .codec_name = "h264",
+                               .range = "SDR"};
+const audio_spec audio_en = {.path = "audio/en-2ch",
+                             .language = "en",
+                             .name = "English",
+                             .order = 0,
+                             .stream = 1,
+                             .channels = 2,
+                             .sample_rate = 48000,
+                             .segments = 3,
+                             .segment_samples = 192512,
+                             .last_samples = 108544,
+                             .priming = 1024,
+                             .is_default = true,
+                             .codec = "mp4a.40.2",
+                             .codec_name = "aac"};
+
+video_spec rung(const char *id, int order, int width, int height, int max_bitrate)
+{
+    video_spec spec = video_1080;
+    spec.id = id;
+    spec.order = order;
+    spec.width = width;
+    spec.height = height;
+    spec.max_bitrate = max_bitrate;
+    return spec;
+}
+
+void story_remove(story *story, size_t index)
+{
+    free((void *)story->inputs[index].meta);
+    memmove(&story->inputs[index], &story->inputs[index + 1], (story->count - index - 1) * sizeof(story->inputs[0]));
+    story->count--;
+}

@@ -26,11 +26,16 @@ typedef struct audio_spec {
     const char *codec, *codec_name;
 } audio_spec;
 
+extern const video_spec video_1080; /* 257 frames: three segments, the last of 57 */
+extern const audio_spec audio_en;
+video_spec rung(const char *id, int order, int width, int height, int max_bitrate); /* video_1080 in another size */
+
 void story_add(story *story, const char *port, uint32_t type, size_t size, const char *digest, const char *fmt, ...) MR_PRINTF(6, 7);
 void story_plan(story *story, const video_spec *video, const audio_spec *audio);
 void story_video(story *story, const video_spec *spec);
 void story_audio(story *story, const audio_spec *spec);
 void story_text(story *story, const char *path, int order, const char *language, const char *name, bool forced, int segments);
+void story_remove(story *story, size_t index);
 void story_free(story *story);
 /* Everything but the plan in another order, the same for the same seed. */
 void story_shuffle(story *story, uint32_t seed);
