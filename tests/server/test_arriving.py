@@ -223,6 +223,21 @@ class Arriving(unittest.TestCase):
         self.assertEqual(self.video(video)["run"], None)
         self.assertEqual(self.finish(video, url, data, at)["status"], "ready")
 
+    def test_a_rule_for_uploads_is_asked_first(self):
+        rules = Path(self.media.name) / "rules.lua"
+        rules.write_text('millrace.hooks{on_upload = function(upload) return {veto = "not here"} end}')
+        self.server.stop()
+        self.server = Server(self.folder.name, "server.access_log=false", f"hooks.file={rules}").start()
+        video, url = self.create(self.clip)
+        data = self.clip.read_bytes()
+        events = Events(self.server, video, self.token)
+        at = self.send(url, data, 0, len(data) // 2)
+        self.send(url, data, at, len(data))
+        said = events.until(lambda name, data: name == "status" and data["status"] == "failed")
+        events.close()
+        self.assertEqual(said["reason"]["message"], "not here")
+        self.assertEqual(self.ask(200, "GET", "/api/v1/runs").json["items"], [])
+
     def test_what_fails_early_is_no_failure_before_the_end(self):
         broken = Path(self.media.name) / "broken.mp4"
         broken.write_bytes(box(b"ftyp", b"isom\0\0\2\0isomiso2") + box(b"moov", bytes(4000)) + box(b"mdat", bytes(100000)))
