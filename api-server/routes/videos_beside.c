@@ -245,21 +245,22 @@ void mr_route_poster(mr_call *call)
 
 /* ---- events ---- */
 
+static char *status_of(void *context, const char *video)
+{
+    const mr_server *server = context;
+    const mr_video_view *view = NULL;
+    return mr_video_look(server->metadata, video, &view) == MR_OK ? mr_video_status_text(view) : NULL;
+}
+
 void mr_route_video_events(mr_call *call)
 {
-    const mr_video_view *view = mr_call_video(call, false);
-    if (!view)
+    if (!mr_call_video(call, false))
         return;
-    char *first = mr_video_status_text(view);
-    if (!first) {
-        mr_call_status(call, MR_ERR_NOMEM, "stream");
-        return;
-    }
     mr_http_reply_field(call->exchange, "Content-Type", "text/event-stream");
     mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
     mr_http_reply_field(call->exchange, "X-Accel-Buffering", "no");
     mr_later *stream = mr_http_reply_stream(call->exchange, 200);
     if (stream)
-        mr_hub_join(mr_videos_hub(call->server->videos), call->ids[0], stream, mr_http_field(call->exchange, "Last-Event-ID"), first);
-    free(first);
+        mr_hub_join(mr_videos_hub(call->server->videos), call->ids[0], stream, mr_http_field(call->exchange, "Last-Event-ID"), status_of,
+                    call->server);
 }

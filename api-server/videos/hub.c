@@ -190,9 +190,10 @@ static bool send_missed(const topic *it, mr_later *stream, int64_t id)
     return true;
 }
 
-bool mr_hub_join(mr_hub *hub, const char *video, mr_later *take_stream, const char *last_id, const char *first)
+bool mr_hub_join(mr_hub *hub, const char *video, mr_later *take_stream, const char *last_id, mr_hub_first first, void *context)
 {
     char *text = NULL;
+    char *data = NULL;
     char *end = NULL;
     const int64_t id = last_id && last_id[0] ? strtoll(last_id, &end, 10) : 0;
     client *one = calloc(1, sizeof(*one));
@@ -200,14 +201,20 @@ bool mr_hub_join(mr_hub *hub, const char *video, mr_later *take_stream, const ch
     topic *it = hub->over || !one || hub->client_count >= MR_HUB_CLIENTS ? NULL : find_topic(hub, video);
     if (it) {
         const bool known = id > 0 && end && *end == '\0' && send_missed(it, take_stream, id);
-        const int len = known ? 0 : asprintf(&text, "id: %lld\nevent: status\ndata: %s\n\n", (long long)hub->last_id, first);
+        data = known ? NULL : first(context, video);
+        const int len = data ? asprintf(&text, "id: %lld\nevent: status\ndata: %s\n\n", (long long)hub->last_id, data) : -1;
         if (len > 0)
             mr_http_stream_write(take_stream, text, (size_t)len);
-        *one = (client){.stream = take_stream, .next = it->clients};
-        it->clients = one;
-        hub->client_count++;
+        if (known || len > 0) {
+            *one = (client){.stream = take_stream, .next = it->clients};
+            it->clients = one;
+            hub->client_count++;
+        } else {
+            it = NULL;
+        }
     }
     pthread_mutex_unlock(&hub->lock);
+    free(data);
     free(text);
     if (it)
         return true;

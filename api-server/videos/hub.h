@@ -19,9 +19,11 @@ void mr_hub_free(mr_hub *hub);
 void mr_hub_end(mr_hub *hub);
 /* data: one line. */
 void mr_hub_say(mr_hub *hub, const char *video, const char *event, const char *data);
-/* Takes stream. first: the data of an event "status" for who comes without last_id ("" or NULL), or after too long; else what he missed. False: there
- * are too many, and the stream was ended. */
-bool mr_hub_join(mr_hub *hub, const char *video, mr_later *take_stream, const char *last_id, const char *first);
+/* Takes stream. first: makes the data of an event "status" (free()) for who comes without last_id ("" or NULL), or after too long: called while
+ * nobody else says anything, so that what is said of a change comes after it or is in it. Else he gets what he missed. False: there are too many, or
+ * no memory, and the stream was ended. */
+typedef char *(*mr_hub_first)(void *context, const char *video);
+bool mr_hub_join(mr_hub *hub, const char *video, mr_later *take_stream, const char *last_id, mr_hub_first first, void *context);
 size_t mr_hub_clients(mr_hub *hub); /* streams that are open at the moment */
 
 #endif
