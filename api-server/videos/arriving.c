@@ -170,14 +170,6 @@ static void look_at(mr_videos *videos, const char *video)
     free(life.params);
 }
 
-static bool is_followed(mr_videos *videos, const char *video)
-{
-    pthread_mutex_lock(&videos->lock);
-    const bool found = mr_follow_of_video(videos, video) != NULL;
-    pthread_mutex_unlock(&videos->lock);
-    return found;
-}
-
 /* An operator's rule for what was uploaded is asked when all of it is there, so nothing is begun before. */
 static bool is_wanted(const mr_videos *videos)
 {
@@ -194,10 +186,10 @@ void mr_videos_look_at_arriving(mr_videos *videos)
         if (mr_video_arriving_list(videos->options.metadata, after, ids, PAGE, &count) != MR_OK)
             return;
         for (size_t i = 0; i < count && !atomic_load(&videos->draining); i++) {
-            if (is_followed(videos, ids[i]))
+            if (mr_follow_has(videos, ids[i]))
                 continue;
             pthread_mutex_lock(&videos->starting);
-            if (!is_followed(videos, ids[i]))
+            if (!mr_follow_has(videos, ids[i]))
                 look_at(videos, ids[i]);
             pthread_mutex_unlock(&videos->starting);
         }
@@ -216,7 +208,7 @@ void mr_videos_upload_grew(mr_videos *videos, const char *video, const char *sou
     if (!is_wanted(videos) || !path_of(videos, source, path))
         return;
     host->source_grew(host->platform, path, (uint64_t)length, (uint64_t)have);
-    if (!is_followed(videos, video) && has_room(videos) &&
+    if (!mr_follow_has(videos, video) && has_room(videos) &&
         look_at_file(path, &it) == OUTLOOK_GOOD) /* of many uploads, few are worth a look at rows */
         mr_videos_wake(videos);
 }

@@ -35,6 +35,14 @@ bool mr_follow_has_room(mr_videos *videos, const char *video)
     return count < videos->options.runs;
 }
 
+bool mr_follow_has(mr_videos *videos, const char *video)
+{
+    pthread_mutex_lock(&videos->lock);
+    const bool found = mr_follow_of_video(videos, video) != NULL;
+    pthread_mutex_unlock(&videos->lock);
+    return found;
+}
+
 mr_follow *mr_follow_add(mr_videos *videos, const char *run)
 {
     mr_follow *it = calloc(1, sizeof(*it));

@@ -73,6 +73,8 @@ mr_follow *mr_follow_of_video(mr_videos *videos, const char *video);
  * and have a limit of their own. Takes the lock. */
 bool mr_follow_has_room(mr_videos *videos, const char *video);
 mr_follow *mr_follow_add(mr_videos *videos, const char *run); /* NULL: no memory */
+/* Without the lock: a run of the video is under way. */
+bool mr_follow_has(mr_videos *videos, const char *video);
 /* Without the lock: the run is this video's; what it said so far is told. */
 void mr_follow_attach(mr_videos *videos, const char *run, const char *video, const char *output, bool only_poster);
 void mr_follow_forget(mr_videos *videos, const char *run);

@@ -25,20 +25,12 @@ void mr_videos_wake(mr_videos *videos)
     pthread_mutex_unlock(&videos->lock);
 }
 
-static bool is_followed(mr_videos *videos, const char *video)
-{
-    pthread_mutex_lock(&videos->lock);
-    const bool found = mr_follow_of_video(videos, video) != NULL;
-    pthread_mutex_unlock(&videos->lock);
-    return found;
-}
-
 /* The row is read again under the lock of starts: somebody may have been faster. */
 static void go_on_with(mr_videos *videos, const char *video)
 {
     mr_video_life life = {0};
     pthread_mutex_lock(&videos->starting);
-    if (!is_followed(videos, video) && mr_video_life_find(videos->options.metadata, video, &life) == MR_OK && life.status == MR_VIDEO_PROCESSING) {
+    if (!mr_follow_has(videos, video) && mr_video_life_find(videos->options.metadata, video, &life) == MR_OK && life.status == MR_VIDEO_PROCESSING) {
         char *answer = NULL;
         if (life.run[0])
             mr_videos_resume(videos, &life);
@@ -91,7 +83,7 @@ static void do_what_rows_say(mr_videos *videos)
         if (mr_video_unfinished(videos->options.metadata, after, turns, PAGE, &count) != MR_OK)
             return;
         for (size_t i = 0; i < count && may_start(videos); i++)
-            if (!is_followed(videos, turns[i].id))
+            if (!mr_follow_has(videos, turns[i].id))
                 go_on_with(videos, turns[i].id);
         after = count > 0 ? turns[count - 1].number : after;
     }
