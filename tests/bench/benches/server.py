@@ -161,23 +161,27 @@ def together(server, path, size):
     videos = [servers.add_video(server, size=2 * size) for _ in range(TOGETHER)]
     targets = "".join(f"{video['upload']['tus']['url']}\n" for video in videos)
     fields = [*TUS, f"Authorization: Bearer {server.token}"]
-    beside = servers.load_words(server.port, "GET", "/api/v1/videos/" + videos[0]["video"]["id"], connections=16, rate=RATE, count=RATE * 600, field=fields[-1])
+    video, asking_as = "/api/v1/videos/" + videos[0]["video"]["id"], {"connections": 16, "rate": RATE, "field": fields[-1]}
+    alone = servers.load(server.port, "GET", video, count=RATE * 2, **asking_as)["p99_ms"]  # what the machine itself makes of it
+    beside = servers.load_words(server.port, "GET", video, count=RATE * 600, **asking_as)
     words = servers.load_words(server.port, "PATCH", "-", connections=TOGETHER, gather=True, body=path, field=fields)
     before = servers.memory(server.pids[0])
     highest = Highest(server.pids[0])
     try:
         with subprocess.Popen(beside, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as asking:
-            said = subprocess.run(words, input=targets, stdout=subprocess.PIPE, text=True, check=True).stdout
-            asking.send_signal(signal.SIGTERM)
+            try:
+                said = subprocess.run(words, input=targets, stdout=subprocess.PIPE, text=True, check=True).stdout
+            finally:
+                asking.send_signal(signal.SIGTERM)
             heard = asking.communicate()[0].decode()
     finally:
         grown = highest.close() - before
     seen = servers.all_good(servers.read(said), 204, TOGETHER)
     asked_beside = servers.read(heard)
     servers.all_good(asked_beside, 200, asked_beside["requests"])
-    for video in videos:
-        servers.remove_video(server, video["video"]["id"])
-    return grown, highest.most, asked_beside["p99_ms"], TOGETHER * size / seen["seconds"]
+    for one in videos:
+        servers.remove_video(server, one["video"]["id"])
+    return grown, highest.most, asked_beside["p99_ms"], alone, TOGETHER * size / seen["seconds"]
 
 
 def uploads(s):
@@ -195,10 +199,11 @@ def uploads(s):
         with open(path, "r+b") as file:
             file.truncate(each)
         found = [together(server, path, each) for _ in range(s.options.rounds)]
-    grown, total, p99, rate = zip(*found)
+    grown, total, p99, alone, rate = zip(*found)
     s.row(f"{TOGETHER} uploads at a time: memory grows by", [one / 1e6 for one in grown], unit="MB", least=64)
     s.row(f"{TOGETHER} uploads at a time: memory of its own, all", [one / 1e6 for one in total], unit="MB")
     s.row(f"{TOGETHER} uploads at a time: 99 % of JSON answers within", [one / 1e3 for one in p99], unit="s", least=0.02)
+    s.row("without them within", [one / 1e3 for one in alone], unit="s")
     s.row(f"{TOGETHER} uploads at a time: MB a second", [one / 1e6 for one in rate], unit="")
 
 
