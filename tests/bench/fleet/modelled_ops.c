@@ -213,8 +213,9 @@ static mr_status sheets(const mr_host *host, const mr_batch_task *one)
     double interval = ceil(video->seconds / PICTURES_AIM);
     interval = interval < 1 ? 1 : interval > INTERVAL_MOST ? INTERVAL_MOST : interval;
     mr_status status = MR_OK;
+    int index = 0; /* two sheets that say the same would be one result */
     for (int left = (int)ceil(video->seconds / interval); left > 0 && status == MR_OK; left -= SHEET_PICTURES)
-        status = emit(host, one, "sheets", json_pack("{s:i}", "pictures", left < SHEET_PICTURES ? left : SHEET_PICTURES));
+        status = emit(host, one, "sheets", json_pack("{s:i,s:i}", "index", index++, "pictures", left < SHEET_PICTURES ? left : SHEET_PICTURES));
     return status;
 }
 

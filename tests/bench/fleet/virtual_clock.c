@@ -24,6 +24,7 @@ static struct {
     size_t batches; /* asleep */
     size_t tasks;   /* in them */
     size_t waiting; /* streaming tasks */
+    bool looking;   /* whether ready tasks may start now is being looked at once more */
 } it = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 int64_t virtual_now_us(void)
@@ -75,14 +76,25 @@ static size_t ready_tasks(const mr_engine *engine)
     return ready;
 }
 
+/* Slots are free and tasks are ready: the scheduler keeps slots for others, or no worker has looked yet. All are asked to look again before that is
+ * believed. */
+static bool slots_are_kept(mr_engine *engine)
+{
+    const bool kept = engine->slots_kept && it.looking;
+    it.looking = engine->slots_kept ? !it.looking : it.looking;
+    if (it.looking)
+        mr_slots_look_again(engine);
+    return kept;
+}
+
 /* Under both locks. A streaming task whose item has just come still counts as waiting: what it does takes no time. */
-static bool at_rest(const mr_engine *engine)
+static bool at_rest(mr_engine *engine)
 {
     size_t busy = 0;
     for (const mr_run *run = engine->runs; run; run = run->next)
         busy += run->busy;
     return engine->running == it.batches && busy == it.tasks + it.waiting && !engine->delayed &&
-           (engine->running == engine->jobs || ready_tasks(engine) == 0);
+           (engine->running == engine->jobs || ready_tasks(engine) == 0 || slots_are_kept(engine));
 }
 
 static void wake_due(void)
