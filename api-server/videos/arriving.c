@@ -108,7 +108,7 @@ bool mr_videos_early_failed(mr_videos *videos, mr_follow *follow)
 }
 
 /* It was interrupted, with the server. What it had done is found done, also when it is begun anew. */
-static mr_status go_on(mr_videos *videos, const mr_video_life *life, const mr_video_arriving *it)
+static void go_on(mr_videos *videos, const mr_video_life *life, const mr_video_arriving *it)
 {
     const mr_platform_host *host = videos->options.host;
     char output[96], request[MR_RUN_SIZE + 32], id[MR_RUN_SIZE];
@@ -132,7 +132,6 @@ static mr_status go_on(mr_videos *videos, const mr_video_life *life, const mr_vi
     free(answer);
     json_decref(run);
     host->text_free(host->platform, text);
-    return status;
 }
 
 static void begin(mr_videos *videos, const mr_video_life *life, const mr_video_arriving *it)
