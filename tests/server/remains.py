@@ -66,6 +66,6 @@ def orphans(data):
 
 
 def published(folder):
-    """SHA-256 by path. run.json may differ between two runs, and the publisher's notes are its own."""
+    """SHA-256 by path. run.json may differ between two runs, and may be under way still; the publisher's notes are its own."""
     return {name: hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest() for name in sorted(files(folder))
-            if name != "run.json" and not name.startswith(".millrace/")}
+            if name != "run.json" and not name.startswith((".millrace/", ".mr-"))}
