@@ -227,7 +227,9 @@ class Arriving(unittest.TestCase):
         rules = Path(self.media.name) / "rules.lua"
         rules.write_text('millrace.hooks{on_upload = function(upload) return {veto = "not here"} end}')
         self.server.stop()
-        self.server = Server(self.folder.name, "server.access_log=false", f"hooks.file={rules}").start()
+        self.server = Server(self.folder.name, "server.access_log=false", f"hooks.file={rules}")
+        self.addCleanup(self.server.stop)
+        self.server.start()
         video, url = self.create(self.clip)
         data = self.clip.read_bytes()
         events = Events(self.server, video, self.token)
