@@ -32,6 +32,8 @@ function follow(clip) {
   });
 }
 
+const within = (what, work) => Promise.race([work, new Promise((_, reject) => { setTimeout(reject, LIMIT, new Error(`${what}: not within ${LIMIT / 1000} s`)).unref(); })]);
+
 // What is drawn may be a picture or two further than what was announced.
 function check({mediaTime, number}, frames) {
   const late = (number - Math.round(mediaTime * clip.fps) % frames + frames) % frames;
@@ -57,7 +59,7 @@ async function cold(server, browser, path, frames) {
   const ready = server.until(id, 'ready', () => true, (event, data, at) => { marks[event === 'node' ? `${data.node} ${data.state}` : event] ??= at; });
   const last = await server.put(path, target);
   const {at: playable} = await ready;
-  const first = await page.evaluate(() => window.first);
+  const first = await within('the first picture', page.evaluate(() => window.first));
   check(first, frames);
   const run = await server.ask('GET', `/api/v1/runs/${(await server.ask('GET', `/api/v1/videos/${id}`)).run}`);
   const since = (at) => (at - last) / 1000;
@@ -71,18 +73,18 @@ async function cold(server, browser, path, frames) {
 async function watchOnce(page, server, seconds, seed, frames) {
   await page.goto(server.origin);
   await page.locator('a[href^="/watch/"]').first().click();
-  const first = await page.evaluate(async () => ({...(await window.first), pressed: window.pressed}));
+  const first = await within('the first picture', page.evaluate(async () => ({...(await window.first), pressed: window.pressed})));
   check(first, frames);
   const seeks = [];
   for (let i = 1; i <= SEEKS; i++) {
     const time = (Math.floor(clip.fps * (seconds * (i / (SEEKS + 1)) + (seed / LOADS) * (seconds / (SEEKS + 1) - 2))) + 0.5) / clip.fps; // the middle of a picture
-    const found = await page.evaluate(async ([time, clip]) => {
+    const found = await within(`a picture of ${time} s`, page.evaluate(async ([time, clip]) => {
       const video = document.querySelector('video');
       for (let i = 0; i < video.buffered.length; i++) if (video.buffered.start(i) <= time && time < video.buffered.end(i)) return null;
       const began = performance.timeOrigin + performance.now();
       video.currentTime = time;
       return {began, ...(await window.nextPicture(video, clip, (mediaTime) => Math.abs(mediaTime - time) < 1))};
-    }, [time, clip]);
+    }, [time, clip]));
     if (!found) continue;
     check(found, frames);
     seeks.push((found.seen - found.began) / 1000);
@@ -93,12 +95,12 @@ async function watchOnce(page, server, seconds, seed, frames) {
 // The whole page and its player from nothing, as by a link from elsewhere; then it plays on.
 async function playOn(page, server, id) {
   await page.goto(`${server.origin}/watch/${id}`);
-  const loaded = await page.evaluate(async () => ({...(await window.first), from: performance.timeOrigin}));
-  const played = await page.evaluate(async (seconds) => {
+  const loaded = await within('the first picture', page.evaluate(async () => ({...(await window.first), from: performance.timeOrigin})));
+  const played = await within(`${PLAY_S} s of playing`, page.evaluate(async (seconds) => {
     const video = document.querySelector('video');
     await new Promise((resolve) => { video.addEventListener('timeupdate', () => { if (video.currentTime > seconds) resolve(); }); });
     return {waits: window.waits, height: video.videoHeight};
-  }, PLAY_S);
+  }, PLAY_S));
   return {loaded: (loaded.seen - loaded.from) / 1000, ...played};
 }
 
