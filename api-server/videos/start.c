@@ -9,30 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether the pipeline has a param of that name. */
-static bool has_param(const mr_platform_host *host, const char *pipeline, const char *name)
-{
-    char *text = host->pipelines(host->platform);
-    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
-    size_t i, k;
-    const json_t *it, *param;
-    bool found = false;
-    host->text_free(host->platform, text);
-    json_array_foreach(list, i, it)
-    {
-        const char *called = json_string_value(json_object_get(it, "name"));
-        if (!called || strcmp(called, pipeline) != 0)
-            continue;
-        json_array_foreach(json_object_get(it, "params"), k, param)
-        {
-            const char *known = json_string_value(json_object_get(param, "name"));
-            found = found || (known && strcmp(known, name) == 0);
-        }
-    }
-    json_decref(list);
-    return found;
-}
-
 static char *make_request(mr_videos *videos, const mr_video_life *life, const char *output)
 {
     const mr_platform_host *host = videos->options.host;
@@ -45,9 +21,9 @@ static char *make_request(mr_videos *videos, const mr_video_life *life, const ch
         json_decref(params);
         return NULL;
     }
-    if (!json_object_get(params, "waits") && has_param(host, pipeline, "waits"))
-        json_object_set_new(params, "waits", json_true()); /* the server lets viewers wait for segments */
-    json_t *request = json_pack("{s:s, s:{s:s}, s:o, s:s}", "pipeline", pipeline, "inputs", "source", source, "params", params, "output", folder);
+    json_t *offers = json_object_get(params, "waits") ? NULL : json_pack("{s:b}", "waits", 1); /* the server lets viewers wait for segments */
+    json_t *request = json_pack("{s:s, s:{s:s}, s:o, s:o*, s:s}", "pipeline", pipeline, "inputs", "source", source, "params", params, "offers",
+                                offers, "output", folder);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
     return text;

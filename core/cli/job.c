@@ -172,6 +172,33 @@ static mr_status read_pipeline(mr_job *job, mr_session *session, const mr_pipeli
     return mr_session_pipeline(session, job->file, job->text, job->text_len, ret_pipeline);
 }
 
+static void clear_given(mr_given *given)
+{
+    free((char *)given->name);
+    free((char *)given->text);
+}
+
+static bool has_param(const mr_pipeline *pipeline, const char *name)
+{
+    size_t i = 0;
+    while (i < pipeline->param_count && strcmp(pipeline->params[i].spec.name, name) != 0)
+        i++;
+    return i < pipeline->param_count;
+}
+
+/* What is offered to a pipeline that has no such param is not given to it. */
+static void withdraw_offers(mr_job *job, const mr_pipeline *pipeline)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < job->param_count; i++) {
+        if (job->params[i].offered && !has_param(pipeline, job->params[i].name))
+            clear_given(&job->params[i]);
+        else
+            job->params[kept++] = job->params[i];
+    }
+    job->param_count = kept;
+}
+
 bool mr_job_prepare(mr_job *job, mr_session *session)
 {
     const mr_pipeline *pipeline = NULL;
@@ -179,6 +206,8 @@ bool mr_job_prepare(mr_job *job, mr_session *session)
     if (job->scripts)
         session->scripts = json_deep_copy(job->scripts);
     mr_status status = read_pipeline(job, session, &pipeline);
+    if (pipeline)
+        withdraw_offers(job, pipeline);
     if (status == MR_OK)
         status = mr_pipeline_bind(session->arena, pipeline, job->params, job->param_count, session->diags, &job->bound);
     bool good = status == MR_OK;
@@ -286,10 +315,8 @@ const char *mr_job_state_dir(const mr_job *job, mr_session *session)
 
 void mr_job_clear(mr_job *job)
 {
-    for (size_t i = 0; i < job->param_count; i++) {
-        free((char *)job->params[i].name);
-        free((char *)job->params[i].text);
-    }
+    for (size_t i = 0; i < job->param_count; i++)
+        clear_given(&job->params[i]);
     mr_configure_clear(&job->configure);
     mr_bound_clear(&job->bound);
     free(job->params);

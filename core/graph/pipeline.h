@@ -154,6 +154,7 @@ typedef struct mr_given {
     const char *name;
     const char *text;
     const char *from; /* who gives it, for messages: "--param" when NULL */
+    bool offered;     /* it is for pipelines that have such a param (mr_job_prepare) */
 } mr_given;           /* --param NAME=VALUE; text is read as a YAML flow value */
 typedef struct mr_bound_node {
     const mr_value *with; /* closed values evaluated; open ones still the node's text; NULL: none */

@@ -80,22 +80,25 @@ static bool add_inputs(mr_job *job, const json_t *inputs, mr_arena *arena)
     return true;
 }
 
-static bool add_params(mr_job *job, const json_t *params)
+static bool add_some(mr_job *job, const json_t *params, bool offered)
 {
     const char *name;
     json_t *value;
     bool good = true;
-    job->params = calloc(json_object_size(params) + 1, sizeof(*job->params));
-    if (!job->params)
-        return false;
     json_object_foreach((json_t *)params, name, value)
     {
         char *text = json_is_string(value) ? strdup(json_string_value(value)) : mr_json_text(value);
         char *copy = strdup(name);
-        job->params[job->param_count++] = (mr_given){.name = copy, .text = text, .from = "param"};
+        job->params[job->param_count++] = (mr_given){.name = copy, .text = text, .from = "param", .offered = offered};
         good = good && text && copy;
     }
     return good;
+}
+
+static bool add_params(mr_job *job, const json_t *params, const json_t *offers)
+{
+    job->params = calloc(json_object_size(params) + json_object_size(offers) + 1, sizeof(*job->params));
+    return job->params && add_some(job, params, false) && add_some(job, offers, true);
 }
 
 static mr_status describe_new(mr_served *served, const json_t *request)
@@ -112,8 +115,8 @@ static mr_status describe_new(mr_served *served, const json_t *request)
     }
     job->pipeline = file;
     job->output = mr_arena_copy(session->arena, output, strlen(output));
-    const bool good =
-        job->output && add_inputs(job, json_object_get(request, "inputs"), session->arena) && add_params(job, json_object_get(request, "params"));
+    const bool good = job->output && add_inputs(job, json_object_get(request, "inputs"), session->arena) &&
+                      add_params(job, json_object_get(request, "params"), json_object_get(request, "offers"));
     return good ? MR_OK : MR_ERR_NOMEM;
 }
 

@@ -67,8 +67,9 @@ typedef struct mr_platform_host {
     /* ---- runs ---- */
 
     /*
-     * request: {pipeline, inputs: {NAME: PATH}, params: {NAME: VALUE}, output: DIR}, or {resume: RUN}, which goes on with one that ended before it
-     * was done. *ret_answer: {run: ID}, or, with an error, {diagnostics: […]}. Events of the run may come before it returns.
+     * request: {pipeline, inputs: {NAME: PATH}, params: {NAME: VALUE}, offers: {NAME: VALUE}, output: DIR}, or {resume: RUN}, which goes on with one
+     * that ended before it was done. Offers are params for a pipeline that has such ones. *ret_answer: {run: ID}, or, with an error, {diagnostics:
+     * […]}. Events of the run may come before it returns.
      */
     mr_status (*run_start)(mr_platform *platform, const char *request, char **ret_answer);
     mr_status (*run_cancel)(mr_platform *platform, const char *run); /* asks it to; MR_ERR_NOT_FOUND: it is not running here */
