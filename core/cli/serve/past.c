@@ -38,14 +38,34 @@ static void describe(const mr_pipeline *pipeline, void *context)
     mr_platform_describe(pipeline, context);
 }
 
+/* Writes counts (NULL: none) over what the record has. */
+static void overlay(json_t *record, json_t *counts)
+{
+    size_t i;
+    size_t k;
+    json_t *node;
+    json_t *counted;
+    json_array_foreach(json_object_get(record, "nodes"), i, node)
+    {
+        json_array_foreach(json_object_get(counts, "nodes"), k, counted)
+        {
+            if (json_equal(json_object_get(node, "node"), json_object_get(counted, "node")))
+                json_object_update(node, counted);
+        }
+    }
+    json_object_del(counts, "nodes");
+    json_object_update(record, counts);
+}
+
 char *mr_platform_run(mr_platform *platform, const char *run)
 {
     mr_autojson json_t *record = NULL;
+    mr_autojson json_t *counts = mr_platform_counts(platform, run); /* first: a run that ends meanwhile is in the record then */
     if (mr_journal_run(platform->journal, run, NULL, &record) != MR_OK)
         return NULL;
     if (!with_pipeline(platform, record, describe, record))
         json_object_set_new(record, "edges", json_array());
-    mr_platform_overlay(platform, run, record);
+    overlay(record, counts);
     json_object_del(record, "given"); /* paths of this machine, and params that may be secret */
     return mr_json_text(record);
 }

@@ -59,8 +59,9 @@ void mr_platform_describe(const mr_pipeline *pipeline, json_t *run);
 mr_status mr_platform_run_start(mr_platform *platform, const char *request, char **ret_answer);
 mr_status mr_platform_run_cancel(mr_platform *platform, const char *run);
 mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item);
-/* Writes over the record of a run (mr_platform_run) what its events add up to so far, where it is under way. */
-void mr_platform_overlay(mr_platform *platform, const char *run, json_t *record);
+/* What the events of a run that is under way add up to, in the words of its record: new reference. NULL: it is not under way; whoever reads its
+ * record after that finds all of it. */
+json_t *mr_platform_counts(mr_platform *platform, const char *run);
 bool mr_platform_cancel_locked(mr_platform *platform, const char *run); /* false: there is none of that id */
 void mr_platform_interrupt_locked(mr_platform *platform);               /* all: the next server goes on with them */
 

@@ -3,7 +3,7 @@
  * Runs that a server has started: each is a job with a session of its own and a thread that waits for its end.
  *
  * Order: platform->lock may be held when the engine's is taken (mr_run_cancel), never the other way round: events come without a lock. A run's own
- * `counting` guards its tally, and is taken last.
+ * `counting` guards its id and tally, and is taken last.
  */
 #include "cli/drive.h"
 #include "cli/hooked.h"
@@ -54,6 +54,8 @@ static void on_event(void *context, const mr_event *event)
     mr_platform *platform = served->platform;
     mr_report_event(served->report, event);
     pthread_mutex_lock(&served->counting);
+    if (!served->id[0]) /* the first events come before mr_run_start() has returned */
+        snprintf(served->id, sizeof(served->id), "%s", event->run);
     mr_tally_add(&served->tally, event);
     pthread_mutex_unlock(&served->counting);
     mr_hooked_event(served->hooked, event);
@@ -232,7 +234,9 @@ static mr_status start(mr_served *served, const json_t *request)
     if (status != MR_OK)
         return status;
     mr_hooked_run(served->hooked, run);
+    pthread_mutex_lock(&served->counting);
     snprintf(served->id, sizeof(served->id), "%s", mr_run_id(run));
+    pthread_mutex_unlock(&served->counting);
     pthread_mutex_lock(&platform->lock);
     served->run = run;
     if (platform->closing)
@@ -332,48 +336,38 @@ mr_status mr_platform_run_cancel(mr_platform *platform, const char *run)
 
 /* ---- how far it is ---- */
 
-static void overlay_node(const mr_tally_node *counted, json_t *node)
+static json_t *count_node(const mr_tally_node *node)
 {
-    json_object_set_new(node, "state", json_string(mr_node_state_name(counted->state)));
-    json_object_set_new(node, "total", json_integer((json_int_t)counted->total));
-    json_object_set_new(node, "tasks", json_integer((json_int_t)counted->done));
-    json_object_set_new(node, "cached", json_integer((json_int_t)counted->cached));
-    json_object_set_new(node, "failed", json_integer((json_int_t)counted->failed));
-    json_object_set_new(node, "cpu_us", json_integer(counted->cpu_us));
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "node", node->node->name, "state", mr_node_state_name(node->state), "total",
+                     (json_int_t)node->total, "tasks", (json_int_t)node->done, "cached", (json_int_t)node->cached, "failed", (json_int_t)node->failed,
+                     "cpu_us", (json_int_t)node->cpu_us);
 }
 
-static void overlay(const mr_tally *tally, json_t *record)
+static json_t *count_run(const mr_tally *tally)
 {
-    size_t k;
-    json_t *node;
     const mr_totals totals = mr_tally_totals(tally);
-    if (tally->state[0]) { /* it has said so, and is about to be written down */
-        json_object_set_new(record, "state", json_string(tally->state));
-        json_object_set_new(record, "ended_us", json_integer(tally->ended_us));
+    json_t *nodes = json_array();
+    for (size_t i = 0; i < tally->count; i++)
+        json_array_append_new(nodes, count_node(&tally->nodes[i]));
+    json_t *counts = json_pack("{s:I, s:I, s:I, s:I, s:o}", "total", (json_int_t)totals.tasks, "tasks", (json_int_t)totals.done, "cached",
+                               (json_int_t)totals.cached, "failed", (json_int_t)totals.failed, "nodes", nodes);
+    if (counts && tally->state[0]) { /* it has said so, and is about to be written down */
+        json_object_set_new(counts, "state", json_string(tally->state));
+        json_object_set_new(counts, "ended_us", json_integer(tally->ended_us));
     }
-    json_object_set_new(record, "total", json_integer((json_int_t)totals.tasks));
-    json_object_set_new(record, "tasks", json_integer((json_int_t)totals.done));
-    json_object_set_new(record, "cached", json_integer((json_int_t)totals.cached));
-    json_object_set_new(record, "failed", json_integer((json_int_t)totals.failed));
-    json_array_foreach(json_object_get(record, "nodes"), k, node)
-    {
-        const char *name = json_string_value(json_object_get(node, "node"));
-        for (size_t i = 0; name && i < tally->count; i++) {
-            if (strcmp(tally->nodes[i].node->name, name) == 0)
-                overlay_node(&tally->nodes[i], node);
-        }
-    }
+    return counts;
 }
 
-void mr_platform_overlay(mr_platform *platform, const char *run, json_t *record)
+json_t *mr_platform_counts(mr_platform *platform, const char *run)
 {
+    json_t *counts = NULL;
     pthread_mutex_lock(&platform->lock);
-    for (mr_served *served = platform->runs; served; served = served->next) {
-        if (!served->run || strcmp(mr_run_id(served->run), run) != 0)
-            continue;
+    for (mr_served *served = platform->runs; served && !counts; served = served->next) {
         pthread_mutex_lock(&served->counting);
-        overlay(&served->tally, record);
+        if (strcmp(served->id, run) == 0)
+            counts = count_run(&served->tally);
         pthread_mutex_unlock(&served->counting);
     }
     pthread_mutex_unlock(&platform->lock);
+    return counts;
 }
