@@ -185,7 +185,7 @@ class Arriving(unittest.TestCase):
 
     def is_gone(self, video):
         folder = self.server.data / "media" / video
-        self.until(lambda: not list(folder.glob("*")), "what was made of an upload that was given up is still there")
+        self.until(lambda: not glob.glob(f"{folder}/*"), "what was made of an upload that was given up is still there")
 
     def test_an_upload_that_is_given_up(self):
         video, url, data, at = self.playable(self.clip)
