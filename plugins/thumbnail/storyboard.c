@@ -15,7 +15,7 @@ enum { IN_SHEET = THUMB_IN_INFO + 1 };
 enum { OUT_IMAGE, OUT_TRACK };
 enum { LOOK_AT = 8 };
 
-#define WALK_BACK_US (5 * 60 * INT64_C(1000000)) /* so far before a sheet decoding may begin to show each moment as it is */
+#define WALK_BACK_US INT64_C(300000000) /* so far before a sheet decoding may begin to show each moment as it is */
 
 struct storyboard_params {
     int64_t quality;
