@@ -402,7 +402,7 @@ class Chooser(Client):
         self.budget = 0
 
     def step(self):
-        videos = [video for video, it in self.crowd.whole.items() if not it["gone"].value]
+        videos = [video for video, it in list(self.crowd.whole.items()) if not it["gone"].value]
         if self.budget <= 0 or not videos:
             return False
         self.budget -= 1
