@@ -2,6 +2,7 @@
 """Videos that are processed while their upload goes on: what is played before the last byte was sent, and what comes of uploads that never end."""
 import base64
 import functools
+import glob
 import hashlib
 import json
 import re
