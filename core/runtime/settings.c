@@ -21,6 +21,7 @@ static const mr_span nowhere = {0};
 static const char server_prefix[] = MR_SERVICE_SERVER ".";
 
 static const char *const sandbox_modes[] = {"auto", "require", "off", NULL};
+static const char *const networks[] = {"auto", "any", "public", NULL};
 static const char *const hook_errors[] = {"ignore", "fatal", NULL};
 
 #define SETTING(dotted, kind, at, ...)                                                                                                               \
@@ -33,6 +34,9 @@ const mr_param mr_setting_table[] = {
     MR_CHOICE(mr_settings, sandbox, .choices = sandbox_modes, .standard = "auto",
               .help = "where ops run that parse untrusted bytes: auto: in task hosts, locked down as far as the kernel can; require: the same, and "
                       "nothing starts where the kernel lacks a part; off: inside the engine"),
+    MR_CHOICE(mr_settings, network, .choices = networks, .standard = "auto",
+              .help = "what ops that take URLs may reach: any: what their params allow; public: only public addresses, and no files, since URLs come "
+                      "from strangers; auto: public in a server, else any"),
     SETTING("host.memory", SIZE, AT(host_memory), .standard = "4GiB", .min = "256MiB", .max = "1TiB",
             .help = "address space of a task host; a task that needs more fails, and nothing else does"),
     SETTING("host.cpu", DURATION, AT(host_cpu), .standard = "4h", .min = "1s", .max = "1000h",
@@ -256,6 +260,7 @@ static mr_status bind_all(reader *in, mr_settings *settings)
     const mr_value map = {.type = MR_VALUE_MAP, .map = {.entries = entries, .count = count}};
     mr_status status = mr_params_bind(mr_setting_table, &map, "settings", nowhere, in->arena, settings, sizeof(*settings), NULL, in->diags);
     settings->limits.size = sizeof(settings->limits);
+    settings->limits.public_only = settings->network == MR_NETWORK_PUBLIC;
     if (settings->hooks_file && !settings->hooks_file[0])
         settings->hooks_file = NULL;
     return status;

@@ -13,9 +13,11 @@ typedef enum mr_sandbox_mode { MR_SANDBOX_AUTO, MR_SANDBOX_REQUIRE, MR_SANDBOX_O
 
 typedef enum mr_hooks_on_error { MR_HOOKS_IGNORE, MR_HOOKS_FATAL } mr_hooks_on_error;
 
+typedef enum mr_network { MR_NETWORK_AUTO, MR_NETWORK_ANY, MR_NETWORK_PUBLIC } mr_network;
+
 typedef struct mr_settings {
-    int32_t sandbox; /* mr_sandbox_mode */
-    int32_t reserved;
+    int32_t sandbox;         /* mr_sandbox_mode */
+    int32_t network;         /* mr_network */
     int64_t host_memory;     /* bytes: RLIMIT_AS of a task host */
     int64_t host_cpu;        /* microseconds: RLIMIT_CPU of a task host over its life */
     int64_t host_file_size;  /* bytes: of one content or scratch file */

@@ -97,9 +97,19 @@ static CURLUcode name_place(mr_http *http, const char *url)
     return result;
 }
 
+bool mr_http_may_be_private(const mr_host *host, const mr_task *task, bool allowed)
+{
+    return allowed && !host->limits(task)->public_only;
+}
+
+const char *mr_http_private_hint(const mr_host *host, const mr_task *task)
+{
+    return host->limits(task)->public_only ? "the setting 'network: any' lets it" : "allow_private: true lets it";
+}
+
 mr_status mr_http_begin(mr_http *http, const mr_host *host, mr_task *task, const char *url, bool allow_private)
 {
-    *http = (mr_http){.host = host, .task = task, .allow_private = allow_private};
+    *http = (mr_http){.host = host, .task = task, .allow_private = mr_http_may_be_private(host, task, allow_private)};
     CURLUcode bad = url ? name_place(http, url) : CURLUE_MALFORMED_INPUT;
     if (bad != CURLUE_OK) {
         host->report(task, MR_SEVERITY_ERROR, "url", "write https://host/path", "the URL can't be used: %s", curl_url_strerror(bad));

@@ -23,6 +23,10 @@ typedef struct mr_http {
 /* To be called once when a plugin is loaded, before any other function here. */
 mr_status mr_http_load(const mr_host *host, char *why, size_t why_size);
 /* Reports what is wrong with the URL. mr_http_end in every case. */
+/* Whether addresses that are not public, and files, may be reached: the op's param, and the engine's settings above it. */
+bool mr_http_may_be_private(const mr_host *host, const mr_task *task, bool allowed);
+/* What lets it, for a message. */
+const char *mr_http_private_hint(const mr_host *host, const mr_task *task);
 mr_status mr_http_begin(mr_http *http, const mr_host *host, mr_task *task, const char *url, bool allow_private);
 void mr_http_end(mr_http *http);
 /* Performs until done or cancelled (CURLE_ABORTED_BY_CALLBACK). timeout_ms: of this request, 0: none. */

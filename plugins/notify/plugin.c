@@ -39,7 +39,8 @@ static const mr_op webhook_op = {
         "Answers 2xx count as delivered. Busy servers (408, 409, 425, 429, 5xx) and broken connections are tried again, with pauses that double and "
         "differ from run to run, or as long as Retry-After asks, up to five minutes. Other answers, 410 among them, end it; redirects are not "
         "followed.\n\n"
-        "Set allow_private to false where pipelines come from people who must not reach the machine's own network.",
+        "Set allow_private to false where pipelines come from people who must not reach the machine's own network; the setting 'network' is "
+        "above it.",
     .flags = MR_OP_EFFECT,
     .cpu = 0,
     .memory_mb = 16,

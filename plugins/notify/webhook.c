@@ -143,7 +143,8 @@ static mr_status give_up(const struct webhook *webhook, CURLcode result, unsigne
     long code = mr_http_code(http);
     mr_status status = mr_http_may_retry(result, code) ? MR_ERR_UNAVAILABLE : MR_ERR_PARAM;
     if (http->met_private)
-        host->report(webhook->task, MR_SEVERITY_ERROR, "url", "allow_private: true lets it", "%s is at an address that is not public", http->place);
+        host->report(webhook->task, MR_SEVERITY_ERROR, "url", mr_http_private_hint(host, webhook->task), "%s is at an address that is not public",
+                     http->place);
     else if (result != CURLE_OK)
         host->report(webhook->task, MR_SEVERITY_ERROR, "url", NULL, "can't tell %s: %s (attempts: %u)", http->place, http->error, attempts);
     else if (code >= 300 && code < 400)

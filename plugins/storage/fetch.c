@@ -149,7 +149,7 @@ static mr_status give_up(struct fetch *fetch, CURLcode result)
     char words[160];
     long code = mr_http_code(&fetch->http);
     if (fetch->http.met_private)
-        return refuse(fetch, MR_ERR_PARAM, "url", "allow_private: true lets it", "it is at an address that is not public");
+        return refuse(fetch, MR_ERR_PARAM, "url", mr_http_private_hint(fetch->host, fetch->task), "it is at an address that is not public");
     if (fetch->broken == MR_ERR_LIMIT) {
         snprintf(words, sizeof(words), "it is larger than %" PRId64 " bytes", fetch->params->max_size);
         return refuse(fetch, MR_ERR_LIMIT, "max_size", NULL, words);
@@ -331,8 +331,8 @@ static mr_status transfer_from_store(struct fetch *fetch)
     mr_place place;
     snprintf(fetch->http.place, sizeof(fetch->http.place), "%.*s", (int)strcspn(url, "?#"), url);
     fetch->http.host = fetch->host;
-    if (strncasecmp(url, "file:", 5) == 0 && !fetch->params->allow_private)
-        return refuse(fetch, MR_ERR_PARAM, "url", "allow_private: true lets it", "it is a file of this machine");
+    if (strncasecmp(url, "file:", 5) == 0 && !mr_http_may_be_private(fetch->host, fetch->task, fetch->params->allow_private))
+        return refuse(fetch, MR_ERR_PARAM, "url", mr_http_private_hint(fetch->host, fetch->task), "it is a file of this machine");
     if (!slash[1])
         return refuse(fetch, MR_ERR_PARAM, "url", NULL, "it ends with '/': that is a place, not a file");
     char *where = strndup(url, (size_t)(slash - url));

@@ -3,6 +3,7 @@
 """A video's way through its statuses: what can't be read fails and says so; a run that is cancelled, replaced, or whose video is removed while it works."""
 import contextlib
 import json
+import socket
 import time
 import unittest
 
@@ -56,6 +57,17 @@ class Life(ServerCase):
         self.assertEqual(self.video(video)["status"], "failed")  # as it was
         self.expect(204, "DELETE", f"/api/v1/videos/{video}", token=self.admin)
         self.video(video, 404)
+
+    def test_no_way_into_the_network(self):
+        """Who may upload names the webhook: the machine's own network is not his to reach."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            hook = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            video = self.upload(b"this is no video" * 100, {**QUICK, "webhook": hook})
+            run = self.until(video, lambda seen: seen["status"] == "failed")["run"]
+            self.assertRaises(BlockingIOError, listener.accept)
+        log = self.expect(200, "GET", f"/api/v1/runs/{run}/logs", token=self.admin).body
+        self.assertIn(b"not public", log)
 
     def test_nothing_to_process(self):
         video = self.expect(201, "POST", "/api/v1/videos", {"title": "t"}, self.admin).json["video"]["id"]

@@ -78,6 +78,8 @@ int mr_serving_open(mr_serving *serving)
         code = mr_configure_load(&serving->configure, session, &serving->settings);
     if (code != MR_EXIT_DONE)
         return code;
+    if (serving->settings.values.network == MR_NETWORK_AUTO) /* who may upload may name a webhook */
+        serving->settings.values.limits.public_only = 1;
     mr_status status = mr_settings_bind_server(session->arena, &serving->settings, serving->driver->settings, serving->driver->settings_size,
                                                session->diags, &serving->values);
     mr_session_flush(session);

@@ -14,8 +14,8 @@ extern "C" {
 #endif
 
 typedef struct mr_limits {
-    uint32_t size; /* sizeof(mr_limits) of the engine */
-    uint32_t reserved;
+    uint32_t size;          /* sizeof(mr_limits) of the engine */
+    uint32_t public_only;   /* not 0: ops reach public addresses of the network only, whatever their params allow */
     int64_t picture_pixels; /* of one picture: width times height, as coded */
     int64_t picture_side;   /* of its width and its height, each */
     int64_t frame_rate;     /* pictures per second */

@@ -118,7 +118,14 @@ static void report(mr_task *task, mr_severity severity, const char *param, const
     va_end(args);
 }
 
-static const mr_host host = {.size = sizeof(mr_host), .cancelled = cancelled, .report = report};
+static const mr_limits *limits_of(const mr_task *task)
+{
+    static const mr_limits standard = MR_LIMITS_STANDARD;
+    (void)task;
+    return &standard;
+}
+
+static const mr_host host = {.size = sizeof(mr_host), .cancelled = cancelled, .report = report, .limits = limits_of};
 
 /* Cancels as soon as the request has come in, and answers never: only the cancel can end it. */
 static void never_answer(int fd, const server_request *request, void *context)

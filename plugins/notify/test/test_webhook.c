@@ -41,11 +41,11 @@ static void play(int fd, const server_request *request, void *context)
 }
 
 /* What the run says is in *ret_result; the number of requests is returned. */
-static unsigned post(script *script, const char *more, const char *state, op_result *ret_result)
+static unsigned post_within(const mr_limits *limits, script *script, const char *more, const char *state, op_result *ret_result)
 {
     char params[1024];
     server *server = server_start(play, script);
-    const op_run_options options = {.run_state = state};
+    const op_run_options options = {.run_state = state, .limits = limits};
     assert_non_null(server);
     snprintf(params, sizeof(params), "{url: 'http://127.0.0.1:%d/hook?token=t0ken', delay: 10ms%s}", server_port(server), more);
     *ret_result = op_run(op, params, NULL, 0, &options);
@@ -53,6 +53,11 @@ static unsigned post(script *script, const char *more, const char *state, op_res
     server_stop(server);
     assert_null(strstr(ret_result->messages, "t0ken"));
     return count;
+}
+
+static unsigned post(script *script, const char *more, const char *state, op_result *ret_result)
+{
+    return post_within(NULL, script, more, state, ret_result);
 }
 
 static void check_signature(const server_request *request, const char *signature)
@@ -162,6 +167,19 @@ static void test_gives_up(void **state)
     expect("200 OK", ", secret: 'whsec_!!!!'", 0, MR_ERR_PARAM, "the secret is not");
 }
 
+static void test_settings_are_above_params(void **state)
+{
+    static script script = {.answers = {"200 OK"}, .count = 1};
+    mr_limits limits = MR_LIMITS_STANDARD;
+    op_result result;
+    (void)state;
+    limits.public_only = 1;
+    assert_int_equal(post_within(&limits, &script, ", allow_private: true", STATE, &result), 0);
+    assert_int_equal(result.status, MR_ERR_PARAM);
+    assert_non_null(strstr(result.messages, "'network: any'"));
+    op_result_free(&result);
+}
+
 static void test_retry_after(void **state)
 {
     static script script = {.answers = {"503 Busy\r\nRetry-After: 1", "200 OK"}, .count = 2};
@@ -217,9 +235,10 @@ static void test_nobody_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delivered), cmocka_unit_test(test_two_secrets),  cmocka_unit_test(test_unsigned),
-        cmocka_unit_test(test_attempts),  cmocka_unit_test(test_gives_up),     cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_events),    cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_retry_after_date),
+        cmocka_unit_test(test_delivered),        cmocka_unit_test(test_two_secrets), cmocka_unit_test(test_unsigned),
+        cmocka_unit_test(test_attempts),         cmocka_unit_test(test_gives_up),    cmocka_unit_test(test_settings_are_above_params),
+        cmocka_unit_test(test_retry_after),      cmocka_unit_test(test_events),      cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_retry_after_date),
     };
     op = op_load(PLUGIN, "notify.webhook");
     return op ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
