@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine's threads: one worker per CPU slot, and a timekeeper for retries and timeouts. Streaming tasks and those that only
- * wait have threads of their own (task.c), and one watches what others want of the runs (watch.c). Idle threads sleep on conditions; nothing polls,
- * but the timekeeper while a task has a deadline, and the watcher while a run goes on.
+ * The engine's threads: one worker per CPU slot and one more for what is urgent (schedule.c), and a timekeeper for retries and timeouts. Streaming
+ * tasks and those that only wait have threads of their own (task.c), and one watches what others want of the runs (watch.c). Idle threads sleep on
+ * conditions; nothing polls, but the timekeeper while a task has a deadline, and the watcher while a run goes on.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -23,17 +23,16 @@ const mr_host *mr_engine_host(void)
     return &mr_host_table;
 }
 
-static void *work(void *context)
+static void work_on(mr_engine *engine, mr_batch_run *(*pick)(mr_engine *engine), pthread_cond_t *more)
 {
-    mr_engine *engine = context;
     mr_expr_vm *vm = mr_expr_vm_new();
     pthread_mutex_lock(&engine->lock);
     for (;;) {
-        mr_batch_run *batch = mr_pick(engine);
+        mr_batch_run *batch = pick(engine);
         if (!batch) {
             if (engine->closing)
                 break;
-            pthread_cond_wait(&engine->work, &engine->lock);
+            pthread_cond_wait(more, &engine->lock);
             continue;
         }
         engine->running++;
@@ -46,11 +45,24 @@ static void *work(void *context)
         free(batch);
         if (engine->memory_short) { /* memory came free: what was left may fit now */
             engine->memory_short = false;
-            pthread_cond_broadcast(&engine->work);
+            mr_wake_workers(engine);
         }
     }
     pthread_mutex_unlock(&engine->lock);
     mr_expr_vm_free(vm);
+}
+
+static void *work(void *context)
+{
+    mr_engine *engine = context;
+    work_on(engine, mr_pick, &engine->work);
+    return NULL;
+}
+
+static void *work_on_urgent(void *context)
+{
+    mr_engine *engine = context;
+    work_on(engine, mr_pick_urgent, &engine->urgent);
     return NULL;
 }
 
@@ -153,6 +165,7 @@ static void init_locks(mr_engine *engine)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->work, NULL);
+    pthread_cond_init(&engine->urgent, NULL);
     pthread_cond_init(&engine->idle, NULL);
     pthread_cond_init(&engine->tick, &monotonic);
     pthread_cond_init(&engine->watch, &monotonic);
@@ -166,9 +179,10 @@ static mr_status start_threads(mr_engine *engine, mr_diags *diags)
         return MR_ERR_NOMEM;
     engine->timekeeper_started = pthread_create(&engine->timekeeper, NULL, keep_time, engine) == 0;
     engine->watcher_started = pthread_create(&engine->watcher, NULL, mr_watch, engine) == 0;
+    engine->urgent_worker_started = pthread_create(&engine->urgent_worker, NULL, work_on_urgent, engine) == 0;
     while (engine->worker_count < engine->jobs && pthread_create(&engine->workers[engine->worker_count], NULL, work, engine) == 0)
         engine->worker_count++;
-    if (engine->timekeeper_started && engine->watcher_started && engine->worker_count == engine->jobs)
+    if (engine->timekeeper_started && engine->watcher_started && engine->urgent_worker_started && engine->worker_count == engine->jobs)
         return MR_OK;
     mr_error(diags, "threads", (mr_span){0}, "can't start %u worker threads", engine->jobs);
     mr_hint(diags, "use a smaller --jobs, or raise the limit of processes (ulimit -u)");
@@ -257,7 +271,7 @@ void mr_engine_close(mr_engine *engine)
         return;
     pthread_mutex_lock(&engine->lock);
     engine->closing = true;
-    pthread_cond_broadcast(&engine->work);
+    mr_wake_workers(engine);
     pthread_cond_broadcast(&engine->tick);
     pthread_cond_broadcast(&engine->watch);
     while (engine->waiting_tasks > 0)
@@ -266,6 +280,8 @@ void mr_engine_close(mr_engine *engine)
     pthread_mutex_unlock(&engine->lock);
     for (uint32_t i = 0; i < engine->worker_count; i++)
         pthread_join(engine->workers[i], NULL);
+    if (engine->urgent_worker_started)
+        pthread_join(engine->urgent_worker, NULL);
     if (engine->timekeeper_started)
         pthread_join(engine->timekeeper, NULL);
     if (engine->watcher_started)
@@ -279,6 +295,7 @@ void mr_engine_close(mr_engine *engine)
     mr_objects_close(engine->objects);
     pthread_mutex_destroy(&engine->lock);
     pthread_cond_destroy(&engine->work);
+    pthread_cond_destroy(&engine->urgent);
     pthread_cond_destroy(&engine->idle);
     pthread_cond_destroy(&engine->tick);
     pthread_cond_destroy(&engine->watch);

@@ -297,10 +297,11 @@ typedef struct mr_batch_run {
 
 struct mr_engine {
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* something became ready, or closing */
-    pthread_cond_t idle;  /* a thread of its own ended */
-    pthread_cond_t tick;  /* wakes the timekeeper early */
-    pthread_cond_t watch; /* a run began, or closing: wakes the watcher */
+    pthread_cond_t work;   /* something became ready, or closing */
+    pthread_cond_t urgent; /* the same for the worker that takes nothing else */
+    pthread_cond_t idle;   /* a thread of its own ended */
+    pthread_cond_t tick;   /* wakes the timekeeper early */
+    pthread_cond_t watch;  /* a run began, or closing: wakes the watcher */
     mr_objects *objects;
     mr_store *store;
     mr_catalogue *catalogue;
@@ -320,6 +321,8 @@ struct mr_engine {
     mr_own_thread *own_threads;
     pthread_t *workers;
     uint32_t worker_count;
+    pthread_t urgent_worker;
+    bool urgent_worker_started;
     pthread_t timekeeper;
     bool timekeeper_started;
     pthread_t watcher;
@@ -423,6 +426,8 @@ void mr_task_unclaim(mr_task *task); /* lock held */
 bool mr_heap_push(mr_engine *engine, mr_task *task);
 void mr_heap_raise(mr_engine *engine, const mr_task *task); /* it comes earlier than it did when it was pushed */
 mr_batch_run *mr_pick(mr_engine *engine);                   /* NULL: nothing fits */
+mr_batch_run *mr_pick_urgent(mr_engine *engine);            /* NULL: a slot is free, or nothing is urgent */
+void mr_wake_workers(mr_engine *engine);
 void mr_heap_drop_run(mr_engine *engine, const mr_run *run);
 double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count);
 void mr_slots_look_again(mr_engine *engine); /* something changed: what was left for an opening's sake may start now */

@@ -11,6 +11,9 @@
  * opening's as far as it can use them: its batches are split over them, what has no place in the video comes behind it, and so do pictures (sheets of
  * a storyboard), which nobody waits for; and slots are kept free for those of its tasks whose inputs are being made on a slot at this moment. Nothing
  * is kept for what waits otherwise, so that nothing can wait for ever.
+ *
+ * A batch is never interrupted, and may take half a minute. So that nobody waits that long for a slot, one worker more takes what is urgent while all
+ * slots are taken, and nothing else: what is demanded, and the opening of a run of which nothing else is at work. docs/adr/0030.
  */
 #include "runtime/internal.h"
 
@@ -45,6 +48,13 @@ static bool comes_before(const mr_task *a, const mr_task *b)
     if (a->node->index != b->node->index)
         return a->node->index < b->node->index;
     return a->index < b->index;
+}
+
+/* For the worker of what is urgent: lock held, and it looks by itself what there is. */
+static void tell_urgent(mr_engine *engine, const mr_task *task, uint32_t running)
+{
+    if (running >= engine->jobs && (task->demanded || in_opening(task)))
+        pthread_cond_signal(&engine->urgent);
 }
 
 static void sift_up(mr_engine *engine, size_t i)
@@ -93,6 +103,7 @@ bool mr_heap_push(mr_engine *engine, mr_task *task)
     }
     put(engine, task);
     pthread_cond_signal(&engine->work);
+    tell_urgent(engine, task, engine->running);
     return true;
 }
 
@@ -103,6 +114,7 @@ void mr_heap_raise(mr_engine *engine, const mr_task *task)
         if (engine->heap[i].task == task)
             sift_up(engine, i);
     }
+    tell_urgent(engine, task, engine->running);
 }
 
 static bool is_current(const mr_heap_entry *entry)
@@ -299,7 +311,13 @@ void mr_slots_look_again(mr_engine *engine)
     if (!engine->slots_kept)
         return;
     engine->slots_kept = false;
+    mr_wake_workers(engine);
+}
+
+void mr_wake_workers(mr_engine *engine)
+{
     pthread_cond_broadcast(&engine->work);
+    pthread_cond_broadcast(&engine->urgent);
 }
 
 static bool fits_memory(const mr_engine *engine, const mr_task *task)
@@ -317,14 +335,31 @@ static bool is_left(mr_engine *engine, const mr_task *task)
     return memory || slots;
 }
 
-mr_batch_run *mr_pick(mr_engine *engine)
+static bool opening_is_at_work(const mr_run *run)
+{
+    for (size_t n = 0; n < run->node_count; n++) {
+        const mr_node_run *node = &run->nodes[n];
+        for (size_t i = 0; i < node->task_count && i < MOST_OPENING && in_opening(node->tasks[i]); i++)
+            if (is_at_work(node->tasks[i]))
+                return true;
+    }
+    return false;
+}
+
+static bool is_urgent(const mr_task *task)
+{
+    return task->demanded || (in_opening(task) && task->run->opening > 0 && !task->run->planning && !opening_is_at_work(task->run));
+}
+
+static mr_batch_run *pick(mr_engine *engine, bool urgent)
 {
     mr_task *aside[64];
     size_t aside_count = 0;
     mr_task *task = pop(engine);
-    while (task && is_left(engine, task)) {
+    while (task && ((urgent && !is_urgent(task)) || is_left(engine, task))) {
+        const bool last = urgent && !task->demanded && !in_opening(task); /* those behind it are no more urgent */
         aside[aside_count++] = task;
-        task = aside_count < sizeof(aside) / sizeof(*aside) ? pop(engine) : NULL;
+        task = !last && aside_count < sizeof(aside) / sizeof(*aside) ? pop(engine) : NULL;
     }
     for (size_t i = 0; i < aside_count; i++) /* room is there: they were in it. Nobody is woken: they would not fit for another either */
         put(engine, aside[i]);
@@ -339,5 +374,17 @@ mr_batch_run *mr_pick(mr_engine *engine)
     if (item)
         gather(engine, batch, item);
     mr_slots_look_again(engine); /* what it takes needs no slot of its own */
+    if (engine->heap_count > 0)
+        tell_urgent(engine, engine->heap[0].task, engine->running + 1); /* this was perhaps the last slot */
     return batch;
+}
+
+mr_batch_run *mr_pick(mr_engine *engine)
+{
+    return pick(engine, false);
+}
+
+mr_batch_run *mr_pick_urgent(mr_engine *engine)
+{
+    return engine->running >= engine->jobs ? pick(engine, true) : NULL;
 }

@@ -251,7 +251,26 @@ static void test_priorities_are_honoured(void **context)
     mr_engine_close(alone);
 }
 
-/* The only worker is held while a late item is demanded: that goes first, with what it needs and without its siblings, and readers who take any
+typedef struct awaited {
+    const char *node, *item;
+    atomic_bool done;
+} awaited;
+
+static void await(void *context, const mr_event *event)
+{
+    awaited *it = context;
+    if (event->type == MR_EVENT_TASK_DONE && strcmp(event->node, it->node) == 0 && strcmp(event->item, it->item) == 0)
+        atomic_store(&it->done, true);
+}
+
+static void wait_for(awaited *it)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    while (!atomic_load(&it->done))
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+}
+
+/* The only slot is held while a late item is demanded: that is made meanwhile, with what it needs and without its siblings, and readers who take any
  * order see it at once. */
 static void test_what_is_demanded_goes_first(void **context)
 {
@@ -269,7 +288,8 @@ static void test_what_is_demanded_goes_first(void **context)
     mr_engine *alone = open_engine(in->state, 1);
     atomic_store(&ops_hold, true);
     atomic_store(&ops_blocked, 0);
-    job it = start(alone, yaml, NULL, NULL);
+    awaited late = {.node = "join", .item = "15,1"};
+    job it = start(alone, yaml, await, &late);
     while (atomic_load(&ops_blocked) == 0)
         clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
     assert_int_equal(mr_run_demand(it.run, "join", "20,0"), MR_ERR_NOT_FOUND);
@@ -280,6 +300,7 @@ static void test_what_is_demanded_goes_first(void **context)
         assert_int_equal(mr_run_demand(it.run, "join", bad[i]), MR_ERR_PARAM);
     assert_int_equal(mr_run_demand(it.run, "join", "15,1"), MR_OK);
     assert_int_equal(mr_run_demand(it.run, "join", "15,1"), MR_OK);
+    wait_for(&late);
     atomic_store(&ops_hold, false);
     assert_int_equal(mr_run_wait(it.run, NULL), MR_OK);
     json_t *outputs = mr_run_outputs(it.run);
@@ -299,6 +320,36 @@ static void test_what_is_demanded_goes_first(void **context)
     assert_true(sibling > place); /* in one batch it would be before it */
     json_decref(outputs);
     drop(&it);
+    mr_engine_close(alone);
+}
+
+/* The only slot is held by one run: another's opening is made all the same. */
+static void test_an_opening_does_not_wait_for_another_run(void **context)
+{
+    static const char held[] = "millrace: 1\nname: held\nnodes:\n"
+                               "  rows: {op: test.count, with: {n: 2}}\n"
+                               "  held: {op: test.hold, each: {value: rows.values}}\n"
+                               "outputs: {held: held.value}\n";
+    static const char other[] = "millrace: 1\nname: other\nnodes:\n"
+                                "  rows: {op: test.count, with: {n: 20}}\n"
+                                "  sum: {op: test.add, each: {value: rows.values}, with: {by: 9}}\n"
+                                "outputs: {sum: sum.sum}\n";
+    const struct timespec moment = {.tv_nsec = 1000000};
+    world *in = *context;
+    mr_engine *alone = open_engine(in->state, 1);
+    atomic_store(&ops_hold, true);
+    atomic_store(&ops_blocked, 0);
+    job first = start(alone, held, NULL, NULL);
+    while (atomic_load(&ops_blocked) == 0)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+    awaited opening = {.node = "sum", .item = "0"};
+    job second = start(alone, other, await, &opening);
+    wait_for(&opening);
+    atomic_store(&ops_hold, false);
+    assert_int_equal(mr_run_wait(first.run, NULL), MR_OK);
+    assert_int_equal(mr_run_wait(second.run, NULL), MR_OK);
+    drop(&first);
+    drop(&second);
     mr_engine_close(alone);
 }
 
@@ -376,6 +427,7 @@ int main(void)
         TEST(test_a_reader_that_stands_still_stops_its_run_only),
         TEST(test_priorities_are_honoured),
         TEST(test_what_is_demanded_goes_first),
+        TEST(test_an_opening_does_not_wait_for_another_run),
         TEST(test_two_nodes_with_one_identity_do_it_once),
         TEST(test_two_runs_over_one_state_folder_do_it_once),
         TEST(test_batches_over_one_state_folder_do_it_once),

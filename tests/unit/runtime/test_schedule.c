@@ -288,6 +288,27 @@ static void test_who_is_waited_for_does_not_wait(void **context)
     assert_picks(in, &in->tasks[ANALYSIS][2], 1);
 }
 
+/* One worker more than there are slots. */
+static void test_urgent_is_what_is_demanded_and_the_opening_of_who_has_no_slot(void **context)
+{
+    world *in = *context;
+    open_video(in);
+    assert_null(mr_pick_urgent(&in->engine)); /* slots are free: their workers take it */
+    in->engine.running = in->engine.jobs;
+    mr_batch_run *batch = mr_pick_urgent(&in->engine);
+    assert_non_null(batch);
+    assert_ptr_equal(batch->tasks[0], &in->tasks[ANALYSIS][0]);
+    free(batch);
+    assert_null(mr_pick_urgent(&in->engine)); /* its opening is at work */
+    in->tasks[ANALYSIS][2].demanded = true;
+    mr_heap_raise(&in->engine, &in->tasks[ANALYSIS][2]);
+    batch = mr_pick_urgent(&in->engine);
+    assert_non_null(batch);
+    assert_ptr_equal(batch->tasks[0], &in->tasks[ANALYSIS][2]);
+    assert_int_equal(batch->count, 1);
+    free(batch);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -301,6 +322,7 @@ int main(void)
         TEST(test_one_slot_takes_everything),
         TEST(test_nothing_is_kept_for_what_waits_otherwise),
         TEST(test_who_is_waited_for_does_not_wait),
+        TEST(test_urgent_is_what_is_demanded_and_the_opening_of_who_has_no_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
