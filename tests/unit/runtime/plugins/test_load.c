@@ -138,14 +138,18 @@ static void test_without_a_search_path_its_own_folder_is_used(void **context)
     assert_contains(mr_plugins_get(it->plugins, 0)->path, "/lib/millrace/plugins/own.so");
 }
 
+#define TEXT_OF(number)       #number
+#define VERSION(major, minor) TEXT_OF(major) "." TEXT_OF(minor)
+#define ABI                   VERSION(MR_ABI_MAJOR, MR_ABI_MINOR)
+
 /* What a broken file's one diagnostic must say. */
 static const struct broken {
     const char *fixture;
     const char *says[4];
 } broken[] = {
-    {"wrong_major", {"ABI 8.3", "has 1.3"}},
-    {"newer_minor", {"ABI 1.12", "has 1.3"}},
-    {"short_table", {"8 bytes", "1.3"}},
+    {"wrong_major", {"ABI 8.3", "has " ABI}},
+    {"newer_minor", {"was built for plugin ABI 1.", "has " ABI}},
+    {"short_table", {"8 bytes", ABI}},
     {"tiny_entry", {"not a constant of type mr_plugin"}},
     {"function_entry", {"not a constant of type mr_plugin"}},
     {"no_entry", {"does not export 'mr_plugin_entry'"}},
