@@ -201,7 +201,7 @@ test('a video that is being made', async (t) => {
     await players.page(page, id);
     assert.equal((await plays(page, 'from the beginning')).height, low, 'it begins with the smallest picture');
     await page.screenshot({path: join(pictures, 'players-2-being-made.png')});
-    await switches(page, [75.5, 20.5]);
+    await switches(page, [20.5, 75.5]); // at first far from what has not arrived: a player that has loaded all there is asks for nothing more
     assert.deepEqual(page.complaints.filter((one) => !/503/.test(one)), [], 'but that something is not made yet');
     await page.context().close();
   });
