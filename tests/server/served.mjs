@@ -22,7 +22,15 @@ export async function serve(folder, {settings = [], jobs = 2, millrace = process
     child.on('error', reject);
     ended.then(() => reject(new Error(`the server ended: ${said}`)));
   });
-  return new Served(`http://localhost:${port}`, {said: () => said, stop: () => { child.kill('SIGTERM'); return ended; }});
+  const stop = () => { child.kill('SIGTERM'); return ended; };
+  const front = await fetch(`http://localhost:${port}/`);
+  if (!front.headers.get('content-type')?.startsWith('text/html')) { // else a browser would wait for what will never be shown
+    const told = await front.text();
+    await stop();
+    throw new Error(told);
+  }
+  await front.body?.cancel();
+  return new Served(`http://localhost:${port}`, {said: () => said, stop});
 }
 
 class Served {

@@ -159,7 +159,6 @@ class Arriving(unittest.TestCase):
         run = self.ask(200, "GET", f"/api/v1/runs/{again}").json
         self.assertEqual({node["node"] for node in run["nodes"] if node["done"] > node["cached"]} - {"package", "publish", "tell"}, set(), run["nodes"])
 
-
     def until(self, wanted, what):
         """For what no event tells."""
         end = time.monotonic() + TIMEOUT
