@@ -4,7 +4,9 @@
 
 #include "api-server/metadata/internal.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -121,21 +123,35 @@ static void test_what_is_not_ours(void **state)
     end_world(&at);
 }
 
-/* Adds people, and says of each that he is there, until it is killed. */
-static void write_until_killed(const world *at, int said)
+/* Adds people, and says of each on its standard output that he is there, until it is killed: what this program is when it is given a path. */
+static void write_until_killed(const char *path)
 {
     char why[256] = "";
     mr_metadata *metadata = NULL;
-    if (mr_metadata_open(at->path, complain, NULL, why, sizeof(why), &metadata) != MR_OK)
+    if (mr_metadata_open(path, complain, NULL, why, sizeof(why), &metadata) != MR_OK)
         _exit(1);
     for (;;) {
         mr_user user = {.role = MR_ROLE_VIEWER, .version = 1, .quota_bytes = -1, .created_us = mr_now_us(), .password = "hash"};
         if (!mr_id_make('u', user.id))
             _exit(1);
         snprintf(user.email, sizeof(user.email), "%s@example.org", user.id);
-        if (mr_user_add(metadata, &user, false) != MR_OK || write(said, user.id, MR_ID_SIZE) != MR_ID_SIZE)
+        if (mr_user_add(metadata, &user, false) != MR_OK || write(STDOUT_FILENO, user.id, MR_ID_SIZE) != MR_ID_SIZE)
             _exit(1);
     }
+}
+
+/* A program of its own: neither an open SQLite database nor its thread may be taken across fork(). */
+static pid_t start_writer(world *at, int said)
+{
+    char self[] = "/proc/self/exe";
+    char *const words[] = {self, at->path, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t child = -1;
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    assert_int_equal(posix_spawn_file_actions_adddup2(&actions, said, STDOUT_FILENO), 0);
+    assert_int_equal(posix_spawn(&child, self, &actions, NULL, words, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return child;
 }
 
 static void kill_one(world *at, int after)
@@ -143,11 +159,8 @@ static void kill_one(world *at, int after)
     char last[MR_ID_SIZE], id[MR_ID_SIZE] = "";
     int ends[2], status = 0, count = 0;
     mr_user user;
-    assert_int_equal(pipe(ends), 0);
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0)
-        write_until_killed(at, ends[1]);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    const pid_t child = start_writer(at, ends[1]);
     close(ends[1]);
     for (; count < after && read(ends[0], id, sizeof(id)) == sizeof(id); count++)
         memcpy(last, id, sizeof(last));
@@ -185,8 +198,10 @@ static void test_killed_while_it_writes(void **state)
     end_world(&at);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        write_until_killed(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_older_versions),
         cmocka_unit_test(test_what_is_not_ours),
