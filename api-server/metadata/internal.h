@@ -36,6 +36,10 @@ void mr_video_changed(mr_metadata *metadata, const char *video);
 void mr_videos_all_changed(mr_metadata *metadata);
 double mr_video_fraction(mr_metadata *metadata, const char *video); /* < 0: not known */
 
+/* In a change: adds a video. MR_ERR_CONFLICT: there is no such owner, or it is there already. */
+struct mr_video_fields;
+mr_status mr_video_insert(mr_sql_link *link, const char *id, const char *owner, const struct mr_video_fields *fields);
+
 /* In a change: all files of the uploads of a user, or of a video, that are about to go. */
 mr_status mr_uploads_are_rubbish(mr_sql_link *link, const char *owner_or_video);
 

@@ -14,6 +14,7 @@
 
 typedef struct upload_change {
     const mr_upload *upload;
+    const mr_video_fields *new_video;
     const char *id;
     int64_t offset, length, expires_us, part_size;
     int64_t *ret_left, *ret_part_size;
@@ -103,16 +104,23 @@ static mr_status no_complete_one(mr_sql_link *link, const char *video, const cha
     return count == 0 ? MR_OK : count > 0 ? MR_ERR_CONFLICT : MR_ERR_IO;
 }
 
+/* The video that is uploaded to: new, or his and without a source. A new one is there already when the answer to the first request was lost. */
+static mr_status take_video(mr_sql_link *link, const upload_change *it)
+{
+    const mr_upload *up = it->upload;
+    const mr_status added = it->new_video ? mr_video_insert(link, up->video, up->owner, it->new_video) : MR_ERR_CONFLICT;
+    if (added != MR_ERR_CONFLICT)
+        return added;
+    const int64_t his = mr_sql_count(link, "SELECT COUNT(*) FROM videos WHERE id = ?1 AND owner = ?2", "tt", up->video, up->owner);
+    return his == 1 ? no_complete_one(link, up->video, up->id) : his == 0 ? MR_ERR_NOT_FOUND : MR_ERR_IO;
+}
+
 static mr_status create(mr_sql_link *link, void *context)
 {
     upload_change *it = context;
     const mr_upload *up = it->upload;
     const int64_t bytes = up->length > up->offset ? up->length : up->offset;
-    mr_status status = MR_OK;
-    if (up->video[0]) {
-        const int64_t his = mr_sql_count(link, "SELECT COUNT(*) FROM videos WHERE id = ?1 AND owner = ?2", "tt", up->video, up->owner);
-        status = his == 1 ? no_complete_one(link, up->video, up->id) : his == 0 ? MR_ERR_NOT_FOUND : MR_ERR_IO;
-    }
+    mr_status status = up->video[0] ? take_video(link, it) : MR_OK;
     if (status == MR_OK)
         status = within_quota(link, up, up->role == MR_UPLOAD_FINAL ? 0 : bytes, up->offset, it->ret_left);
     if (status == MR_OK)
@@ -295,9 +303,9 @@ static mr_status run(void *context, mr_sql_change change, upload_change *it)
     return status;
 }
 
-static mr_status run_create(void *context, const mr_upload *upload, int64_t *ret_left)
+static mr_status run_create(void *context, const mr_upload *upload, const mr_video_fields *new_video, int64_t *ret_left)
 {
-    return run(context, create, &(upload_change){.upload = upload, .ret_left = ret_left});
+    return run(context, create, &(upload_change){.upload = upload, .new_video = new_video, .ret_left = ret_left});
 }
 
 static mr_status run_find(void *context, const char *id, mr_upload *ret_upload)

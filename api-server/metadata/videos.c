@@ -83,9 +83,8 @@ static mr_status write_tags(mr_sql_link *link, const char *id, const json_t *tag
 
 /* ---- add ---- */
 
-static mr_status add_video(mr_sql_link *link, void *context)
+static mr_status insert(mr_sql_link *link, const video_change *it)
 {
-    const video_change *it = context;
     const mr_video_fields *fields = it->fields;
     const int64_t now_us = mr_now_us();
     mr_status status = mr_sql_do(
@@ -102,10 +101,10 @@ static mr_status add_video(mr_sql_link *link, void *context)
     return status == MR_OK ? write_words(link, it->id) : status;
 }
 
-mr_status mr_video_add(mr_metadata *metadata, const char *id, const char *owner, const mr_video_fields *fields)
+mr_status mr_video_insert(mr_sql_link *link, const char *id, const char *owner, const mr_video_fields *fields)
 {
     video_change it = {.id = id, .owner = owner, .fields = fields};
-    mr_status status = prepare(&it) ? mr_sql_write(metadata->sql, add_video, &it) : MR_ERR_NOMEM;
+    mr_status status = prepare(&it) ? insert(link, &it) : MR_ERR_NOMEM;
     clear(&it);
     return status;
 }

@@ -60,7 +60,7 @@ bool mr_video_owned_by(const mr_video_view *view, const mr_identity *who);
 
 /* ---- what people write ---- */
 
-/* NULL: as it is (mr_video_edit), or the default (mr_video_add). Checked by the caller against the sizes above. */
+/* NULL: as it is (mr_video_edit), or the default (of a new one). Checked by the caller against the sizes above. */
 typedef struct mr_video_fields {
     const char *title, *description, *category, *language;
     const json_t *tags;     /* a list of texts */
@@ -68,10 +68,10 @@ typedef struct mr_video_fields {
     const mr_visibility *visibility;
     const char *pipeline;
     const json_t *params; /* an object */
-    const char *filename; /* only in add */
+    const char *filename; /* only of a new one */
 } mr_video_fields;
 
-mr_status mr_video_add(mr_metadata *metadata, const char *id, const char *owner, const mr_video_fields *fields);
+/* A video is added with its first upload: `create` of api-server/uploads/store.h. */
 /* if_match: NULL, or the etag it must have: else MR_ERR_CONFLICT. */
 mr_status mr_video_edit(mr_metadata *metadata, const char *id, const char *if_match, const mr_video_fields *fields);
 /* With all that belongs to it; its files are rubbish then. */

@@ -4,14 +4,14 @@
 #define MR_ROUTES_UPLOADS_H
 
 #include "api-server/hooks/hooks.h"
+#include "api-server/metadata/videos.h"
 #include "api-server/routes/router.h"
 #include "api-server/uploads/uploads.h"
 
 /* What these routes ask of videos and accounts. */
 typedef struct mr_upload_people {
     void *context;
-    mr_status (*video_add)(void *context, const mr_identity *who, const char *filename, char ret_video[MR_UPLOAD_ID]);
-    void (*video_drop)(void *context, const char *video); /* the one just added: its upload was refused */
+    void (*video_drop)(void *context, const char *video); /* the one just added: what was to be its upload could not be joined */
     mr_status (*video_owner)(void *context, const char *video, char ret_owner[MR_UPLOAD_ID]);
     mr_status (*may_upload)(void *context, const char *user); /* MR_ERR_NOT_FOUND: not any more, whatever was signed for him */
     /* Of an API key, for signatures. MR_ERR_NOT_FOUND: there is no such key, or it may not write. */
@@ -27,10 +27,10 @@ void mr_server_close_uploads(mr_server *server); /* not opened is fine */
 
 /*
  * {tus: {url}, put: {url, method, headers, expires_at}, multipart: {bucket, key, endpoint, initiate_url, expires_at}} for a video that whoever calls
- * may upload to; length -1 and type "": not known, else bound by the signature. May block (it adds an upload). NULL: refused.
+ * may upload to, or a new one of his that is added with the upload; length -1 and type "": not known, else bound by the signature. May block. NULL:
+ * refused, nothing was added.
  */
-json_t *mr_upload_targets(mr_call *call, const char *video, const char *owner, const char *filename, int64_t length, const char *type,
-                          mr_refusal *why);
+json_t *mr_upload_targets(mr_call *call, const char *video, const mr_video_fields *new_video, int64_t length, const char *type, mr_refusal *why);
 
 /* Whether the hook authorize_upload lets it pass; texts may be NULL, size -1: not known. */
 bool mr_upload_allowed(mr_call *call, const char *filename, const char *title, int64_t size, const char *type, char ret_why[MR_VETO_SIZE]);

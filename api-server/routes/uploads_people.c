@@ -15,16 +15,6 @@
 
 static_assert(MR_KEY_SECRET_SIZE <= 64, "secrets fit where they are written to");
 
-static mr_status video_add(void *context, const mr_identity *who, const char *filename, char ret_video[MR_UPLOAD_ID])
-{
-    mr_server *server = context;
-    char title[MR_UPLOAD_NAME];
-    const char *dot = strrchr(filename, '.');
-    snprintf(title, sizeof(title), "%.*s", dot && dot > filename ? (int)(dot - filename) : (int)strlen(filename), filename);
-    const mr_video_fields fields = {.title = title, .filename = filename};
-    return mr_id_make('v', ret_video) ? mr_video_add(server->metadata, ret_video, who->user, &fields) : MR_ERR_UNAVAILABLE;
-}
-
 static void video_drop(void *context, const char *video)
 {
     mr_server *server = context;
@@ -133,7 +123,6 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
         return MR_ERR_NOMEM;
     }
     *people = (mr_upload_people){.context = server,
-                                 .video_add = video_add,
                                  .video_drop = video_drop,
                                  .video_owner = video_owner,
                                  .may_upload = may_upload,

@@ -153,7 +153,7 @@ static bool create(mr_call *call, mr_s3_call *state, mr_upload_kind kind, int64_
     snprintf(upload->owner, sizeof(upload->owner), "%s", owner);
     snprintf(upload->type, sizeof(upload->type), "%s", type ? type : "");
     mr_upload_file_name(call->ids[2], upload->filename);
-    return mr_uploads_create(call->server->uploads, upload, why);
+    return mr_uploads_create(call->server->uploads, upload, NULL, why);
 }
 
 static bool find(mr_call *call, mr_s3_call *state, mr_refusal *why)

@@ -68,8 +68,7 @@ static json_t *sign(mr_call *call, const signing *what)
     return answer;
 }
 
-json_t *mr_upload_targets(mr_call *call, const char *video, const char *owner, const char *filename, int64_t length, const char *type,
-                          mr_refusal *why)
+json_t *mr_upload_targets(mr_call *call, const char *video, const mr_video_fields *new_video, int64_t length, const char *type, mr_refusal *why)
 {
     mr_upload *upload = calloc(1, sizeof(*upload));
     char name[MR_UPLOAD_NAME];
@@ -79,14 +78,14 @@ json_t *mr_upload_targets(mr_call *call, const char *video, const char *owner, c
         free(upload);
         return NULL;
     }
-    mr_upload_file_name(filename, name);
+    mr_upload_file_name(new_video->filename ? new_video->filename : "video", name);
     upload->length = length;
     snprintf(upload->video, sizeof(upload->video), "%s", video);
-    snprintf(upload->owner, sizeof(upload->owner), "%s", owner);
+    snprintf(upload->owner, sizeof(upload->owner), "%s", call->who.user);
     snprintf(upload->filename, sizeof(upload->filename), "%s", name);
     snprintf(upload->type, sizeof(upload->type), "%s", type);
     json_t *answer = NULL;
-    if (mr_uploads_create(call->server->uploads, upload, why)) {
+    if (mr_uploads_create(call->server->uploads, upload, new_video, why)) {
         const signing put = {.method = "PUT", .video = video, .filename = name, .query = "", .length = length, .type = type};
         const signing initiate = {.method = "POST", .video = video, .filename = name, .query = "uploads=", .length = -1, .type = ""};
         json_t *first = sign(call, &initiate);

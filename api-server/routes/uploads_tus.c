@@ -26,7 +26,7 @@ typedef enum verb { CREATE, HEAD, PATCH, TERMINATE } verb;
 typedef struct tus_call {
     verb verb;
     bool opened;
-    bool made_video;
+    bool new_video; /* none was named: one is added with the upload */
     int64_t offset; /* Upload-Offset */
     int64_t length; /* Upload-Length; -1: none */
     mr_upload upload;
@@ -270,23 +270,29 @@ static bool find_video(mr_call *call, tus_call *state, mr_refusal *why)
         snprintf(why->detail, sizeof(why->detail), "%.*s", (int)sizeof(why->detail) - 1, veto);
         return false;
     }
-    const mr_status status = people->video_add(people->context, &call->who, upload->filename, upload->video);
-    state->made_video = status == MR_OK;
-    if (status != MR_OK)
+    state->new_video = mr_id_make('v', upload->video);
+    if (!state->new_video)
         *why = (mr_refusal){.status = 503, .code = "unavailable", .detail = "a video can't be added at the moment: try again"};
-    return status == MR_OK;
+    return state->new_video;
 }
 
 static bool create(mr_call *call, tus_call *state, mr_refusal *why)
 {
     const mr_upload_people *people = call->server->upload_people;
+    mr_upload *upload = &state->upload;
+    char title[MR_UPLOAD_NAME];
     if (!read_creation(call, state, why) || !find_video(call, state, why))
         return false;
-    mr_uploads *uploads = call->server->uploads;
-    const bool good =
-        state->upload.role == MR_UPLOAD_FINAL ? mr_uploads_join(uploads, &state->upload, why) : mr_uploads_create(uploads, &state->upload, why);
-    if (!good && state->made_video)
-        people->video_drop(people->context, state->upload.video);
+    const char *dot = strrchr(upload->filename, '.');
+    snprintf(title, sizeof(title), "%.*s", dot && dot > upload->filename ? (int)(dot - upload->filename) : (int)strlen(upload->filename),
+             upload->filename);
+    const mr_video_fields fields = {.title = title, .filename = upload->filename};
+    const mr_video_fields *new_video = state->new_video ? &fields : NULL;
+    if (upload->role != MR_UPLOAD_FINAL)
+        return mr_uploads_create(call->server->uploads, upload, new_video, why);
+    const bool good = mr_uploads_join(call->server->uploads, upload, new_video, why);
+    if (!good && new_video)
+        people->video_drop(people->context, upload->video);
     return good;
 }
 

@@ -119,16 +119,15 @@ static void answer_created(mr_call *call, const char *id, const mr_video_body *b
 {
     const mr_video_view *view = NULL;
     mr_refusal why = {0};
-    json_t *upload =
-        mr_upload_targets(call, id, call->who.user, body->fields.filename ? body->fields.filename : "video", body->size, body->type, &why);
-    const mr_status status = upload ? mr_video_look(call->server->metadata, id, &view) : MR_OK;
-    if (!upload || status != MR_OK) {
+    json_t *upload = mr_upload_targets(call, id, &body->fields, body->size, body->type, &why);
+    if (!upload) {
+        mr_call_problem(call, why.status, why.code, "%s", why.detail);
+        return;
+    }
+    const mr_status status = mr_video_look(call->server->metadata, id, &view);
+    if (status != MR_OK) {
         json_decref(upload);
-        mr_video_remove(call->server->metadata, id, NULL);
-        if (why.status)
-            mr_call_problem(call, why.status, why.code, "%s", why.detail);
-        else
-            mr_call_status(call, upload ? status : MR_ERR_NOMEM, "video");
+        mr_call_status(call, status, "video");
         return;
     }
     char location[64];
@@ -148,11 +147,10 @@ void mr_route_add_video(mr_call *call)
         mr_call_problem(call, 403, "vetoed", "%s", why);
         return;
     }
-    mr_status status = mr_call_make_id(call, 'v', id) ? mr_video_add(call->server->metadata, id, call->who.user, &body.fields) : MR_ERR_UNAVAILABLE;
-    if (status != MR_OK && status != MR_ERR_CONFLICT)
-        mr_call_status(call, status, "video");
-    else
+    if (mr_call_make_id(call, 'v', id))
         answer_created(call, id, &body);
+    else
+        mr_call_status(call, MR_ERR_UNAVAILABLE, "video");
 }
 
 /* ---- edit, remove ---- */

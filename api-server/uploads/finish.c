@@ -147,13 +147,13 @@ void mr_upload_remove_joined(mr_uploads *uploads, const mr_upload *upload)
     free(partial);
 }
 
-bool mr_uploads_join(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
+bool mr_uploads_join(mr_uploads *uploads, mr_upload *upload, const struct mr_video_fields *new_video, mr_refusal *why)
 {
     mr_refusal unheard;
     mr_upload *partial = malloc(sizeof(*partial));
     if (!partial)
         return mr_upload_refuse_status(why, MR_ERR_NOMEM, upload);
-    bool good = sum_partials(uploads, upload, partial, why) && mr_uploads_create(uploads, upload, why);
+    bool good = sum_partials(uploads, upload, partial, why) && mr_uploads_create(uploads, upload, new_video, why);
     if (good) {
         good = copy_partials(uploads, upload, partial, why);
         upload->offset = upload->length;

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mr_video_fields; /* api-server/metadata/videos.h; only passed on here */
+
 enum {
     MR_UPLOAD_ID = 32,       /* bytes of an id of an upload, a video or a user, with NUL */
     MR_UPLOAD_NAME = 256,    /* of a file name */
@@ -64,9 +66,9 @@ typedef struct mr_upload_store {
      * and this one's length; of those of one video the longest counts; a final one counts for nothing, since its partial ones do: MR_ERR_LIMIT;
      * *ret_left is what is left), the video is his to
      * upload to (MR_ERR_NOT_FOUND) and has no complete upload (MR_ERR_CONFLICT), and its status becomes "uploading" unless nothing has come yet
-     * (offset 0).
+     * (offset 0). new_video: not NULL: its video (upload->video) is added with it, as that says, or neither is.
      */
-    mr_status (*create)(void *context, const mr_upload *upload, int64_t *ret_left);
+    mr_status (*create)(void *context, const mr_upload *upload, const struct mr_video_fields *new_video, int64_t *ret_left);
     mr_status (*find)(void *context, const char *id, mr_upload *ret_upload);
     mr_status (*find_of_video)(void *context, const char *video, mr_upload *ret_upload); /* its complete one */
     mr_status (*open_of_video)(void *context, const char *video, char (*ret_ids)[MR_UPLOAD_ID], size_t most,

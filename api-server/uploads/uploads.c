@@ -341,7 +341,7 @@ static bool refuse_quota(mr_refusal *why, int64_t length, int64_t left)
                             left);
 }
 
-bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
+bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, const struct mr_video_fields *new_video, mr_refusal *why)
 {
     const mr_upload_store *store = &uploads->options.store;
     int64_t left = 0;
@@ -358,7 +358,7 @@ bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, mr_refusal *why)
     mr_status status = mr_upload_file_create(uploads->folder, upload->id);
     if (status != MR_OK)
         return mr_upload_refuse_status(why, status, upload);
-    status = store->create(store->context, upload, &left);
+    status = store->create(store->context, upload, new_video, &left);
     if (status == MR_OK) {
         wake_janitor(uploads);
         if (uploads->options.begun)

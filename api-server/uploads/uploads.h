@@ -54,8 +54,9 @@ mr_status mr_uploads_open(const mr_uploads_options *options, mr_uploads **ret_up
 void mr_uploads_close(mr_uploads *uploads); /* all writers have been freed. NULL is fine */
 int64_t mr_uploads_max(const mr_uploads *uploads);
 
-/* Adds one: the caller fills video, owner, kind, role, length, filename, type, metadata; It gets an id and its times. False: refused. */
-bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, mr_refusal *why);
+/* Adds one: the caller fills video, owner, kind, role, length, filename, type, metadata; It gets an id and its times. new_video: as store.h says;
+ * NULL: the video is there, or there is none. False: refused. */
+bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, const struct mr_video_fields *new_video, mr_refusal *why);
 /* owner: whose it must be; NULL: anyone's. An id that is no id is not found. What a silent writer has brought counts. */
 bool mr_uploads_find(mr_uploads *uploads, const char *id, const char *owner, mr_upload *ret_upload, mr_refusal *why);
 bool mr_uploads_find_of_video(mr_uploads *uploads, const char *video, mr_upload *ret_upload, mr_refusal *why); /* its complete one */
@@ -64,7 +65,7 @@ bool mr_uploads_set_length(mr_uploads *uploads, mr_upload *upload, int64_t lengt
 /* Ends one that is not complete, and frees what it holds. */
 bool mr_uploads_remove(mr_uploads *uploads, const mr_upload *upload, mr_refusal *why);
 /* Instead of create for a final one: adds it, joins its partial ones, which go, and completes it. */
-bool mr_uploads_join(mr_uploads *uploads, mr_upload *upload, mr_refusal *why);
+bool mr_uploads_join(mr_uploads *uploads, mr_upload *upload, const struct mr_video_fields *new_video, mr_refusal *why);
 
 /* ---- writers ---- */
 

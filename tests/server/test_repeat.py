@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A POST that is sent again because its answer was lost."""
+import contextlib
+import sqlite3
 import unittest
 
-from serving import ServerCase
+from serving import ServerCase, TIMEOUT
 
 
 class Repeat(ServerCase):
@@ -31,6 +33,32 @@ class Repeat(ServerCase):
         body = {"name": "x", "scopes": ["nothing"]}
         first = self.expect(422, "POST", "/api/v1/keys", body, self.admin, {"Idempotency-Key": "c"})
         self.assertEqual(self.expect(422, "POST", "/api/v1/keys", body, self.admin, {"Idempotency-Key": "c"}).body, first.body)
+
+    def test_a_video_is_made_once(self):
+        """Also when the answer is forgotten, as after a day: what the first request made is neither made again nor touched."""
+        data = b"no video" * 100
+        body = {"title": "once", "filename": "a.mp4", "size": len(data)}
+        first = self.expect(201, "POST", "/api/v1/videos", body, self.admin, {"Idempotency-Key": "d"}).json
+        self.forget("d")
+        again = self.expect(201, "POST", "/api/v1/videos", body, self.admin, {"Idempotency-Key": "d"}).json
+        self.assertEqual(again["video"], first["video"])
+        self.expect(204, "PATCH", again["upload"]["tus"]["url"], data, self.admin,
+                    {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"})
+        self.forget("d")
+        self.expect_problem(409, "upload-complete", "POST", "/api/v1/videos", body, self.admin, {"Idempotency-Key": "d"})
+        self.assertEqual(self.expect(200, "GET", f"/api/v1/videos/{first['video']['id']}", token=self.admin).json["size"], len(data))
+
+    def forget(self, key):
+        with contextlib.closing(sqlite3.connect(self.server.data / "metadata.db", timeout=TIMEOUT)) as store, store:
+            self.assertEqual(store.execute("DELETE FROM answers WHERE key = ?", (key,)).rowcount, 1)
+
+    def test_nothing_is_left_of_what_is_refused(self):
+        """A video and its first upload are one change."""
+        other = self.expect(200, "GET", "/api/v1/users/me", token=self.other).json["id"]
+        self.expect(200, "PATCH", f"/api/v1/users/{other}", {"quota_bytes": 10}, self.admin)
+        self.expect_problem(413, "quota-exceeded", "POST", "/api/v1/videos", {"title": "large", "size": 11}, self.other)
+        self.expect_problem(415, "type-not-taken", "POST", "/api/v1/videos", {"title": "text", "type": "text/plain"}, self.other)
+        self.assertEqual(self.expect(200, "GET", "/api/v1/videos?owner=me", token=self.other).json["items"], [])
 
     def test_what_is_no_key(self):
         self.expect_problem(400, "bad-idempotency-key", "POST", "/api/v1/keys", {"name": "x", "scopes": ["videos:read"]}, self.admin, {"Idempotency-Key": "ä"})

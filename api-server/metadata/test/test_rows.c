@@ -20,7 +20,7 @@ static mr_upload upload_of(const world *at, const char *video, int64_t length)
 static mr_status create(const world *at, const mr_upload *upload, int64_t *ret_left)
 {
     const mr_upload_store *store = mr_metadata_uploads(at->metadata);
-    return store->create(store->context, upload, ret_left);
+    return store->create(store->context, upload, NULL, ret_left);
 }
 
 static mr_status advance(const world *at, const mr_upload *upload, int64_t offset)
@@ -73,6 +73,50 @@ static void test_quota(void **state)
     give_quota(&at, -1);
     assert_int_equal(create(&at, &longer, &left), MR_OK);
     assert_int_equal(left, INT64_MAX);
+    end_world(&at);
+}
+
+static bool is_there(const world *at, const char *video)
+{
+    const mr_video_view *view = NULL;
+    return mr_video_look(at->metadata, video, &view) == MR_OK;
+}
+
+/* A new video and its first upload are one change: both are there, or neither. */
+static void test_both_or_neither(void **state)
+{
+    const mr_video_fields fields = {.title = "new"};
+    world at;
+    char video[MR_ID_SIZE], ids[4][MR_UPLOAD_ID];
+    size_t count = 0;
+    int64_t left = 0;
+    (void)state;
+    make_world(&at);
+    const mr_upload_store *store = mr_metadata_uploads(at.metadata);
+    assert_true(mr_id_make('v', video));
+    mr_upload upload = upload_of(&at, video, 1001);
+    give_quota(&at, 1000);
+    assert_int_equal(store->create(store->context, &upload, &fields, &left), MR_ERR_LIMIT);
+    assert_int_equal(left, 1000);
+    assert_false(is_there(&at, video));
+    snprintf(upload.owner, sizeof(upload.owner), "u_nobody");
+    assert_int_equal(store->create(store->context, &upload, &fields, NULL), MR_ERR_NOT_FOUND);
+    assert_false(is_there(&at, video));
+    upload = upload_of(&at, video, 10);
+    assert_int_equal(store->create(store->context, &upload, &fields, NULL), MR_OK);
+    assert_true(is_there(&at, video));
+    assert_int_equal(store->open_of_video(store->context, video, ids, 4, &count), MR_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(ids[0], upload.id);
+
+    mr_upload other = upload_of(&at, video, 10); /* a request whose answer was lost comes again */
+    assert_int_equal(store->create(store->context, &other, &fields, NULL), MR_OK);
+    assert_int_equal(store->complete(store->context, &upload), MR_OK);
+    other = upload_of(&at, video, 10);
+    assert_int_equal(store->create(store->context, &other, &fields, NULL), MR_ERR_CONFLICT);
+    assert_true(is_there(&at, video));
+    snprintf(other.owner, sizeof(other.owner), "%s", at.ada);
+    assert_int_equal(store->create(store->context, &other, &fields, NULL), MR_ERR_NOT_FOUND); /* somebody else's */
     end_world(&at);
 }
 
@@ -273,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_both_or_neither),
         cmocka_unit_test(test_one_source),
         cmocka_unit_test(test_what_goes_leaves_rubbish),
         cmocka_unit_test(test_runs_for_posters),

@@ -120,11 +120,8 @@ static void test_search(void **state)
     const mr_visibility public = MR_VISIBILITY_PUBLIC;
     json_t *tags = json_pack("[s,s]", "nature", "nature");
     json_t *metadata = json_pack("{s:[s]}", "cast", "Ingrid Bergman");
-    assert_true(mr_id_make('v', id));
-    assert_int_equal(
-        mr_video_add(at.metadata, id, at.bob,
-                     &(mr_video_fields){.title = "Ein früher Morgen", .tags = tags, .metadata = metadata, .visibility = &public, .category = "film"}),
-        MR_OK);
+    add_video_as(&at, at.bob,
+                 &(mr_video_fields){.title = "Ein früher Morgen", .tags = tags, .metadata = metadata, .visibility = &public, .category = "film"}, id);
     json_decref(tags);
     json_decref(metadata);
     assert_int_equal(hits(&at, &ada, "fruh"), 1);

@@ -72,9 +72,10 @@ static mr_status memory_end(memory_store *store, mr_status status)
     return status;
 }
 
-static mr_status memory_create(void *context, const mr_upload *upload, int64_t *ret_left)
+static mr_status memory_create(void *context, const mr_upload *upload, const struct mr_video_fields *new_video, int64_t *ret_left)
 {
     memory_store *store = context;
+    (void)new_video; /* there are no videos here */
     mr_status status;
     memory_begin(store, NULL, &status);
     *ret_left = memory_left(store);

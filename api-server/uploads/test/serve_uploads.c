@@ -23,14 +23,6 @@ bool mr_call_admit(mr_call *call)
     return true;
 }
 
-static mr_status video_add(void *context, const mr_identity *who, const char *filename, char ret_video[MR_UPLOAD_ID])
-{
-    (void)context;
-    (void)who;
-    (void)filename;
-    return mr_id_make('v', ret_video) ? MR_OK : MR_ERR_UNAVAILABLE;
-}
-
 static void video_drop(void *context, const char *video)
 {
     (void)context;
@@ -107,12 +99,8 @@ int main(int argc, char **argv)
     char byte;
     const mr_platform_host host = {.size = sizeof(host), .has_hook = no_hook, .text_free = no_text};
     mr_server server = {.host = &host, .settings = &(mr_server_settings){.listen = "127.0.0.1:0"}};
-    const mr_upload_people people = {.video_add = video_add,
-                                     .video_drop = video_drop,
-                                     .video_owner = video_owner,
-                                     .may_upload = may_upload,
-                                     .key_secret = key_secret,
-                                     .own_secret = own_secret};
+    const mr_upload_people people = {
+        .video_drop = video_drop, .video_owner = video_owner, .may_upload = may_upload, .key_secret = key_secret, .own_secret = own_secret};
     if (argc != 4)
         return 2;
     store.quota = strtoll(argv[3], NULL, 10);

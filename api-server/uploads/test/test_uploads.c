@@ -102,7 +102,7 @@ static mr_upload create(world *it)
 {
     mr_refusal why = {0};
     mr_upload upload = {.length = SIZE, .video = "v_1", .owner = "u_1"};
-    assert_true(mr_uploads_create(it->uploads, &upload, &why));
+    assert_true(mr_uploads_create(it->uploads, &upload, NULL, &why));
     return upload;
 }
 
@@ -206,7 +206,7 @@ static void test_a_whole_counts_at_its_end_only(void **state)
     check_complete(it, upload.id);
     /* S3: without its end there is nothing, not even a row. */
     mr_upload put = {.length = SIZE, .video = "v_2", .owner = "u_1", .kind = MR_UPLOAD_PUT};
-    assert_true(mr_uploads_create(it->uploads, &put, &why));
+    assert_true(mr_uploads_create(it->uploads, &put, NULL, &why));
     writer = begin(it, &put, 0, true, &why);
     assert_true(mr_writer_add(writer, it->data, SIZE - 1, &why));
     mr_writer_free(writer);
@@ -234,7 +234,7 @@ static void test_a_store_that_fails(void **state)
     assert_int_equal(it->completed, 1);
     it->store.fail = 1;
     mr_upload other = {.length = 5, .video = "v_3", .owner = "u_1"};
-    assert_false(mr_uploads_create(it->uploads, &other, &why));
+    assert_false(mr_uploads_create(it->uploads, &other, NULL, &why));
     assert_false(there(it, other.id, ""));
 }
 
