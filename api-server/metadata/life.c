@@ -23,7 +23,8 @@ static mr_status find_life(mr_metadata *metadata, const char *text, const char *
         *ret_life = (mr_video_life){.status = (mr_video_status)mr_sql_int(&rows, 2),
                                     .playable = mr_sql_int(&rows, 3) != 0,
                                     .complete = mr_sql_int(&rows, 4) != 0,
-                                    .attempt = mr_sql_int(&rows, 10)};
+                                    .attempt = mr_sql_int(&rows, 10),
+                                    .again = mr_sql_int(&rows, 11) != 0};
         mr_sql_copy(&rows, 0, ret_life->id, sizeof(ret_life->id));
         mr_sql_copy(&rows, 1, ret_life->owner, sizeof(ret_life->owner));
         mr_sql_copy(&rows, 5, ret_life->run, sizeof(ret_life->run));
@@ -37,7 +38,7 @@ static mr_status find_life(mr_metadata *metadata, const char *text, const char *
     return ended != MR_OK ? ended : status;
 }
 
-#define LIFE_COLUMNS "id, owner, status, playable, complete, COALESCE(run, ''), source, output, pipeline, params, attempt"
+#define LIFE_COLUMNS "id, owner, status, playable, complete, COALESCE(run, ''), source, output, pipeline, params, attempt, again"
 
 mr_status mr_video_life_find(mr_metadata *metadata, const char *id, mr_video_life *ret_life)
 {
@@ -82,7 +83,7 @@ static mr_status run_begins(mr_sql_link *link, void *context)
     if (status != MR_OK)
         return status;
     status = mr_sql_do(link,
-                       "UPDATE videos SET status = ?2, complete = 0, run = NULL, attempt = attempt + 1, reason_code = NULL,"
+                       "UPDATE videos SET status = ?2, complete = 0, run = NULL, again = 0, attempt = attempt + 1, reason_code = NULL,"
                        " reason_message = NULL, pipeline = COALESCE(?3, pipeline), params = COALESCE(?4, params), updated_us = ?5,"
                        " etag = etag + 1 WHERE id = ?1 AND source <> ''",
                        "titti", it->id, (int64_t)MR_VIDEO_PROCESSING, it->pipeline, it->params, mr_now_us());
@@ -107,10 +108,10 @@ static mr_status run_undo(mr_sql_link *link, void *context)
 {
     const mr_video_life *before = ((const life_change *)context)->before;
     return mr_sql_do(link,
-                     "UPDATE videos SET status = ?2, complete = ?3, run = ?4, pipeline = ?5, params = ?6, updated_us = ?7, etag = etag + 1"
-                     " WHERE id = ?1 AND run IS NULL",
-                     "tiietti", before->id, (int64_t)before->status, (int64_t)before->complete, before->run, before->pipeline, before->params,
-                     mr_now_us());
+                     "UPDATE videos SET status = ?2, complete = ?3, run = ?4, pipeline = ?5, params = ?6, updated_us = ?7, again = ?8,"
+                     " etag = etag + 1 WHERE id = ?1 AND run IS NULL",
+                     "tiiettii", before->id, (int64_t)before->status, (int64_t)before->complete, before->run, before->pipeline, before->params,
+                     mr_now_us(), (int64_t)before->again);
 }
 
 mr_status mr_video_run_undo(mr_metadata *metadata, const mr_video_life *before)
@@ -121,12 +122,26 @@ mr_status mr_video_run_undo(mr_metadata *metadata, const mr_video_life *before)
 static mr_status run_is(mr_sql_link *link, void *context)
 {
     const life_change *it = context;
-    return mr_sql_do(link, "UPDATE videos SET run = ?2 WHERE id = ?1", "tt", it->id, it->run);
+    return mr_sql_do(link, "UPDATE videos SET run = ?2, again = 0 WHERE id = ?1", "tt", it->id, it->run);
 }
 
 mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run)
 {
     return change_look(metadata, run_is, &(life_change){.id = id, .run = run});
+}
+
+static mr_status run_again(mr_sql_link *link, void *context)
+{
+    const life_change *it = context;
+    return mr_sql_do(link,
+                     "UPDATE videos SET status = ?3, again = 1, reason_code = NULL, reason_message = NULL, updated_us = ?4, etag = etag + 1"
+                     " WHERE id = ?1 AND run = ?2 AND status = ?5",
+                     "ttiii", it->id, it->run, (int64_t)MR_VIDEO_PROCESSING, mr_now_us(), (int64_t)MR_VIDEO_FAILED);
+}
+
+mr_status mr_video_run_again(mr_metadata *metadata, const char *id, const char *run)
+{
+    return change_look(metadata, run_again, &(life_change){.id = id, .run = run});
 }
 
 /* A new output makes the one before rubbish only when the video is removed: who watches it may finish. */

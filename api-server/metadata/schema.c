@@ -82,4 +82,7 @@ static const char third[] = "CREATE TABLE poster_runs ("
                             " run TEXT PRIMARY KEY, video TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, output TEXT NOT NULL) WITHOUT ROWID;"
                             "CREATE INDEX poster_runs_video ON poster_runs(video);";
 
-const char *const mr_schema_steps[] = {first, second, third, NULL};
+/* Somebody wants the video's run, which has ended, to go on: set until it does. */
+static const char fourth[] = "ALTER TABLE videos ADD COLUMN again INTEGER NOT NULL DEFAULT 0;";
+
+const char *const mr_schema_steps[] = {first, second, third, fourth, NULL};

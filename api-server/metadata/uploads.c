@@ -201,14 +201,28 @@ static mr_status complete(mr_sql_link *link, void *context)
                      "ttiiit", was.video, up->id, up->length, (int64_t)MR_VIDEO_PROCESSING, mr_now_us(), was.filename);
 }
 
+/* A video of whose uploads nothing is left is as it was before the first byte; one that is processed meanwhile: arriving.c. */
+static mr_status video_waits_again(mr_sql_link *link, upload_change *it, const char *video)
+{
+    mr_status status = mr_sql_do(link,
+                                 "UPDATE videos SET status = ?2, run = NULL, updated_us = ?3, etag = etag + 1 WHERE id = ?1 AND status = ?4"
+                                 " AND COALESCE(run, '') = '' AND NOT EXISTS (SELECT 1 FROM uploads WHERE video = ?1 AND offset_bytes > 0)",
+                                 "tiii", video, (int64_t)MR_VIDEO_CREATED, mr_now_us(), (int64_t)MR_VIDEO_UPLOADING);
+    if (status == MR_OK)
+        snprintf(it->video, sizeof(it->video), "%s", video);
+    return status == MR_ERR_NOT_FOUND ? MR_OK : status;
+}
+
 static mr_status remove_upload(mr_sql_link *link, void *context)
 {
-    const upload_change *it = context;
+    upload_change *it = context;
     mr_upload was;
     mr_status status = find_upload(link, it->id, &was);
     if (status == MR_OK && was.state == MR_UPLOAD_COMPLETE && was.video[0])
         return MR_ERR_CONFLICT;
-    return status == MR_OK ? mr_sql_do(link, "DELETE FROM uploads WHERE id = ?1", "t", it->id) : status;
+    if (status == MR_OK)
+        status = mr_sql_do(link, "DELETE FROM uploads WHERE id = ?1", "t", it->id);
+    return status == MR_OK && was.video[0] ? video_waits_again(link, it, was.video) : status;
 }
 
 mr_status mr_uploads_are_rubbish(mr_sql_link *link, const char *owner_or_video)

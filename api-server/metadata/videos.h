@@ -103,6 +103,7 @@ typedef struct mr_video_life {
     char owner[MR_ID_SIZE];
     mr_video_status status;
     bool playable, complete;
+    bool again;         /* its run has ended, and is to go on */
     char run[64];       /* "": none */
     char source[256];   /* path below the data folder; "": not uploaded */
     char output[96];    /* path below the data folder of what is published now; "": nothing */
@@ -125,7 +126,9 @@ mr_status mr_video_unfinished(mr_metadata *metadata, int64_t after, mr_video_tur
 mr_status mr_video_run_begins(mr_metadata *metadata, const char *id, const char *pipeline, const char *params, int64_t *ret_attempt);
 /* It could not be started: all is as `before` again, but the number of the attempt. */
 mr_status mr_video_run_undo(mr_metadata *metadata, const mr_video_life *before);
-mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run); /* of the attempt that began last */
+mr_status mr_video_run_is(mr_metadata *metadata, const char *id, const char *run); /* of the attempt that began last; it is under way */
+/* Its run, which failed, is to go on: the video is processing. MR_ERR_NOT_FOUND: it is another's, or has not failed. */
+mr_status mr_video_run_again(mr_metadata *metadata, const char *id, const char *run);
 /* What became known of its run: NULL and < 0: as it was. A run that is not the video's: MR_ERR_NOT_FOUND. */
 typedef struct mr_video_news {
     const mr_video_status *status;

@@ -6,6 +6,7 @@
 #include "api-server/base/clock.h"
 #include "api-server/metadata/videos.h"
 #include "api-server/routes/routes.h"
+#include "api-server/videos/videos.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -190,22 +191,21 @@ void mr_route_run_cancel(mr_call *call)
 
 void mr_route_run_retry(mr_call *call)
 {
-    const mr_platform_host *host = call->server->host;
-    char *answer = NULL;
-    if (!has_run(call))
+    json_t *video = NULL;
+    json_t *run = find_run(call, &video);
+    if (!run)
         return;
-    json_t *request = json_pack("{s:s}", "resume", call->ids[0]);
-    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-    const mr_status status = text ? host->run_start(host->platform, text, &answer) : MR_ERR_NOMEM;
+    const mr_status status = video ? mr_videos_retry(call->server->videos, json_string_value(video), call->ids[0]) : MR_ERR_CONFLICT;
+    const mr_video_view *view = NULL; /* its run is another when this one could not go on, and was begun anew */
+    const bool seen = status == MR_OK && mr_video_look(call->server->metadata, json_string_value(video), &view) == MR_OK && view->run[0];
     if (status == MR_OK)
-        mr_call_json(call, 202, json_pack("{s:s}", "run", call->ids[0]));
+        mr_call_json(call, 202, json_pack("{s:s}", "run", seen ? view->run : call->ids[0]));
     else if (status == MR_ERR_CONFLICT)
-        mr_call_problem(call, 409, "not-resumable", "run '%s' is running, or has succeeded", call->ids[0]);
+        mr_call_problem(call, 409, "not-resumable", "run '%s' is not the latest of a video, or has not failed", call->ids[0]);
     else
         mr_call_status(call, status, "run");
-    host->text_free(host->platform, answer);
-    free(text);
-    json_decref(request);
+    json_decref(video);
+    json_decref(run);
 }
 
 void mr_route_run_logs(mr_call *call)

@@ -82,7 +82,8 @@ typedef struct mr_upload_store {
     /* One transaction: state, offset and length (upload->length), digest, etag; the parts' rows go; the video has its size and its source.
      * MR_ERR_CONFLICT: the video has another complete upload. Complete already: MR_OK. */
     mr_status (*complete)(void *context, const mr_upload *upload);
-    mr_status (*remove)(void *context, const char *id); /* and its parts' rows; not a complete one that a video has: MR_ERR_CONFLICT */
+    /* And its parts' rows; its video is "created" again when nothing of it has come. Not a complete one that a video has: MR_ERR_CONFLICT. */
+    mr_status (*remove)(void *context, const char *id);
     /* Parts of a multipart upload. put replaces one of the same number: *ret_old, when *ret_replaced. The upload's offset becomes the sum of their
      * sizes, and its time of expiry later. MR_ERR_LIMIT: that is more than the quota. */
     mr_status (*part_put)(void *context, const char *id, const mr_upload_part *part, int64_t expires_us, mr_upload_part *ret_old, int *ret_replaced);

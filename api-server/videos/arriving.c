@@ -111,8 +111,7 @@ bool mr_videos_early_failed(mr_videos *videos, mr_follow *follow)
 static void go_on(mr_videos *videos, const mr_video_life *life, const mr_video_arriving *it)
 {
     const mr_platform_host *host = videos->options.host;
-    char output[96], request[MR_RUN_SIZE + 32], id[MR_RUN_SIZE];
-    char *answer = NULL;
+    char output[96];
     char *text = host->run(host->platform, life->run);
     json_t *run = text ? json_loads(text, 0, NULL) : NULL;
     const char *state = json_string_value(json_object_get(run, "state"));
@@ -120,16 +119,12 @@ static void go_on(mr_videos *videos, const mr_video_life *life, const mr_video_a
     mr_status status = MR_ERR_NOT_FOUND;
     if (state && !ended) {
         snprintf(output, sizeof(output), "media/%s/%lld", life->id, (long long)life->attempt);
-        snprintf(request, sizeof(request), "{\"resume\":\"%s\"}", life->run);
         mr_follow_attach(videos, life->run, life->id, output, false);
         mr_videos_mark_early(videos, life->run, it->source);
-        status = mr_videos_start_run(videos, request, id, &answer);
-        if (status != MR_OK)
-            mr_follow_forget(videos, life->run);
+        status = mr_videos_resume_run(videos, life->run);
     }
     if (status != MR_OK && status != MR_ERR_UNAVAILABLE)
         mr_video_arriving_ends(videos->options.metadata, life->id, life->run, !ended);
-    free(answer);
     json_decref(run);
     host->text_free(host->platform, text);
 }
@@ -252,6 +247,5 @@ void mr_videos_upload_gone(mr_videos *videos, const char *video, const char *sou
         videos->options.host->run_cancel(videos->options.host->platform, run);
     mr_videos_source_over(videos, source, false);
     pthread_mutex_unlock(&videos->starting);
-    if (status == MR_OK)
-        mr_videos_say_status(videos, video);
+    mr_videos_say_status(videos, video);
 }

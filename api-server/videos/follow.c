@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which run is whose. A run may speak before its start has returned its id: what it says then waits, in order, until it is known whose it is. Runs
- * that somebody else started again (the run routes) are recognised by their row.
+ * Which run is whose. A run may speak before its start has returned its id: what it says then waits, in order, until it is known whose it is. Others
+ * than those that are started here there are none.
  */
 #include "api-server/metrics/metrics.h"
 #include "api-server/videos/internal.h"
@@ -12,7 +12,7 @@
 mr_follow *mr_follow_find(mr_videos *videos, const char *run)
 {
     mr_follow *it = videos->follows;
-    while (it && strcmp(it->run, run) != 0)
+    while (it && (it->ended || strcmp(it->run, run) != 0))
         it = it->next;
     return it;
 }
@@ -63,18 +63,26 @@ static void free_follow(mr_follow *it)
     free(it);
 }
 
-void mr_follow_forget(mr_videos *videos, const char *run)
+void mr_follow_drop(mr_videos *videos, mr_follow *follow)
 {
     pthread_mutex_lock(&videos->lock);
     mr_follow **at = &videos->follows;
-    while (*at && strcmp((*at)->run, run) != 0)
+    while (*at && *at != follow)
         at = &(*at)->next;
-    mr_follow *it = *at;
-    if (it)
-        *at = it->next;
+    const bool found = *at != NULL;
+    if (found)
+        *at = follow->next;
     pthread_mutex_unlock(&videos->lock);
-    if (it)
-        free_follow(it);
+    if (found)
+        free_follow(follow);
+}
+
+void mr_follow_forget(mr_videos *videos, const char *run)
+{
+    pthread_mutex_lock(&videos->lock);
+    mr_follow *it = mr_follow_find(videos, run);
+    pthread_mutex_unlock(&videos->lock);
+    mr_follow_drop(videos, it);
 }
 
 /* The first that waits; NULL: none, and from now on none does. */
@@ -117,7 +125,7 @@ void mr_follow_attach(mr_videos *videos, const char *run, const char *video, con
         free(text);
     }
     if (ended) {
-        mr_follow_forget(videos, run);
+        mr_follow_drop(videos, it);
         mr_videos_wake(videos);
     }
 }
@@ -138,23 +146,6 @@ static void keep_early(mr_follow *it, const char *event)
         it->early[it->early_count++] = copy;
 }
 
-/* A run that was started by others: is it a video's? */
-static bool recognise(mr_videos *videos, const char *run)
-{
-    mr_video_life life = {0};
-    char output[96];
-    const mr_status status = mr_video_life_of_run(videos->options.metadata, run, &life);
-    if (status == MR_OK) {
-        const mr_video_status processing = MR_VIDEO_PROCESSING;
-        const mr_video_news news = {.status = &processing, .reason_code = "", .reason_message = "", .duration = -1, .width = -1, .height = -1};
-        snprintf(output, sizeof(output), "media/%s/%lld", life.id, (long long)life.attempt);
-        mr_video_tell(videos->options.metadata, life.id, run, &news);
-        mr_follow_attach(videos, run, life.id, output, false);
-    }
-    free(life.params);
-    return status == MR_OK;
-}
-
 void mr_follow_sort_out(mr_videos *videos, const char *started)
 {
     char run[MR_RUN_SIZE];
@@ -166,7 +157,7 @@ void mr_follow_sort_out(mr_videos *videos, const char *started)
         if (it)
             memcpy(run, it->run, sizeof(run));
         pthread_mutex_unlock(&videos->lock);
-        if (it && !recognise(videos, run))
+        if (it)
             mr_follow_forget(videos, run);
     } while (it);
 }
@@ -185,19 +176,13 @@ void mr_videos_event(mr_videos *videos, const char *run, const char *event)
     if (it && !it->attached) {
         keep_early(it, event);
         it = NULL;
-    } else if (!it && !maybe_ours && strstr(event, "\"run.started\"")) {
-        pthread_mutex_unlock(&videos->lock);
-        if (!recognise(videos, run))
-            return;
-        pthread_mutex_lock(&videos->lock);
-        it = mr_follow_find(videos, run);
     }
     pthread_mutex_unlock(&videos->lock);
     if (!it)
         return;
     mr_follow_event(videos, it, event);
     if (it->ended) {
-        mr_follow_forget(videos, run);
+        mr_follow_drop(videos, it);
         mr_videos_wake(videos); /* rubbish that was in use */
     }
 }

@@ -66,7 +66,7 @@ void mr_videos_log(mr_videos *videos, mr_server_log level, const char *video, co
 void mr_videos_wake(mr_videos *videos);
 
 /* follow.c */
-/* Lock held. */
+/* Lock held. One that has ended is nobody's any more: its run may be going on again. */
 mr_follow *mr_follow_find(mr_videos *videos, const char *run);
 mr_follow *mr_follow_of_video(mr_videos *videos, const char *video);
 /* Whether one more run may start. One of this video's is about to be replaced by it; those of uploads that go on wait for bytes more than they work,
@@ -78,7 +78,8 @@ bool mr_follow_has(mr_videos *videos, const char *video);
 /* Without the lock: the run is this video's; what it said so far is told. */
 void mr_follow_attach(mr_videos *videos, const char *run, const char *video, const char *output, bool only_poster);
 void mr_follow_forget(mr_videos *videos, const char *run);
-/* A start is over: runs that spoke meanwhile and are not of that start are somebody's who has a row, or nobody's. */
+void mr_follow_drop(mr_videos *videos, mr_follow *follow); /* NULL is fine */
+/* A start is over: runs that spoke meanwhile and are not the new one ("": there is none) are nobody's. */
 void mr_follow_sort_out(mr_videos *videos, const char *started);
 
 /* tell.c: one event of a run that is attached. */
@@ -93,6 +94,8 @@ void mr_videos_resume(mr_videos *videos, const mr_video_life *life);
 mr_status mr_videos_start_early(mr_videos *videos, const mr_video_life *life, const char *source, char **ret_answer);
 /* *ret_run: its id; *ret_answer: diagnostics. */
 mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer);
+/* The run, which has ended and was attached again, goes on. With an error it is forgotten. */
+mr_status mr_videos_resume_run(mr_videos *videos, const char *run);
 void mr_videos_resume_poster(mr_videos *videos, const mr_poster_run *poster);
 /* How a run that makes a poster ended. */
 void mr_videos_poster_ended(mr_videos *videos, const mr_poster_run *run, bool good);

@@ -50,7 +50,8 @@ static void fail_start(mr_videos *videos, const char *video, const char *run, co
     mr_videos_say_status(videos, video);
 }
 
-mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer)
+/* New ones are followed from here on, others are already, or have ended again. */
+static mr_status start_run(mr_videos *videos, const char *request, bool is_new, char ret_run[static MR_RUN_SIZE], char **ret_answer)
 {
     const mr_platform_host *host = videos->options.host;
     char *text = NULL;
@@ -68,10 +69,27 @@ mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_r
     host->text_free(host->platform, text);
     pthread_mutex_lock(&videos->lock);
     videos->start_under_way = false;
-    if (status == MR_OK && !mr_follow_find(videos, ret_run) && !mr_follow_add(videos, ret_run))
+    if (status == MR_OK && is_new && !mr_follow_find(videos, ret_run) && !mr_follow_add(videos, ret_run))
         status = MR_ERR_NOMEM;
     pthread_mutex_unlock(&videos->lock);
-    mr_follow_sort_out(videos, ret_run);
+    mr_follow_sort_out(videos, is_new ? ret_run : "");
+    return status;
+}
+
+mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer)
+{
+    return start_run(videos, request, true, ret_run, ret_answer);
+}
+
+mr_status mr_videos_resume_run(mr_videos *videos, const char *run)
+{
+    char request[MR_RUN_SIZE + 32], id[MR_RUN_SIZE];
+    char *answer = NULL;
+    snprintf(request, sizeof(request), "{\"resume\":\"%s\"}", run);
+    const mr_status status = start_run(videos, request, false, id, &answer);
+    if (status != MR_OK)
+        mr_follow_forget(videos, run);
+    free(answer);
     return status;
 }
 
@@ -254,24 +272,20 @@ void mr_videos_resume(mr_videos *videos, const mr_video_life *life)
     json_t *run = text ? json_loads(text, 0, NULL) : NULL;
     const char *state = json_string_value(json_object_get(run, "state"));
     const char *reason = json_string_value(json_object_get(run, "reason"));
-    char output[96], request[MR_RUN_SIZE + 32], id[MR_RUN_SIZE];
+    char output[96];
     char *answer = NULL;
     snprintf(output, sizeof(output), "media/%s/%lld", life->id, (long long)life->attempt);
     if (!state) {
         mr_videos_start(videos, life->id, false, NULL, NULL, &answer);
-    } else if (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
+    } else if (strcmp(state, "succeeded") == 0 || (!life->again && (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0))) {
         end_of_past(videos, life, output, state, reason ? reason : "the run ended while the server was down");
     } else {
-        snprintf(request, sizeof(request), "{\"resume\":\"%s\"}", life->run);
         mr_follow_attach(videos, life->run, life->id, output, false);
-        mr_status status = mr_videos_start_run(videos, request, id, &answer);
-        if (status != MR_OK)
-            mr_follow_forget(videos, life->run);
-        if (status != MR_OK && status != MR_ERR_UNAVAILABLE) {
-            free(answer);
-            answer = NULL;
+        const mr_status status = mr_videos_resume_run(videos, life->run);
+        if (status == MR_OK && life->again)
+            mr_video_run_is(videos->options.metadata, life->id, life->run);
+        else if (status != MR_OK && status != MR_ERR_UNAVAILABLE)
             mr_videos_start(videos, life->id, false, NULL, NULL, &answer); /* what was done is found done */
-        }
     }
     free(answer);
     json_decref(run);
@@ -284,21 +298,15 @@ void mr_videos_resume_poster(mr_videos *videos, const mr_poster_run *poster)
     char *text = host->run(host->platform, poster->run);
     json_t *run = text ? json_loads(text, 0, NULL) : NULL;
     const char *state = json_string_value(json_object_get(run, "state"));
-    char request[MR_RUN_SIZE + 32], id[MR_RUN_SIZE];
-    char *answer = NULL;
     const bool ended = !state || strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
     if (ended) {
         mr_videos_poster_ended(videos, poster, state && strcmp(state, "succeeded") == 0);
     } else {
-        snprintf(request, sizeof(request), "{\"resume\":\"%s\"}", poster->run);
         mr_follow_attach(videos, poster->run, poster->video, poster->output, true);
-        mr_status status = mr_videos_start_run(videos, request, id, &answer);
-        if (status != MR_OK)
-            mr_follow_forget(videos, poster->run);
+        const mr_status status = mr_videos_resume_run(videos, poster->run);
         if (status != MR_OK && status != MR_ERR_UNAVAILABLE)
             mr_videos_poster_ended(videos, poster, false);
     }
-    free(answer);
     json_decref(run);
     host->text_free(host->platform, text);
 }

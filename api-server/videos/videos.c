@@ -163,11 +163,8 @@ void mr_videos_close(mr_videos *videos)
         return;
     atomic_store(&videos->draining, true);
     stop_worker(videos);
-    while (videos->follows) {
-        char run[MR_RUN_SIZE];
-        memcpy(run, videos->follows->run, sizeof(run));
-        mr_follow_forget(videos, run);
-    }
+    while (videos->follows)
+        mr_follow_drop(videos, videos->follows);
     mr_hub_free(videos->hub);
     pthread_cond_destroy(&videos->wanted);
     pthread_mutex_destroy(&videos->lock);
@@ -245,6 +242,22 @@ mr_status mr_videos_process(mr_videos *videos, const char *video, const char *pi
         stop(videos, old); /* its news are no longer the video's */
     pthread_mutex_unlock(&videos->starting);
     return status;
+}
+
+mr_status mr_videos_retry(mr_videos *videos, const char *video, const char *run)
+{
+    if (atomic_load(&videos->draining))
+        return MR_ERR_UNAVAILABLE;
+    mr_video_life life = {0};
+    pthread_mutex_lock(&videos->starting);
+    mr_status status = mr_video_run_again(videos->options.metadata, video, run);
+    if (status == MR_OK)
+        mr_videos_say_status(videos, video);
+    if (status == MR_OK && mr_follow_has_room(videos, video) && mr_video_life_find(videos->options.metadata, video, &life) == MR_OK)
+        mr_videos_resume(videos, &life); /* else the worker does, as soon as a run has ended */
+    pthread_mutex_unlock(&videos->starting);
+    free(life.params);
+    return status == MR_ERR_NOT_FOUND ? MR_ERR_CONFLICT : status;
 }
 
 mr_status mr_videos_remove(mr_videos *videos, const char *video, const char *if_match)

@@ -57,6 +57,8 @@ void mr_videos_upload_progress(mr_videos *videos, const char *video, int64_t rec
 /* Starts another run at it. pipeline, params (JSON text of an object): NULL: as before. *ret_answer: the run's id ("": it waits for its turn) or,
  * with an error, diagnostics as JSON; free(). MR_ERR_NOT_FOUND: nothing was uploaded. Slow. */
 mr_status mr_videos_process(mr_videos *videos, const char *video, const char *pipeline, const char *params, char **ret_answer);
+/* The video's run, which failed, goes on: at once, or when its turn comes. MR_ERR_CONFLICT: it is another's run, or has not failed. Slow. */
+mr_status mr_videos_retry(mr_videos *videos, const char *video, const char *run);
 /* Starts a run that makes the picture at that time its poster. *ret_answer as above. Slow. */
 mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds, char **ret_answer);
 /* Removes it, stops its run, and has its files removed. Slow. */

@@ -50,8 +50,11 @@ class Life(ServerCase):
         self.assertEqual((seen["reason"]["code"], seen["playable"], seen["complete"], seen["duration"]), ("processing-failed", False, False, None))
         self.assertTrue(seen["reason"]["message"])
         self.expect_problem(409, "not-playable", "GET", f"/api/v1/videos/{video}/playback", token=self.admin)
+        retried = self.expect(202, "POST", f"/api/v1/runs/{seen['run']}/retry", {}, self.admin).json["run"]
+        self.assertEqual(self.end_of(video, retried)["reason"]["code"], "processing-failed")
         again = self.expect(202, "POST", f"/api/v1/videos/{video}/process", {}, self.admin).json["run"]
-        self.assertNotEqual(again, seen["run"])
+        self.assertNotIn(again, (seen["run"], retried))
+        self.expect_problem(409, "not-resumable", "POST", f"/api/v1/runs/{seen['run']}/retry", {}, self.admin)  # it is the video's no more
         self.assertEqual(self.end_of(video, again)["status"], "failed")
         self.expect_problem(422, "invalid", "POST", f"/api/v1/videos/{video}/process", {"pipeline": "nothing"}, self.admin)
         self.assertEqual(self.video(video)["status"], "failed")  # as it was
@@ -90,6 +93,7 @@ class Life(ServerCase):
         self.assertEqual(self.video(video)["status"], "processing")
         seen = self.end_of(video, quick)
         self.assertEqual((seen["status"], seen["complete"], seen["reason"]), ("ready", True, None), seen)
+        self.expect_problem(409, "not-resumable", "POST", f"/api/v1/runs/{quick}/retry", {}, self.admin)
 
     def test_stopped_and_gone_on(self):
         video = self.upload(self.clip, LONG)

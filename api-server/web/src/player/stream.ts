@@ -38,10 +38,15 @@ export class Stream extends EventTarget {
     // A segment that isn't made yet is waited for by the server (20 s), then refused with 503: patience comes from here, not from a timer on silence.
     const patient = {maxAttempts: 12, baseDelay: 500, backoffFactor: 1.5, fuzzFactor: 0.3, timeout: 40_000, stallTimeout: 0, connectionTimeout: 0};
     // Manifests are exact to the picture (inaccurateManifestTolerance): a jump need not load the segment before its own, but for sound that begins a little later.
+    // After a jump, sound or picture may wait a tick for the other, which still tells where it was before (updateIntervalSeconds; Shaka's own: 1 s).
+    // No prefetching: a jump that aborts a prefetched init segment leaves it there, aborted, and Shaka 5.2 takes it for ever (its issue 10569).
     this.#player.configure({
       abr: {defaultBandwidthEstimate: openingBandwidth, useNetworkInformation: false},
       manifest: {retryParameters: patient},
-      streaming: {retryParameters: patient, bufferingGoal: 30, rebufferingGoal: 0, bufferBehind: 60, inaccurateManifestTolerance: 0.2, failureCallback: (error: shaka.util.Error) => this.#failed(error)},
+      streaming: {
+        retryParameters: patient, bufferingGoal: 30, rebufferingGoal: 0, bufferBehind: 60, inaccurateManifestTolerance: 0.2, updateIntervalSeconds: 0.1, segmentPrefetchLimit: 0,
+        failureCallback: (error: shaka.util.Error) => this.#failed(error),
+      },
     });
     this.#player.getNetworkingEngine()?.registerRequestFilter((_type, request) => {
       request.uris = request.uris.map((uri) => this.#current(uri));
