@@ -380,6 +380,7 @@ void mr_task_conclude(mr_task *task, mr_status status)
 {
     mr_engine *engine = task->run->engine;
     const bool alone = task->batch->count == 1;
+    status = mr_task_end_moves(task, status);
     status = mr_task_check_sources(task, mr_task_lacks(task, name_timeout(task, status)));
     task->batch->concluded[task->batch_slot] = true;
     if (status == MR_OK)

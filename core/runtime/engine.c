@@ -242,6 +242,8 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_diags *diags, mr_e
         status = mr_journal_open(options->state_dir, false, diags, &engine->journal);
     if (status == MR_OK)
         status = mr_claims_open(options->state_dir, diags, &engine->claims);
+    if (status == MR_OK && !(engine->movers = mr_movers_new(engine->jobs)))
+        status = MR_ERR_NOMEM;
     if (status == MR_OK)
         status = start_hosts(engine, options, diags);
     if (status == MR_OK)
@@ -286,6 +288,7 @@ void mr_engine_close(mr_engine *engine)
         pthread_join(engine->timekeeper, NULL);
     if (engine->watcher_started)
         pthread_join(engine->watcher, NULL);
+    mr_movers_free(engine->movers);
     mr_hosts_close(engine->hosts);
     mr_journal_close(engine->journal);
     mr_catalogue_close(engine->catalogue);

@@ -16,142 +16,16 @@
 #include <unistd.h>
 
 #define PROGRESS_INTERVAL_US 100000
-#define COPY_STEP            ((size_t)512 << 10)
 
 struct mr_content {
     mr_task *task;
     mr_object_writer *writer;
+    mr_move *move; /* bytes of sources that will be there; NULL: none */
 };
 
 static const mr_item *item_of(const mr_artifact *artifact)
 {
     return (const mr_item *)artifact;
-}
-
-/* ---- inputs ---- */
-
-static const mr_bound_port *find_port(const mr_task *task, uint32_t port, uint32_t *ret_binding)
-{
-    for (uint32_t b = 0; b < task->node->node->binding_count; b++) {
-        if (task->node->ports[b].binding->port == port) {
-            *ret_binding = b;
-            return &task->node->ports[b];
-        }
-    }
-    return NULL;
-}
-
-/* A slot may be filled by a task of the same batch, on this thread: the lock makes it seen in every other case too. */
-static const mr_item *slot_item(const mr_task *task, uint32_t binding)
-{
-    pthread_mutex_lock(&task->run->engine->lock);
-    const mr_item *item = task->slots[binding]->item;
-    pthread_mutex_unlock(&task->run->engine->lock);
-    return item;
-}
-
-static size_t host_input_count(const mr_task *task, uint32_t port)
-{
-    uint32_t b = 0;
-    const mr_bound_port *bound = find_port(task, port, &b);
-    if (!bound || bound->streaming)
-        return 0;
-    return b < task->node->crossed ? (slot_item(task, b) ? 1 : 0) : bound->item_count;
-}
-
-static const mr_artifact *host_input(const mr_task *task, uint32_t port, size_t index)
-{
-    uint32_t b = 0;
-    const mr_bound_port *bound = find_port(task, port, &b);
-    const mr_item *item = NULL;
-    if (!bound || bound->streaming)
-        return NULL;
-    if (b < task->node->crossed)
-        item = index == 0 ? slot_item(task, b) : NULL;
-    else if (index < bound->item_count)
-        item = bound->items[index];
-    return item ? &item->pub : NULL;
-}
-
-typedef enum next_answer { NEXT_ITEM, NEXT_WAIT, NEXT_END } next_answer;
-
-static next_answer look_at_arrivals(mr_task *task, const mr_stream *stream, size_t s, const mr_artifact **ret_item)
-{
-    if (task->cursors[s] == stream->arrival_count)
-        return stream->complete ? NEXT_END : NEXT_WAIT;
-    *ret_item = &stream->arrivals[task->cursors[s]++]->pub;
-    return NEXT_ITEM;
-}
-
-/* Looks at source number s of a streaming task; voids are passed over. */
-static next_answer look_at(mr_task *task, const mr_stream *stream, size_t s, const mr_artifact **ret_item)
-{
-    while (task->cursors[s] < stream->count) {
-        const mr_slot *slot = stream->slots[task->cursors[s]];
-        if (slot->state == MR_SLOT_PROMISED)
-            return NEXT_WAIT;
-        task->cursors[s]++;
-        if (slot->state == MR_SLOT_FILLED) {
-            *ret_item = &slot->item->pub;
-            return NEXT_ITEM;
-        }
-    }
-    return stream->complete ? NEXT_END : NEXT_WAIT;
-}
-
-/* Sources take turns, beginning after the one that answered last. */
-static next_answer look_at_all(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item)
-{
-    const mr_node_run *node = task->node;
-    size_t total = 0;
-    bool waiting = false;
-    for (size_t b = 0; b < node->node->binding_count; b++)
-        total += node->ports[b].streaming ? node->ports[b].binding->source_count : 0;
-    for (size_t turn = 0; turn < total; turn++) {
-        size_t wanted = (task->cursor_last + 1 + turn) % total;
-        size_t first = 0;
-        for (size_t b = 0; b < node->node->binding_count; b++) {
-            const mr_bound_port *port = &node->ports[b];
-            size_t count = port->streaming ? port->binding->source_count : 0;
-            if (wanted < first || wanted >= first + count) {
-                first += count;
-                continue;
-            }
-            next_answer (*look)(mr_task *, const mr_stream *, size_t, const mr_artifact **) = port->any_order ? look_at_arrivals : look_at;
-            next_answer answer = look(task, port->sources[wanted - first], wanted, ret_item);
-            if (answer == NEXT_ITEM) {
-                *ret_port = port->binding->port;
-                task->cursor_last = wanted;
-                return answer;
-            }
-            waiting = waiting || answer == NEXT_WAIT;
-            break;
-        }
-    }
-    return waiting ? NEXT_WAIT : NEXT_END;
-}
-
-static mr_status host_next(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item)
-{
-    mr_engine *engine = task->run->engine;
-    mr_status status = MR_OK;
-    if (!task->cursors)
-        return MR_END;
-    pthread_mutex_lock(&engine->lock);
-    for (;;) {
-        if (atomic_load(&task->cancel)) {
-            status = MR_ERR_CANCELLED;
-            break;
-        }
-        next_answer answer = look_at_all(task, ret_port, ret_item);
-        if (answer != NEXT_WAIT) {
-            status = answer == NEXT_ITEM ? MR_OK : MR_END;
-            break;
-        }
-        pthread_cond_wait(task->wake, &engine->lock);
-    }
-    pthread_mutex_unlock(&engine->lock);
-    return status;
 }
 
 /* ---- content ---- */
@@ -263,48 +137,62 @@ static mr_status host_content_new(mr_task *task, mr_content **ret_content)
     return status;
 }
 
-static mr_status host_content_write_at(mr_content *content, uint64_t offset, const void *data, size_t len)
+/* What was to be moved later is moved now. */
+static mr_status move_now(mr_content *content)
 {
+    if (!content->move)
+        return MR_OK;
     mr_diags *diags = mr_diags_new();
-    mr_status status = mr_object_write_at(content->writer, offset, data, len, diags);
+    mr_status status = mr_move_make(content->move, content->task, content->writer, diags);
     report_first(content->task, diags);
     mr_diags_free(diags);
     return status;
 }
 
-/* Reads what the artifact has, for host_content_copy_at: a source that was cut while we read it ends the copy. */
-static mr_status read_range(mr_task *task, const mr_artifact *from, uint64_t offset, char *buf, size_t len)
+static mr_status host_content_write_at(mr_content *content, uint64_t offset, const void *data, size_t len)
 {
-    size_t got = 0;
-    mr_status status = host_read_at(task, from, offset, buf, len, &got);
-    if (status == MR_OK && got < len) {
-        mr_report_add(task, MR_SEVERITY_ERROR, NULL, NULL, strdup("the source has become shorter while it was read"));
-        status = MR_ERR_INPUT;
-    }
+    mr_status status = move_now(content); /* who comes last is who is seen */
+    if (status != MR_OK)
+        return status;
+    mr_diags *diags = mr_diags_new();
+    status = mr_object_write_at(content->writer, offset, data, len, diags);
+    report_first(content->task, diags);
+    mr_diags_free(diags);
     return status;
 }
 
-/* Ranges are gathered, so that many small ones cost one write, while the bytes are in the processor's cache. */
+static mr_status copy_now(mr_content *content, uint64_t offset, const mr_artifact *artifact, const mr_range *ranges, size_t count)
+{
+    mr_task *task = content->task;
+    const mr_object_source from = {
+        .fd = open_content(task, item_of(artifact)), .name = artifact->name[0] ? artifact->name : "a stored content", .cancel = &task->cancel};
+    mr_status status = move_now(content);
+    if (from.fd < 0 || status != MR_OK)
+        return status != MR_OK ? status : MR_ERR_IO;
+    mr_diags *diags = mr_diags_new();
+    status = mr_object_copy_at(content->writer, offset, &from, ranges, count, diags);
+    report_first(task, diags);
+    mr_diags_free(diags);
+    return status;
+}
+
 static mr_status host_content_copy_at(mr_content *content, uint64_t offset, const mr_artifact *from, const mr_range *ranges, size_t count)
 {
-    size_t used = 0;
-    mr_autofree char *buf = malloc(COPY_STEP);
-    mr_status status = buf ? MR_OK : MR_ERR_NOMEM;
-    for (size_t i = 0; i < count && status == MR_OK; i++) {
-        for (uint64_t done = 0; done < ranges[i].size && status == MR_OK;) {
-            const uint64_t left = ranges[i].size - done;
-            const size_t len = left < COPY_STEP - used ? (size_t)left : COPY_STEP - used;
-            status = read_range(content->task, from, ranges[i].offset + done, buf + used, len);
-            done += len;
-            used += len;
-            if (used < COPY_STEP || status != MR_OK)
-                continue;
-            status = host_content_write_at(content, offset, buf, used);
-            offset += used;
-            used = 0;
-        }
-    }
-    return status == MR_OK && used > 0 ? host_content_write_at(content, offset, buf, used) : status;
+    const mr_item *item = item_of(from);
+    mr_task *task = content->task;
+    uint64_t end = 0;
+    if (!from->has_content)
+        return MR_ERR_PARAM;
+    for (size_t i = 0; i < count; i++)
+        end = ranges[i].offset + ranges[i].size > end ? ranges[i].offset + ranges[i].size : end;
+    mr_status status = mr_task_need(task, item, end);
+    if (status != MR_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        mr_reads_add(task, item, ranges[i].offset, ranges[i].size);
+    if (item->fd >= 0 && !task->node->streaming && mr_move_add(&content->move, item, offset, ranges, count))
+        return MR_OK;
+    return copy_now(content, offset, from, ranges, count);
 }
 
 static void host_content_free(mr_content *content)
@@ -312,6 +200,7 @@ static void host_content_free(mr_content *content)
     if (!content)
         return;
     mr_object_discard(content->writer);
+    mr_move_free(content->move);
     free(content);
 }
 
@@ -349,10 +238,10 @@ static void pass_on(mr_task *task, uint32_t port, mr_item *item)
     json_decref(detail);
 }
 
-static mr_status emit_item(mr_task *task, uint32_t port, const char *meta, const char *digest, uint64_t size)
+static mr_status new_item(mr_task *task, uint32_t port, const char *meta, mr_item **ret_item)
 {
     mr_engine *engine = task->run->engine;
-    mr_status status = MR_OK;
+    *ret_item = NULL;
     if (port >= task->node->output_count)
         return plugin_mistake(task, "emitted on a port that it does not have");
     if (task->node->streaming)
@@ -361,11 +250,19 @@ static mr_status emit_item(mr_task *task, uint32_t port, const char *meta, const
     if (!text)
         return plugin_mistake(task, "emitted metadata that is not a JSON object");
     pthread_mutex_lock(&engine->lock);
-    mr_item *item = mr_item_new(task->run, task->node->node->op->outputs[port].types, text);
+    *ret_item = mr_item_new(task->run, task->node->node->op->outputs[port].types, text);
     pthread_mutex_unlock(&engine->lock);
     free(text);
-    if (!item)
-        return MR_ERR_NOMEM;
+    return *ret_item ? MR_OK : MR_ERR_NOMEM;
+}
+
+static mr_status emit_item(mr_task *task, uint32_t port, const char *meta, const char *digest, uint64_t size)
+{
+    mr_engine *engine = task->run->engine;
+    mr_item *item = NULL;
+    mr_status status = new_item(task, port, meta, &item);
+    if (status != MR_OK)
+        return status;
     if (digest)
         mr_item_set_content(item, digest, size);
     mr_item_seal(item);
@@ -381,10 +278,28 @@ static mr_status emit_item(mr_task *task, uint32_t port, const char *meta, const
     return status;
 }
 
+/* Its digest is known when the task has ended. */
+static mr_status emit_moving(mr_task *task, uint32_t port, const char *meta, mr_content *take_content)
+{
+    mr_item *item = NULL;
+    mr_status status = new_item(task, port, meta, &item);
+    if (status == MR_OK)
+        status = mr_task_add_output(task, port, item);
+    if (status != MR_OK) {
+        host_content_free(take_content);
+        return status;
+    }
+    status = mr_task_move(task, take_content->move, take_content->writer, item);
+    free(take_content);
+    return status;
+}
+
 static mr_status host_emit(mr_task *task, uint32_t port, const char *meta, mr_content *take_content)
 {
     char digest[MR_DIGEST_TEXT] = "";
     uint64_t size = 0;
+    if (take_content && take_content->move)
+        return emit_moving(task, port, meta, take_content);
     if (take_content) {
         mr_diags *diags = mr_diags_new();
         mr_status status = mr_object_commit(take_content->writer, diags, digest, &size);
@@ -572,9 +487,9 @@ const mr_host mr_host_table = {
     .size = sizeof(mr_host),
     .abi_major = MR_ABI_MAJOR,
     .abi_minor = MR_ABI_MINOR,
-    .input_count = host_input_count,
-    .input = host_input,
-    .next = host_next,
+    .input_count = mr_host_input_count,
+    .input = mr_host_input,
+    .next = mr_host_next,
     .read_at = host_read_at,
     .content_fd = host_content_fd,
     .content_new = host_content_new,

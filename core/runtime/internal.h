@@ -45,6 +45,8 @@
 
 typedef struct mr_own_thread mr_own_thread;
 typedef struct mr_growth mr_growth;
+typedef struct mr_move mr_move;
+typedef struct mr_movers mr_movers;
 typedef struct mr_item mr_item;
 typedef struct mr_slot mr_slot;
 typedef struct mr_stream mr_stream;
@@ -125,6 +127,13 @@ typedef struct mr_open_content {
     int fd;
 } mr_open_content;
 
+typedef struct mr_task_moves { /* the movers' lock */
+    uint32_t open;             /* on their way */
+    mr_status status;          /* of the first that failed, which was told with … */
+    char *message;
+    char *hint;
+} mr_task_moves;
+
 struct mr_task {
     mr_run *run;
     mr_node_run *node;
@@ -165,6 +174,7 @@ struct mr_task {
     size_t report_count;
     mr_open_content open[MR_OPEN_CONTENTS];
     uint32_t open_next;
+    mr_task_moves moves;
     int64_t started_us;
     int64_t cpu_us;
     int64_t last_progress_us;
@@ -285,6 +295,7 @@ typedef struct mr_batch_run {
     mr_task *tasks[MR_MAX_BATCH];
     uint32_t count;
     uint32_t memory_mb;
+    uint32_t spare;               /* processors that its op may use besides its own */
     int64_t cpu_mark_us;          /* the thread's CPU time when the last task was finished: what follows is the next one's */
     bool concluded[MR_MAX_BATCH]; /* by task: reported. A concluded task may be another worker's already */
     mr_arena *arena;              /* params of the tasks: until run() has returned */
@@ -335,6 +346,7 @@ struct mr_engine {
     mr_task *delayed;
     mr_task *timed;
     mr_growth *growths; /* sources that still arrive */
+    mr_movers *movers;
     mr_run *runs;
 };
 
@@ -372,6 +384,18 @@ void mr_reads_add(mr_task *task, const mr_item *item, uint64_t offset, uint64_t 
 bool mr_reads_merge(mr_batch_run *batch, const mr_item *item, uint32_t first, const unsigned char *blocks, size_t len);
 char *mr_reads_text(const mr_batch_run *batch, const mr_item *item); /* "0-3,7"; NULL: nothing, another source too, or not known. The caller frees */
 void mr_reads_free(mr_batch_run *batch);
+
+/* moves.c: contents that are made beside the op. Without the lock */
+mr_movers *mr_movers_new(uint32_t most); /* threads, started when they are needed. NULL: no memory */
+void mr_movers_free(mr_movers *movers);  /* no task runs any more */
+/* Ranges of a source that are to go into a content; *move is made when it is NULL. False: too many, or no memory, and nothing was added. */
+bool mr_move_add(mr_move **move, const mr_item *from, uint64_t offset, const mr_range *ranges, size_t count);
+mr_status mr_move_make(mr_move *move, mr_task *task, mr_object_writer *writer, mr_diags *diags); /* what was added, now */
+void mr_move_free(mr_move *move);                                                                /* NULL is fine */
+/* item, an output of the task, gets the content when it is made. Anything but MR_OK: what an earlier move of the task failed with. */
+mr_status mr_task_move(mr_task *task, mr_move *take_move, mr_object_writer *take_writer, mr_item *item);
+/* Waits until all moves of the task have ended; of one that ended with anything but MR_OK they are given up. How it ended with them. */
+mr_status mr_task_end_moves(mr_task *task, mr_status status);
 
 /* growth.c: without the lock */
 mr_growth *mr_growth_of(mr_engine *engine, int fd); /* NULL: the file is whole, as far as anybody said. A reference */
@@ -457,9 +481,12 @@ json_t *mr_run_outputs_locked(const mr_run *run);
 mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_options *options, bool planning, mr_diags *diags, mr_run **ret_run);
 void mr_run_destroy(mr_run *run);
 
-/* host.c */
+/* host.c, host_inputs.c */
 #include <millrace/plugin.h>
 extern const mr_host mr_host_table;
+size_t mr_host_input_count(const mr_task *task, uint32_t port);
+const mr_artifact *mr_host_input(const mr_task *task, uint32_t port, size_t index);
+mr_status mr_host_next(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item);
 void mr_task_close_contents(mr_task *task);
 int mr_task_open_content(mr_task *task, const mr_artifact *artifact); /* as content_fd, for one who counts what is read */
 

@@ -8,7 +8,9 @@
 
 #include "base/diag.h"
 #include "base/hash.h"
+#include <millrace/op.h>
 #include <millrace/status.h>
+#include <stdatomic.h>
 
 #define MR_GC_LOCK "gc.lock" /* in the state folder: held to remove objects, or to make one new that is there */
 
@@ -27,6 +29,15 @@ bool mr_objects_owner_lives(const char *state_dir, const char *owner);
 
 mr_status mr_objects_writer(mr_objects *objects, mr_diags *diags, mr_object_writer **ret_writer);
 mr_status mr_object_write_at(mr_object_writer *writer, uint64_t offset, const void *data, size_t len, mr_diags *diags);
+/* Where bytes are copied from: a file, what messages call it, and whether to stop (NULL: nobody asks for that). */
+typedef struct mr_object_source {
+    int fd;
+    const char *name;
+    const atomic_bool *cancel;
+} mr_object_source;
+/* As write_at with what these ranges of a file hold, one after the other. MR_ERR_INPUT: it ends before. The caller has no more to say than diags. */
+mr_status mr_object_copy_at(mr_object_writer *writer, uint64_t offset, const mr_object_source *from, const mr_range *ranges, size_t count,
+                            mr_diags *diags);
 /* Hashes, syncs, renames into place; frees the writer also on error. An object that exists already is fine. */
 mr_status mr_object_commit(mr_object_writer *take_writer, mr_diags *diags, char ret_digest[MR_DIGEST_TEXT], uint64_t *ret_size);
 void mr_object_discard(mr_object_writer *writer); /* NULL is fine */
