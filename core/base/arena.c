@@ -4,23 +4,16 @@
  * so that reading past a piece is caught.
  */
 #include "base/arena.h"
+
+#include "base/sanitized.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_SIZE ((size_t)16 * 1024)
-#if defined(__SANITIZE_ADDRESS__)
-#define PIECE_PER_BLOCK 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PIECE_PER_BLOCK 1
-#endif
-#endif
-#ifndef PIECE_PER_BLOCK
-#define PIECE_PER_BLOCK 0
-#endif
+#define BLOCK_SIZE      ((size_t)16 * 1024)
+#define PIECE_PER_BLOCK MR_WITH_ASAN
 
 typedef struct block {
     struct block *next;

@@ -10,6 +10,7 @@
 #include <millrace/plugin.h>
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #define MR_CHILD_PORTS 64u /* of an op */
 #define MR_CHILD_OPEN  16u /* descriptors that a task keeps open */
@@ -70,6 +71,13 @@ extern const mr_host mr_child_host;
 /* Any of these ends the process when the engine is gone: there is nobody left to work for. */
 void mr_child_send(mr_child *child);                           /* what is in the packer */
 mr_frame mr_child_ask(mr_child *child, mr_status *ret_status); /* sends it, and waits for its REPLY; the socket's lock held */
+
+/* process.c */
+bool mr_child_tie(pid_t engine); /* its parent: it ends with that, also when that was killed. False: it is gone already */
+/* Another process like this one, which must have one thread: 0 in the new one, whose parent is this one's parent; -1 and errno. */
+pid_t mr_child_fork(void);
+/* In the new one: the wire is its own from here on. */
+bool mr_child_take_over(mr_child *child, pid_t engine, int socket_fd, int words_fd);
 
 /* reads.c */
 size_t mr_child_reads_size(const mr_artifact *artifact); /* bytes of mr_known.reads; 0: not a source */

@@ -1,34 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * millrace-task-host: loads the plugins, locks itself down, and runs batches for the engine that started it until that closes the socket.
- * It is started by the engine only: its argument is the engine's process, descriptor 3 the socket.
+ * It is started by the engine only: its argument is the engine's process, descriptor 3 the socket. Until it is told to lock itself down it forks
+ * others like itself, as often as the engine wants them: loading is what costs (docs/adr/0031).
  */
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/sanitized.h"
 #include "config/params.h"
 #include "runtime/hosts/sandbox.h"
 #include "runtime/plugins.h"
 #include "task-host/child.h"
 #include "task-host/scripts.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PARAMS_MAX (16u << 20)
 
 /* Looking for leaks at the end needs what the sandbox forbids; the ops' own tests look for them. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MR_WITH_ASAN
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(MR_WITH_ASAN)
+#if MR_WITH_ASAN
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
@@ -36,65 +32,97 @@ const char *__asan_default_options(void)
 }
 #endif
 
-/* Ends with the engine, also when that was killed: the kernel sees to it. */
-static bool tie_to_parent(const char *parent)
-{
-    char *end = NULL;
-    const long pid = strtol(parent, &end, 10);
-    return *end == '\0' && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == pid;
-}
+/* What it knows before it is a host. */
+typedef struct mr_beginning {
+    mr_plugins *plugins;
+    mr_diags *diags; /* of loading them; told with READY */
+    mr_status loaded;
+    pid_t engine;
+    int words; /* stderr of the next one that is forked; else -1 */
+} mr_beginning;
 
-static mr_status load_plugins(mr_plugins *plugins, mr_frame *frame, mr_diags *diags)
+static mr_status load_plugins(mr_beginning *it, mr_frame *frame)
 {
     mr_status status = MR_OK;
     const uint32_t count = mr_frame_u32(frame);
     for (uint32_t i = 0; i < count && status == MR_OK && !frame->bad; i++)
-        status = mr_plugins_add(plugins, mr_frame_text(frame), &mr_child_host, diags);
-    return status == MR_OK && !mr_frame_done(frame) ? MR_ERR_INTERNAL : status;
+        status = mr_plugins_add(it->plugins, mr_frame_text(frame), &mr_child_host, it->diags);
+    if (status == MR_OK && !mr_frame_done(frame))
+        return MR_ERR_INTERNAL;
+    return status == MR_OK ? mr_sandbox_check_threads(it->diags) : status; /* a fork would lose them */
 }
 
 /* HELLO: see protocol.h. */
-static mr_status get_ready(mr_child *child, mr_plugins *plugins, mr_frame *frame, mr_diags *diags, uint32_t *ret_missing)
+static mr_status get_ready(mr_child *child, const mr_beginning *it, mr_frame *frame, uint32_t *ret_missing)
 {
     if (mr_frame_u32(frame) != MR_HOST_PROTOCOL)
         return MR_ERR_UNSUPPORTED;
     child->scratch = strdup(mr_frame_text(frame));
     const mr_sandbox_limits limits = {
         .memory = mr_frame_u64(frame), .cpu_seconds = mr_frame_u64(frame), .open_files = mr_frame_u64(frame), .file_size = mr_frame_u64(frame)};
-    if (!child->scratch || mr_frame_u32(frame) != sizeof(child->limits) || frame->left < sizeof(child->limits))
+    if (!child->scratch || mr_frame_u32(frame) != sizeof(child->limits) || frame->left != sizeof(child->limits))
         return MR_ERR_UNSUPPORTED;
     memcpy(&child->limits, frame->at, sizeof(child->limits));
-    frame->at += sizeof(child->limits);
-    frame->left -= sizeof(child->limits);
     const int control = mr_wire_take_fd(&child->wire);
     void *page = mmap(NULL, sizeof(mr_control), PROT_READ, MAP_SHARED, control, 0);
     if (page == MAP_FAILED)
         return MR_ERR_IO;
     close(control);
     child->control = page;
-    mr_status status = load_plugins(plugins, frame, diags);
-    return status == MR_OK ? mr_sandbox_enter(child->scratch[0] ? child->scratch : NULL, &limits, diags, ret_missing) : status;
+    return it->loaded == MR_OK ? mr_sandbox_enter(child->scratch[0] ? child->scratch : NULL, &limits, it->diags, ret_missing) : it->loaded;
 }
 
-static bool start(mr_child *child, mr_plugins *plugins)
+static bool hello(mr_child *child, const mr_beginning *it, mr_frame *frame)
 {
-    mr_frame frame = {0};
     uint32_t missing = 0;
-    mr_diags *diags = mr_diags_new();
-    mr_status status = diags ? mr_wire_receive(&child->wire, -1, &frame) : MR_ERR_NOMEM;
-    if (status != MR_OK || frame.type != MR_FRAME_HELLO) {
-        mr_diags_free(diags);
-        return false;
-    }
-    status = get_ready(child, plugins, &frame, diags, &missing);
-    const mr_diag *diag = status != MR_OK ? mr_diags_first(diags) : NULL;
+    const mr_status status = get_ready(child, it, frame, &missing);
+    const mr_diag *diag = status != MR_OK ? mr_diags_first(it->diags) : NULL;
     mr_pack_begin(&child->packer, MR_FRAME_READY);
     mr_pack_u32(&child->packer, MR_HOST_PROTOCOL);
     mr_pack_u32(&child->packer, missing);
     mr_pack_text(&child->packer, status == MR_OK ? "" : diag ? diag->message : "it is of another build than the engine");
     mr_child_send(child);
-    mr_diags_free(diags);
     return status == MR_OK;
+}
+
+/* FORK. In the new process, the wire is its own from here on. False: this process is of no more use. */
+static bool fork_one(mr_child *child, mr_beginning *it)
+{
+    const int socket_fd = mr_wire_take_fd(&child->wire);
+    const int words_fd = it->words;
+    it->words = -1;
+    const pid_t pid = socket_fd >= 0 && words_fd >= 0 ? mr_child_fork() : -1;
+    if (pid == 0)
+        return mr_child_take_over(child, it->engine, socket_fd, words_fd);
+    const int error = pid < 0 ? errno : 0;
+    mr_pack_begin(&child->packer, MR_FRAME_REPLY);
+    mr_pack_i64(&child->packer, pid > 0 ? MR_OK : error == ENOSYS || error == EPERM ? MR_ERR_UNSUPPORTED : MR_ERR_LIMIT);
+    mr_pack_i64(&child->packer, pid);
+    mr_child_send(child);
+    if (words_fd >= 0)
+        close(words_fd);
+    if (socket_fd >= 0)
+        close(socket_fd);
+    return true;
+}
+
+/* True: it is a host, and locked down. */
+static bool begin(mr_child *child, mr_beginning *it)
+{
+    mr_frame frame = {0};
+    while (mr_wire_receive(&child->wire, -1, &frame) == MR_OK) {
+        switch (frame.type) {
+        case MR_FRAME_LOAD: it->loaded = load_plugins(it, &frame); break;
+        case MR_FRAME_WORDS: it->words = mr_wire_take_fd(&child->wire); break;
+        case MR_FRAME_FORK:
+            if (!fork_one(child, it))
+                return false;
+            break;
+        case MR_FRAME_HELLO: return hello(child, it, &frame);
+        default: return false;
+        }
+    }
+    return false;
 }
 
 /* ---- batches ---- */
@@ -167,8 +195,12 @@ static void serve(mr_child *child, mr_plugins *plugins)
 int main(int argc, char **argv)
 {
     mr_child child = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    mr_beginning beginning = {.words = -1};
+    char *end = "";
     const bool bare = argc == 3 && strcmp(argv[2], "bare") == 0; /* it will be told to load nothing */
-    if ((argc != 2 && !bare) || !tie_to_parent(argv[1])) {
+    if (argc == 2 || bare)
+        beginning.engine = (pid_t)strtol(argv[1], &end, 10);
+    if (*end != '\0' || !mr_child_tie(beginning.engine)) {
         fprintf(stderr, "millrace-task-host is started by millrace, not by hand\n");
         return 2;
     }
@@ -176,11 +208,12 @@ int main(int argc, char **argv)
     if (close_range(MR_HOST_SOCKET + 1, ~0u, 0) != 0 || mr_wire_open(&child.wire, MR_HOST_SOCKET, true) != MR_OK)
         return 1;
     mr_memory_large_blocks_apart();
-    mr_plugins *plugins = mr_plugins_new();
+    beginning.plugins = mr_plugins_new();
+    beginning.diags = mr_diags_new();
     if (!bare)
         mr_plugins_load_ahead();
-    if (!plugins || !start(&child, plugins))
+    if (!beginning.plugins || !beginning.diags || !begin(&child, &beginning))
         return 1;
-    serve(&child, plugins);
+    serve(&child, beginning.plugins);
     _exit(0); /* nothing is left to be done, and libraries' last acts are not for a sandbox */
 }

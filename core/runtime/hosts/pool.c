@@ -3,12 +3,15 @@
  * Starting, keeping and ending task hosts.
  *
  * Invariants
- *   - Hosts are started by the keeper thread only (but for an early one): the kernel ends a host when the thread that started it ends
- *     (PR_SET_PDEATHSIG), and the keeper lives as long as the pool. Besides, a host ends when its socket closes.
+ *   - Hosts, and the process that they are forked from, are started by the keeper thread only (but for an early one): the kernel ends a host when the
+ *     thread that started it ends (PR_SET_PDEATHSIG), and the keeper lives as long as the pool. Besides, a host ends when its socket closes.
+ *   - The fork server belongs to the keeper. It is given nothing to read but what the engine says.
  *   - A host is either in the list of idle ones or taken by one thread, which alone uses it. Its process is reaped by whoever retires it.
  *   - The lock guards the list and the numbers; nobody waits for a process under it.
  */
 #include "runtime/hosts/pool.h"
+
+#include "base/sanitized.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +25,8 @@
 struct mr_hosts {
     mr_hosts_options options;
     char *program;
+    bool forks;           /* hosts come from a fork server; else each is started by itself */
+    mr_task_host *server; /* NULL: not started yet */
     pthread_t keeper;
     bool keeper_started;
     pthread_mutex_t lock;
@@ -39,7 +44,8 @@ struct mr_hosts {
 
 static const mr_span nowhere;
 
-/* A process that was started before its pool. Of the main thread until that is open, then the keeper's. NULL: none waits. */
+/* A fork server, or where hosts aren't forked a host, that was started before its pool. Of the main thread until that is open, then the keeper's.
+ * NULL: none waits. */
 static mr_task_host *early;
 
 void mr_hosts_start_early(void)
@@ -53,17 +59,45 @@ void mr_hosts_start_early(void)
     mr_diags_free(diags);
 }
 
+/* A process that loads the plugins, with which it may be a host, or fork hosts. */
+static mr_task_host *load_host(const mr_hosts *hosts, int *ret_error)
+{
+    mr_task_host *host = early ? early : mr_host_begin(hosts->program, false, ret_error);
+    early = NULL;
+    if (!host)
+        return NULL;
+    *ret_error = mr_host_load(host, hosts->options.settings, hosts->options.plugins);
+    if (*ret_error == 0)
+        return host;
+    mr_host_free(host);
+    return NULL;
+}
+
+static mr_task_host *fork_host(mr_hosts *hosts, int *ret_error)
+{
+    if (!hosts->server)
+        hosts->server = load_host(hosts, ret_error);
+    mr_task_host *host = hosts->server ? mr_host_fork(hosts->server, ret_error) : NULL;
+    if (host || !hosts->server)
+        return host;
+    if (*ret_error == EPIPE || *ret_error == ENOSYS) {
+        mr_host_free(hosts->server);
+        hosts->server = NULL;
+    }
+    hosts->forks = *ret_error != ENOSYS;
+    return hosts->forks ? NULL : load_host(hosts, ret_error);
+}
+
 /* NULL: why says what went wrong. *ret_gone: it had ended before it was greeted. */
 static mr_task_host *try_host(mr_hosts *hosts, char *why, size_t why_size, bool *ret_gone)
 {
     int error = 0;
     mr_diags *diags = mr_diags_new();
-    mr_task_host *host = early ? early : mr_host_begin(hosts->program, false, &error);
-    early = NULL;
+    mr_task_host *host = hosts->forks ? fork_host(hosts, &error) : load_host(hosts, &error);
     if (host && mr_objects_scratch(hosts->options.objects, diags, &host->scratch) != MR_OK)
         error = EIO;
     if (host && error == 0)
-        error = mr_host_hello(host, hosts->options.settings, hosts->options.plugins);
+        error = mr_host_hello(host, hosts->options.settings);
     if (error != 0) {
         const mr_diag *diag = diags ? mr_diags_first(diags) : NULL;
         snprintf(why, why_size, "%s", diag ? diag->message : strerrordesc_np(error));
@@ -86,13 +120,16 @@ static mr_task_host *start_host(mr_hosts *hosts, char *why, size_t why_size)
 
 static bool more_wanted(const mr_hosts *hosts)
 {
-    return early || hosts->idle_count < hosts->waiters || (hosts->warming && hosts->count < hosts->options.warm);
+    return hosts->idle_count < hosts->waiters || (hosts->warming && hosts->count < hosts->options.warm);
 }
 
 static void *keep_hosts(void *context)
 {
     mr_hosts *hosts = context;
     char why[sizeof(hosts->why)] = "";
+    int error = 0;
+    if (early && hosts->forks)
+        hosts->server = load_host(hosts, &error); /* it loads while nobody waits; where that fails, the first host will say why */
     pthread_mutex_lock(&hosts->lock);
     while (!hosts->closing) {
         if (!more_wanted(hosts)) {
@@ -137,6 +174,7 @@ mr_status mr_hosts_open(const mr_hosts_options *options, mr_diags *diags, mr_hos
     }
     hosts->options = *options;
     hosts->program = program;
+    hosts->forks = !MR_SANITIZED; /* threads of sanitizers don't live through a fork */
     pthread_mutex_init(&hosts->lock, NULL);
     pthread_cond_init(&hosts->wanted, NULL);
     pthread_cond_init(&hosts->came, NULL);
@@ -166,6 +204,7 @@ void mr_hosts_close(mr_hosts *hosts)
         hosts->idle = host->next;
         mr_host_free(host);
     }
+    mr_host_free(hosts->server);
     pthread_mutex_destroy(&hosts->lock);
     pthread_cond_destroy(&hosts->wanted);
     pthread_cond_destroy(&hosts->came);

@@ -19,7 +19,7 @@ typedef struct mr_hosts_options {
 } mr_hosts_options;
 
 /*
- * For a command that will run tasks, as its first act: starts the process of one host, which loads the installed plugins while the command does so,
+ * For a command that will run tasks, as its first act: starts the process that loads the installed plugins for hosts while the command does so,
  * too. The pool that is opened next takes it; without one it ends with the command. To be called on the main thread: it must not outlive its starter.
  */
 void mr_hosts_start_early(void);

@@ -100,12 +100,8 @@ static int spawn(const char *program, bool bare, int socket_fd, int words_fd, pi
     return error;
 }
 
-static mr_status say_hello(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins)
+static mr_status say_hello(mr_task_host *host, const mr_settings *settings)
 {
-    const size_t all = plugins ? mr_plugins_count(plugins) : 0;
-    uint32_t count = 0;
-    for (size_t i = 0; i < all; i++)
-        count += !mr_plugins_get(plugins, i)->bundle; /* scripts are told when something of them is to run */
     mr_packer *packer = &host->packer;
     mr_pack_begin(packer, MR_FRAME_HELLO);
     mr_pack_u32(packer, MR_HOST_PROTOCOL);
@@ -116,10 +112,6 @@ static mr_status say_hello(mr_task_host *host, const mr_settings *settings, cons
     mr_pack_u64(packer, (uint64_t)settings->host_file_size);
     mr_pack_u32(packer, (uint32_t)sizeof(settings->limits));
     mr_pack_bytes(packer, &settings->limits, sizeof(settings->limits));
-    mr_pack_u32(packer, count);
-    for (size_t i = 0; i < all; i++)
-        if (!mr_plugins_get(plugins, i)->bundle)
-            mr_pack_text(packer, mr_plugins_get(plugins, i)->path);
     return mr_wire_send(&host->wire, packer, host->control_fd, START_MS);
 }
 
@@ -190,10 +182,9 @@ static int make_ends(mr_task_host *host, int *ret_socket, int *ret_words)
     return 0;
 }
 
-mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error)
+/* Without a process yet. NULL: *ret_error says why. */
+static mr_task_host *make_host(int *ret_socket, int *ret_words, int *ret_error)
 {
-    mr_autoclose int socket_fd = -1;
-    mr_autoclose int words_fd = -1;
     mr_task_host *host = calloc(1, sizeof(*host));
     *ret_error = ENOMEM;
     if (!host)
@@ -201,8 +192,19 @@ mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error)
     host->words_fd = -1;
     host->control_fd = -1;
     host->wire = (mr_wire){.fd = -1, .fd_in = -1};
-    *ret_error = make_ends(host, &socket_fd, &words_fd);
+    *ret_error = make_ends(host, ret_socket, ret_words);
     if (*ret_error == 0)
+        return host;
+    mr_host_free(host);
+    return NULL;
+}
+
+mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error)
+{
+    mr_autoclose int socket_fd = -1;
+    mr_autoclose int words_fd = -1;
+    mr_task_host *host = make_host(&socket_fd, &words_fd, ret_error);
+    if (host)
         *ret_error = spawn(program, bare, socket_fd, words_fd, &host->pid);
     if (*ret_error == 0)
         return host;
@@ -210,18 +212,59 @@ mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error)
     return NULL;
 }
 
-/* Before it has threads: each inherits it. Scripts that somebody waits for (no plugins) are as urgent as who asks. */
-static void yield(const mr_task_host *host, const mr_settings *settings)
+int mr_host_load(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins)
 {
-    const int ours = getpriority(PRIO_PROCESS, 0);
-    setpriority(PRIO_PROCESS, (id_t)host->pid, ours + (int)settings->host_nice); /* the kernel stops at 19 */
+    uint32_t count = 0;
+    /* Before it has threads, or forks: each inherits it. The kernel stops at 19. Scripts that somebody waits for load nothing, and are as urgent as
+     * he. */
+    setpriority(PRIO_PROCESS, (id_t)host->pid, getpriority(PRIO_PROCESS, 0) + (int)settings->host_nice);
+    for (size_t i = 0; i < mr_plugins_count(plugins); i++)
+        count += !mr_plugins_get(plugins, i)->bundle; /* scripts are told when something of them is to run */
+    mr_packer *packer = &host->packer;
+    mr_pack_begin(packer, MR_FRAME_LOAD);
+    mr_pack_u32(packer, count);
+    for (size_t i = 0; i < mr_plugins_count(plugins); i++)
+        if (!mr_plugins_get(plugins, i)->bundle)
+            mr_pack_text(packer, mr_plugins_get(plugins, i)->path);
+    return mr_wire_send(&host->wire, packer, -1, START_MS) == MR_OK ? 0 : EPIPE;
 }
 
-int mr_host_hello(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins)
+/* What the server has made of it: 0, or an errno. */
+static int ask_to_fork(mr_task_host *server, int socket_fd, int words_fd, pid_t *ret_pid)
 {
-    if (plugins)
-        yield(host, settings);
-    mr_status status = say_hello(host, settings, plugins);
+    mr_frame frame = {0};
+    mr_pack_begin(&server->packer, MR_FRAME_WORDS);
+    if (mr_wire_send(&server->wire, &server->packer, words_fd, START_MS) != MR_OK)
+        return EPIPE;
+    mr_pack_begin(&server->packer, MR_FRAME_FORK);
+    if (mr_wire_send(&server->wire, &server->packer, socket_fd, START_MS) != MR_OK)
+        return EPIPE;
+    if (mr_wire_receive(&server->wire, START_MS, &frame) != MR_OK || frame.type != MR_FRAME_REPLY)
+        return EPIPE;
+    const int64_t status = mr_frame_i64(&frame);
+    const int64_t pid = mr_frame_i64(&frame);
+    if (!mr_frame_done(&frame))
+        return EPIPE;
+    *ret_pid = status == MR_OK ? (pid_t)pid : 0;
+    return status == MR_OK ? 0 : status == MR_ERR_UNSUPPORTED ? ENOSYS : EAGAIN;
+}
+
+mr_task_host *mr_host_fork(mr_task_host *server, int *ret_error)
+{
+    mr_autoclose int socket_fd = -1;
+    mr_autoclose int words_fd = -1;
+    mr_task_host *host = make_host(&socket_fd, &words_fd, ret_error);
+    if (host)
+        *ret_error = ask_to_fork(server, socket_fd, words_fd, &host->pid);
+    if (*ret_error == 0)
+        return host;
+    mr_host_free(host);
+    return NULL;
+}
+
+int mr_host_hello(mr_task_host *host, const mr_settings *settings)
+{
+    mr_status status = say_hello(host, settings);
     mr_cleanup_fd(&host->control_fd);
     host->control_fd = -1;
     return status == MR_OK ? 0 : EPIPE;

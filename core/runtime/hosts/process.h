@@ -3,7 +3,10 @@
  * One task host as a process: starting it, hearing that it is ready, how it ended. The pool (pool.h) shares hosts among workers; a script host
  * (script_host.h) is one by itself.
  *
- * The kernel ends a host when the thread that started it ends (PR_SET_PDEATHSIG), so that thread has to live as long as the host is wanted.
+ * Loading plugins, and what they are linked with, costs more than all else of a start: so one process loads them and forks hosts (docs/adr/0031).
+ *
+ * The kernel ends a host when the thread that started it, or its fork server, ends (PR_SET_PDEATHSIG), so that thread has to live as long as the host
+ * is wanted.
  */
 #ifndef MR_RUNTIME_HOSTS_PROCESS_H
 #define MR_RUNTIME_HOSTS_PROCESS_H
@@ -41,8 +44,16 @@ typedef struct mr_task_host {
 char *mr_host_program(mr_diags *diags);
 /* Starts the process. bare: it will not load plugins, so it need not prepare for it. NULL: *ret_error, an errno, says why. */
 mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error);
-/* Tells it its limits and what to load (plugins may be NULL), once. host->scratch is its folder; NULL: none. 0, or an errno. */
-int mr_host_hello(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins);
+/* Tells it what to load. It is less urgent than who asks (host.nice). 0, or an errno. It may fork hosts like itself then, or be told hello and be
+ * one. */
+int mr_host_load(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins);
+/*
+ * A process beside the server that is a host as it would be: a child of this process, too. NULL: *ret_error, an errno, says why. EPIPE: the server is
+ * of no use any more; ENOSYS: the kernel can't do this.
+ */
+mr_task_host *mr_host_fork(mr_task_host *server, int *ret_error);
+/* Tells it its limits, once. host->scratch is its folder; NULL: none. 0, or an errno. */
+int mr_host_hello(mr_task_host *host, const mr_settings *settings);
 /* It has loaded its plugins and locked itself down, or it is of no use: waits until it says so. */
 bool mr_host_hear_ready(mr_task_host *host, const mr_settings *settings, mr_diags *diags);
 /* The script, where the host does not know it yet. */

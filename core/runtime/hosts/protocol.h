@@ -3,7 +3,8 @@
  * What the engine and a task host say to each other. Frames are as in wire.h; the fields of each are given here in their order.
  *
  *   engine                                   host
- *   HELLO  ------------------------------->         loads the plugins, locks itself down
+ *   LOAD   ------------------------------->         loads the plugins
+ *   HELLO  ------------------------------->         locks itself down
  *          <-------------------------------  READY
  *   RUN    ------------------------------->         runs the batch; while it does, it asks
  *          <-------------------------------  INPUT_COUNT, INPUT, NEXT, OPEN, NEED, EMIT, EMIT_FROM, FINISH: each gets one REPLY
@@ -11,7 +12,10 @@
  *          <-------------------------------  DONE
  *   RUN …                                           or the engine closes the socket, and the host ends
  *   SCRIPT ------------------------------->         before the first RUN of one of its ops
- * A script host (script_host.h) is told to load nothing, and then gets
+ * A fork server is told to load, and then instead of HELLO gets as often as hosts are wanted
+ *   WORDS, FORK -------------------------->         forks a host like itself, whose socket is the one that came; that gets HELLO
+ *          <-------------------------------  REPLY
+ * A script host (script_host.h) is not told to load anything, and gets HELLO and then
  *   EVALUATE, CALL ----------------------->         runs the script
  *          <-------------------------------  ANSWER
  *
@@ -24,7 +28,7 @@
 
 #include <stdint.h>
 
-#define MR_HOST_PROTOCOL 5u  /* raise with every change: both ends must be of one build */
+#define MR_HOST_PROTOCOL 6u  /* raise with every change: both ends must be of one build */
 #define MR_HOST_SOCKET   3   /* the descriptor of its end in a host */
 #define MR_HOST_CONTENTS 64u /* contents that a host may have under way */
 #define MR_HOST_NOTHING  UINT32_MAX
@@ -34,12 +38,16 @@
 enum {
     /* To the host. HELLO carries the control page: a read-only mr_control. */
     MR_FRAME_HELLO = 1, /* u32 protocol, text scratch folder, u64 memory, u64 CPU seconds, u64 open files, u64 file size, u32 size of limits, limits
-                           (mr_limits as it is), u32 count, count × text plugin file */
+                           (mr_limits as it is) */
     MR_FRAME_RUN,       /* u32 count, count × (text op, text params as JSON of mr_params_dump) */
     MR_FRAME_REPLY,     /* i64 status, then what the request asks for; see there */
     MR_FRAME_SCRIPT,    /* u64 memory, i64 time, text as mr_ops_script.text: a script, whose ops and filters may be used from then on. No answer */
     MR_FRAME_EVALUATE,  /* u32 mr_script_kind, u64 memory, i64 time, text bundle. ANSWER: what the script describes */
     MR_FRAME_CALL,      /* text function, text argument as JSON: of the script that was evaluated last, which is kept. ANSWER: what it returns */
+
+    MR_FRAME_LOAD,  /* u32 count, count × text plugin file. Before HELLO; how it went, READY tells */
+    MR_FRAME_WORDS, /* with a descriptor: what the next one that is forked has as its stderr. No answer */
+    MR_FRAME_FORK,  /* with a descriptor: its socket. REPLY: i64 process (a child of the engine); MR_ERR_UNSUPPORTED: the kernel doesn't do it */
 
     /* To the engine. slot: which task of the batch. */
     MR_FRAME_READY = 64,  /* u32 protocol, u32 what the kernel lacks (mr_sandbox_missing), text what went wrong ("": nothing) */

@@ -53,7 +53,7 @@ const char *mr_sandbox_missing_text(uint32_t missing, char *buf, size_t size)
 }
 
 /* A folder's links are its subfolders, "." and its name: /proc/self/task has one subfolder per thread. Where there is no /proc, nobody can tell. */
-static mr_status check_single_thread(mr_diags *diags)
+mr_status mr_sandbox_check_threads(mr_diags *diags)
 {
     struct stat info;
     if (MR_SANITIZED || stat("/proc/self/task", &info) != 0 || info.st_nlink <= 3)
@@ -87,7 +87,7 @@ mr_status mr_sandbox_enter(const char *scratch, const mr_sandbox_limits *limits,
 {
     uint32_t missing = mr_sandbox_missing();
     *ret_missing = missing;
-    mr_status status = check_single_thread(diags);
+    mr_status status = mr_sandbox_check_threads(diags);
     if (status == MR_OK && scratch && chdir(scratch) != 0)
         status = mr_sandbox_failed(diags, "can't enter its scratch folder", errno);
     if (status == MR_OK)

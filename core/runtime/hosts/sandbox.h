@@ -41,6 +41,9 @@ uint32_t mr_sandbox_missing(void);
 /* Names of the bits, for people: "Landlock, seccomp"; "nothing" for 0. */
 const char *mr_sandbox_missing_text(uint32_t missing, char *buf, size_t size);
 
+/* MR_ERR_UNSUPPORTED: threads run that plugins started when they were loaded, and can't be confined; diags say so. */
+mr_status mr_sandbox_check_threads(mr_diags *diags);
+
 /*
  * Locks the calling process down for good. It must still have a single thread, and have loaded all that it will ever need: nothing outside of
  * scratch can be opened afterwards, and nothing new can become executable. Descriptors that are open stay so: the caller sees to it that none is

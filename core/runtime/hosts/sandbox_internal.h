@@ -3,25 +3,12 @@
 #ifndef MR_RUNTIME_HOSTS_SANDBOX_INTERNAL_H
 #define MR_RUNTIME_HOSTS_SANDBOX_INTERNAL_H
 
+#include "base/sanitized.h"
 #include "runtime/hosts/sandbox.h"
 
-/* Sanitizers keep an address space of terabytes, and a thread or two of their own. ThreadSanitizer can't bear a handler for the signal of a forbidden
- * call (it waits for itself inside its own fork()): there such a call kills without a word. */
-#if defined(__has_feature)
-#define MR_HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define MR_HAS_FEATURE(feature) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || MR_HAS_FEATURE(thread_sanitizer)
-#define MR_SANDBOX_SILENT 1
-#else
-#define MR_SANDBOX_SILENT 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || MR_HAS_FEATURE(address_sanitizer) || MR_HAS_FEATURE(memory_sanitizer) || MR_SANDBOX_SILENT
-#define MR_SANITIZED 1
-#else
-#define MR_SANITIZED 0
-#endif
+/* ThreadSanitizer can't bear a handler for the signal of a forbidden call (it waits for itself inside its own fork()): there such a call kills
+ * without a word. */
+#define MR_SANDBOX_SILENT MR_WITH_TSAN
 
 /* sandbox_landlock.c */
 bool mr_sandbox_has_landlock(void);

@@ -43,7 +43,7 @@ mr_status mr_script_host_start(const mr_settings *settings, mr_diags *diags, mr_
     it->settings.host_memory = settings->host_memory < ADDRESSES ? settings->host_memory : ADDRESSES;
     it->host = mr_host_begin(program, true, &error);
     if (it->host && error == 0)
-        error = mr_host_hello(it->host, &it->settings, NULL);
+        error = mr_host_hello(it->host, &it->settings);
     free(program);
     if (error != 0) {
         mr_error(diags, "script-host", nowhere, "can't start the process that scripts run in: %s", strerrordesc_np(error));

@@ -259,15 +259,31 @@ class Hostile(unittest.TestCase):
             for line in engine.stdout:
                 if json.loads(line)["event"] == "task.progress":
                     break
-            hosts = children_of(engine.pid)
-            self.assertTrue(hosts)
-            for host in hosts:
-                self.assertEqual(os.getpriority(os.PRIO_PROCESS, host), min(19, os.getpriority(os.PRIO_PROCESS, engine.pid) + 3))
-            ends = [os.pidfd_open(host) for host in hosts]
-            engine.kill()
+            try:
+                hosts = children_of(engine.pid)
+                self.assertTrue(hosts)
+                for host in hosts:
+                    self.assertEqual(os.getpriority(os.PRIO_PROCESS, host), min(19, os.getpriority(os.PRIO_PROCESS, engine.pid) + 3))
+                ends = [os.pidfd_open(host) for host in hosts]
+            finally:
+                engine.kill()
         for end in ends:
             self.assertEqual(select.select([end], [], [], TIMEOUT)[0], [end])
             os.close(end)
+
+    def test_hosts_and_what_they_are_forked_from_are_lost(self):
+        words = self.words("one.yaml", "--json", "--param", "act=hang", "--param", "amount=600000")
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as engine:
+            try:
+                events = (json.loads(line)["event"] for line in engine.stdout)
+                self.assertIn("task.progress", events)
+                lost = children_of(engine.pid)
+                for host in lost:
+                    os.kill(host, signal.SIGKILL)
+                self.assertIn("task.progress", events, "the task is tried again, in a host that comes from elsewhere")
+                self.assertFalse(set(lost) & set(children_of(engine.pid)))
+            finally:
+                engine.kill()
 
     def test_the_engine_goes_on(self):
         """The same state folder, right after."""

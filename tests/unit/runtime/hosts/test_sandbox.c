@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The sandbox from inside: what a task host needs works, limits and privileges, and kernels and processes that can't be confined. */
 #include "base/file.h"
-#include "runtime/hosts/sandbox_internal.h" /* MR_SANITIZED */
+#include "base/sanitized.h"
 #include "world.h"
 
 #include <errno.h>
