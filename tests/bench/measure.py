@@ -8,6 +8,7 @@ the PSS of a large process takes milliseconds, so the cheap resident sizes are r
 """
 import ctypes
 import dataclasses
+import math
 import os
 import pathlib
 import resource
@@ -171,6 +172,30 @@ def run(command, memory=False, until=None, cwd=None, env=None):
     return Figures(wall, cpu_of_children() - before, peak)
 
 
+def beside(commands):
+    """Runs the commands at the same time, each on a processor of its own, to their ends. CPU: of each and of all that it has started and waited for."""
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < len(commands):
+        raise ValueError(f"{len(commands)} commands beside each other need as many processors, and there are {len(processors)}")
+    running = []
+    for command, processor in zip(commands, processors):
+        words = ["taskset", "-c", str(processor), *(str(word) for word in command)]
+        said = tempfile.TemporaryFile()
+        running.append((words, said, time.monotonic(), subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)))
+    figures, failed = [], None
+    for words, said, began, process in running:
+        with said:
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            figures.append(Figures(time.monotonic() - began, used.ru_utime + used.ru_stime))
+            if process.returncode != 0 and not failed:
+                said.seek(0)
+                failed = f"{' '.join(words)}\nexit code {process.returncode}\n{said.read().decode(errors='replace')[-3000:]}"
+    if failed:
+        raise CommandFailed(failed)
+    return figures
+
+
 def spread(values):
     """From the lowest to the highest of the values, as a part of their median; the farthest quarter at either end does not count."""
     if len(values) < 2:
@@ -178,6 +203,21 @@ def spread(values):
     ordered = sorted(values)
     aside = (len(ordered) - 1) // 4
     return (ordered[-1 - aside] - ordered[aside]) / statistics.median(ordered)
+
+
+INTERVAL_LEAST = 6  # values: of fewer, none has 95 % of certainty
+
+
+def interval(values):
+    """(from, to): where the median of all that could be measured lies, with 95 % of certainty at least, whatever their distribution (order statistics: the
+    number of values below the median is binomial)."""
+    ordered, count, below, aside = sorted(values), len(values), 0.0, 0
+    while below + math.comb(count, aside) / 2**count <= 0.025:
+        below += math.comb(count, aside) / 2**count
+        aside += 1
+    if aside == 0:
+        raise ValueError(f"{count} values tell too little")
+    return ordered[aside - 1], ordered[-aside]
 
 
 class Rounds:

@@ -61,6 +61,23 @@ class Session:
         finally:
             self.rounds_s += time.monotonic() - began
 
+    def beside(self, label, sides, count, each):
+        """`count` rounds in which all sides run at once, on processors that they change from round to round. sides: {name: function() -> command}."""
+        rounds = measure.Rounds(label, sides)
+        self.measured.append(rounds)
+        began = time.monotonic()
+        names = list(sides)
+        for _ in range(1 if self.options.quick else count):
+            figures = measure.beside([sides[name]() for name in names])
+            each()
+            for name, one in zip(names, figures):
+                rounds.sides[name].append(one)
+            cpus = ", ".join(f"{name} {rounds.sides[name][-1].cpu:.2f} s" for name in sides)
+            print(f"  {label}, round {len(rounds)}: CPU {cpus}", flush=True)
+            names.reverse()
+        self.rounds_s += time.monotonic() - began
+        return rounds
+
     # ---- rows ----
     def row(self, what, values, **words):
         """See report.row; a value or one of each round."""

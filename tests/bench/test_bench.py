@@ -29,6 +29,11 @@ class Statistics(unittest.TestCase):
         self.assertAlmostEqual(measure.spread([0.9, 1.0, 1.1]), 0.2)
         self.assertAlmostEqual(measure.spread([0.1, 0.9, 1.0, 1.1, 9.0]), 0.2)  # of five, one at either end does not count
 
+    def test_interval(self):
+        self.assertEqual(measure.interval([6, 1, 5, 2, 4, 3]), (1, 6))
+        self.assertEqual(measure.interval(range(20)), (5, 14))  # as in tables of the sign test
+        self.assertRaises(ValueError, measure.interval, [1, 2, 3, 4, 5])
+
     def test_ratios_are_of_pairs(self):
         rounds = measure.Rounds("", ["a", "b"])
         rounds.sides = {"a": [measure.Figures(1, 3), measure.Figures(2, 3)], "b": [measure.Figures(2, 1), measure.Figures(8, 6)]}
@@ -66,6 +71,16 @@ class Commands(unittest.TestCase):
     def test_what_a_grandchild_uses_counts(self):
         child = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN!r}])"
         self.assertGreaterEqual(measure.run([sys.executable, "-c", child]).cpu, CPU_S)
+
+    def test_beside_each_other(self):
+        if len(os.sched_getaffinity(0)) < 2:
+            self.assertRaises(ValueError, measure.beside, [["true"], ["true"]])
+            return
+        child = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN!r}])"
+        busy, idle = measure.beside([[sys.executable, "-c", child], ["true"]])
+        self.assertGreaterEqual(busy.cpu, CPU_S)
+        self.assertLess(idle.cpu, CPU_S)
+        self.assertRaises(measure.CommandFailed, measure.beside, [["false"], ["true"]])
 
     def test_what_is_left_behind_counts(self):
         program = f"from bench import measure\nmeasure.adopt_orphans()\nprint(measure.run(['sh', '-c', '\"$0\" -c \"$1\" & exit 0', {sys.executable!r}, {BURN!r}]).cpu)"
