@@ -28,7 +28,7 @@
 
 #define TICK_NS      50000000ll        /* local file systems: the kernel's tick is at most 10 ms */
 #define LONG_TICK_NS 5000000000ll      /* those with whole seconds, and those of other machines, whose clock may be off a little */
-#define NICE         10                /* of the thread that hashes alongside */
+#define NICE         19                /* of the thread that hashes alongside: it is for cores that nobody else wants */
 #define IO_LOW       ((2u << 13) | 7u) /* best effort, the last of its levels: linux/ioprio.h */
 #define IO_THREAD    1                 /* IOPRIO_WHO_PROCESS */
 #define OTHERS       4u                /* other contents whose leaves are kept at hand */

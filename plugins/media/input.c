@@ -504,13 +504,13 @@ mr_status mr_media_open_part(const mr_host *host, mr_task *task, const mr_artifa
     return open_media(host, task, source, part, part->headers_suffice, ret_format);
 }
 
-mr_status mr_media_skip_samples(AVFormatContext *format)
+mr_status mr_media_skip_samples(AVFormatContext *format, int keys_of)
 {
     media_source *source = format->pb->opaque;
     if (!is_mp4(format->iformat))
         return MR_ERR_UNSUPPORTED;
     format->pb->direct = 1; /* each sample into its packet, none by way of the buffer */
-    return mr_mp4_view_empty(source->host, source->task, source->artifact, &source->view);
+    return mr_mp4_view_empty(source->host, source->task, source->artifact, keys_of < 0 ? NULL : format->streams[keys_of], &source->view);
 }
 
 void mr_media_close(AVFormatContext **format)

@@ -27,8 +27,9 @@ typedef struct mr_media_part {
 } mr_media_part;
 mr_status mr_media_open_part(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, AVFormatContext **ret_format);
 /* From now on what samples of an MP4 hold is not read: packets have times, places, sizes and flags from the tables, and zeros for data. What libav's
- * parsers find out by looking into packets (AC-3, VP9 …) is not right then. MR_ERR_UNSUPPORTED: another container. */
-mr_status mr_media_skip_samples(AVFormatContext *format);
+ * parsers find out by looking into packets (AC-3, VP9 …) is not right then. With keys_of, a stream, the beginning of each of its samples that is
+ * listed as a keyframe is there. MR_ERR_UNSUPPORTED: another container. */
+mr_status mr_media_skip_samples(AVFormatContext *format, int keys_of);
 void mr_media_close(AVFormatContext **format); /* NULL and *NULL are fine */
 
 /* The next packet of any stream that is not discarded; *packet is unreferenced first. MR_END: no more (also where a file is cut off: what is damaged

@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRACKS_MOST = 64, EDITS_MOST = 2, ELST_HEAD = 8 };
+enum {
+    TRACKS_MOST = 64,
+    EDITS_MOST = 2,
+    ELST_HEAD = 8,
+    HEAD_BYTES = 16384, /* of a keyframe: parameter sets, what encoders say of themselves, and the header of a slice */
+};
 
 typedef struct movie_track {
     uint64_t media;                           /* place of the type of its 'mdia'; 0: none */
@@ -230,17 +235,60 @@ void mr_mp4_view_free(mr_mp4_view *view)
     *view = (mr_mp4_view){0};
 }
 
-mr_status mr_mp4_view_empty(const mr_host *host, mr_task *task, const mr_artifact *source, mr_mp4_view *view)
+static int by_offset(const void *a, const void *b)
+{
+    const uint64_t left = ((const mr_range *)a)->offset;
+    const uint64_t right = ((const mr_range *)b)->offset;
+    return (left > right) - (left < right);
+}
+
+/* Where the keyframes of a track begin that the index lists, in the order of their places. The caller frees. */
+static mr_status list_heads(AVStream *stream, mr_range **ret_heads, size_t *ret_count)
+{
+    const int entries = stream ? avformat_index_get_entries_count(stream) : 0;
+    *ret_count = 0;
+    *ret_heads = reallocarray(NULL, (size_t)entries + 1, sizeof(**ret_heads));
+    if (!*ret_heads)
+        return MR_ERR_NOMEM;
+    for (int i = 0; i < entries; i++) {
+        const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
+        if ((entry->flags & AVINDEX_KEYFRAME) && entry->pos >= 0 && entry->size > 0)
+            (*ret_heads)[(*ret_count)++] = (mr_range){(uint64_t)entry->pos, (uint64_t)(entry->size < HEAD_BYTES ? entry->size : HEAD_BYTES)};
+    }
+    qsort(*ret_heads, *ret_count, sizeof(**ret_heads), by_offset);
+    return MR_OK;
+}
+
+/* Zeros from one place to another, around what is kept; *next: the first of it that may lie there. */
+static bool blank(mr_mp4_view *view, uint64_t at, uint64_t end, const mr_range *kept, size_t kept_count, size_t *next)
+{
+    bool good = true;
+    while (*next < kept_count && kept[*next].offset + kept[*next].size <= at)
+        (*next)++;
+    for (size_t i = *next; i < kept_count && kept[i].offset < end && good; i++) {
+        const uint64_t behind = kept[i].offset + kept[i].size;
+        if (kept[i].offset > at)
+            good = add_patch(view, (mr_mp4_patch){.at = at, .len = kept[i].offset - at});
+        at = behind > at ? behind : at;
+    }
+    return good && (at >= end || add_patch(view, (mr_mp4_patch){.at = at, .len = end - at}));
+}
+
+mr_status mr_mp4_view_empty(const mr_host *host, mr_task *task, const mr_artifact *source, AVStream *keys_of, mr_mp4_view *view)
 {
     mr_mp4 *in = malloc(sizeof(*in));
     mr_mp4_box box;
-    mr_status status = in ? MR_OK : MR_ERR_NOMEM;
+    mr_range *heads = NULL;
+    size_t count = 0;
+    size_t next = 0;
+    mr_status status = in ? list_heads(keys_of, &heads, &count) : MR_ERR_NOMEM;
     if (in)
         *in = (mr_mp4){.host = host, .task = task, .source = source};
     for (uint64_t at = 0; status == MR_OK && (status = mr_mp4_box_at(in, at, source->size, &box)) == MR_OK; at = box.end) {
-        if (is(&box, "mdat") && box.end > box.content && !add_patch(view, (mr_mp4_patch){.at = box.content, .len = box.end - box.content}))
+        if (is(&box, "mdat") && !blank(view, box.content, box.end, heads, count, &next))
             status = MR_ERR_NOMEM;
     }
+    free(heads);
     free(in);
     return status == MR_END ? MR_OK : status;
 }

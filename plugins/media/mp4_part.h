@@ -30,8 +30,9 @@ void mr_mp4_view_free(mr_mp4_view *view);
 /* Copies what the view has of its own at a place, and returns how much; 0: the file's bytes are right there, *len of them at most. */
 size_t mr_mp4_view_read(const mr_mp4_view *view, uint64_t at, void *bytes, size_t *len);
 
-/* Adds that the content of each 'mdat' is zeros: what samples hold is not read any more, wherever they are. */
-mr_status mr_mp4_view_empty(const mr_host *host, mr_task *task, const mr_artifact *source, mr_mp4_view *view);
+/* Adds that the content of each 'mdat' is zeros: what samples hold is not read any more, wherever they are. Where keys_of is not NULL, its samples
+ * that libav's index lists as keyframes keep their beginning. */
+mr_status mr_mp4_view_empty(const mr_host *host, mr_task *task, const mr_artifact *source, AVStream *keys_of, mr_mp4_view *view);
 
 /* The sample table of a sound track, cut to what lies between two places in time. */
 typedef struct mr_mp4_sound {

@@ -39,7 +39,8 @@ typedef struct scan_state {
     AVCodecContext *parser_codec;
     size_t capacity;
     bool may_skip;    /* the tables tell all that is still to be known */
-    bool skips;       /* what is in packets is not read any more */
+    bool skips;       /* what is in packets is not read any more … */
+    bool heads;       /* … but the beginning of listed keyframes */
     int keys;         /* looked at */
     int entry;        /* of the picture's index: behind that of the last packet */
     int open_field;   /* AV_PICTURE_STRUCTURE_* of a first field that waits for its second; 0: none */
@@ -69,11 +70,11 @@ static mr_status start_parser(scan_state *scanner, const AVStream *stream)
 }
 
 /* The second of two fields in packets of their own? */
-static bool is_second_field(scan_state *scanner, const AVPacket *packet)
+static bool is_second_field(scan_state *scanner, const AVPacket *packet, bool is_read)
 {
     uint8_t *out = NULL;
     int out_size = 0;
-    if (!scanner->parser || scanner->skips)
+    if (!scanner->parser || !is_read)
         return false;
     scanner->parser->picture_structure = AV_PICTURE_STRUCTURE_UNKNOWN;
     scanner->parser->pict_type = AV_PICTURE_TYPE_NONE;
@@ -123,7 +124,8 @@ static uint32_t key_of(scan_state *scanner, AVStream *stream, const AVPacket *pa
     if (scanner->may_skip || scanner->skips) {
         const bool listed = is_key_by_index(scanner, stream, packet);
         scanner->may_skip = scanner->may_skip && listed == key;
-        key = scanner->skips ? listed : key;
+        scanner->scan->belied = scanner->scan->belied || (scanner->heads && listed != key);
+        key = scanner->heads ? listed && key : scanner->skips ? listed : key;
     }
     return key ? MR_FRAME_KEY : 0;
 }
@@ -139,9 +141,10 @@ static uint32_t flags_of(scan_state *scanner, AVStream *stream, const AVPacket *
         return MR_FRAME_HIDDEN;
     if (codec == AV_CODEC_ID_VP9 && is_unshown_vp9(packet->data, packet->size))
         return MR_FRAME_HIDDEN | key;
-    if (is_second_field(scanner, packet))
+    const bool is_read = !scanner->skips || (scanner->heads && key);
+    if (is_second_field(scanner, packet, is_read))
         return MR_FRAME_HIDDEN;
-    if (key && !scanner->skips) {
+    if (key && is_read) {
         if (scanner->parser && (scanner->parser->pict_type == AV_PICTURE_TYPE_P || scanner->parser->pict_type == AV_PICTURE_TYPE_B)) {
             key |= MR_FRAME_GRADUAL;
             scanner->may_skip = false;
@@ -285,7 +288,8 @@ static mr_status skip_if_told(scan_state *scanner, const mr_scan_options *option
         return MR_OK;
     scanner->may_skip = false;
     scanner->skips = true;
-    return mr_media_skip_samples(scanner->format);
+    scanner->heads = options->each_key && options->video >= 0;
+    return mr_media_skip_samples(scanner->format, scanner->heads ? options->video : -1);
 }
 
 static bool wanted(const AVStream *stream, const mr_scan_options *options)
@@ -324,6 +328,8 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
             status = options->packet(options->opaque, packet);
         if (status == MR_OK && packet->stream_index == options->video)
             status = add_frame(scanner, stream, packet);
+        if (scanner->scan->belied)
+            return status;
         if (status == MR_OK)
             count_packet(scanner, stream, packet);
         watch_clock(scanner, stream, packet);

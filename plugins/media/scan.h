@@ -40,6 +40,7 @@ typedef struct mr_scan {
     bool complete;      /* false: stopped at max_bytes */
     bool restarts;      /* the clock of a track starts anew on the way: several recordings in one file */
     int64_t restart_us; /* … after this time */
+    bool belied;        /* a packet that the tables list as a keyframe is none; the scan ended there. Only with each_key */
 } mr_scan;
 
 typedef struct mr_scan_options {
@@ -50,6 +51,8 @@ typedef struct mr_scan_options {
     /* Does it still look at what is in them? Asked after each packet; NULL: it never does. */
     bool (*wants_data)(void *opaque);
     void *opaque;
+    /* Where packets are taken from tables: each keyframe that they list is looked at, and is one only if it says so itself (mr_scan.belied). */
+    bool each_key;
 } mr_scan_options;
 
 /* Reads format to its end. Subtitles and data are not read. Progress is reported within [0, 1]. */

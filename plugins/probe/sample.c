@@ -4,12 +4,15 @@
  * (size, colours, interlacing, channels) that the container may not. With the loudness param, sound is decoded to its end.
  */
 #include "probe.h"
+#include "media/h264.h"
 
 #include <libavutil/mastering_display_metadata.h>
 #include <string.h>
 
-#define VIDEO_FRAMES  16   /* looked at: enough to tell interlaced from progressive … */
-#define PLAIN_FRAMES  6    /* … or so many, where the stream says itself that it is progressive, and none of them says otherwise */
+#define VIDEO_FRAMES 16 /* looked at: enough to tell interlaced from progressive … */
+#define PLAIN_FRAMES                                                                                                                                 \
+    6                      /* … or so many, where the stream says itself that it is progressive, and none of them says otherwise; or one, where it \
+                              can't be anything else */
 #define VIDEO_PACKETS 1500 /* without a picture: it does not decode. A minute at 25 a second: streams that begin between keyframes have time */
 #define AUDIO_FRAMES  2
 #define AUDIO_PACKETS 500
@@ -122,8 +125,9 @@ static void look(const probe_state *probe, const AVStream *stream, track_sample 
 static bool is_done(const probe_state *probe, const AVStream *stream, const track_sample *sampler)
 {
     const bool plain = stream->codecpar->field_order == AV_FIELD_PROGRESSIVE && sampler->interlaced == 0;
+    const uint32_t frames = plain && mr_h264_has_frames_only(stream->codecpar) ? 1 : plain ? PLAIN_FRAMES : VIDEO_FRAMES;
     if (stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
-        return sampler->frames >= (plain ? PLAIN_FRAMES : VIDEO_FRAMES) || (!sampler->decoded && sampler->packets >= VIDEO_PACKETS);
+        return sampler->frames >= frames || (!sampler->decoded && sampler->packets >= VIDEO_PACKETS);
     if (!sampler->decoded)
         return sampler->packets >= AUDIO_PACKETS;
     return sampler->frames >= AUDIO_FRAMES && !(probe->params->loudness && sampler->loudness);

@@ -291,11 +291,58 @@ static mr_status cut(remux_state *remux)
     return status == MR_END ? MR_OK : status;
 }
 
-/* A cut is right only where the packet itself is a keyframe, whatever the tables say: all of them are looked at. */
 static bool wants_data(void *opaque)
 {
     (void)opaque;
     return true;
+}
+
+static mr_status scan(remux_state *remux, bool by_tables)
+{
+    const mr_scan_options options = {.video = remux->video,
+                                     .packet = remux_index_add,
+                                     .wants_data = by_tables ? NULL : wants_data,
+                                     .opaque = &remux->index,
+                                     .each_key = by_tables};
+    mr_scan_free(&remux->scan);
+    remux_index_free(&remux->index);
+    remux_index_open(&remux->index, remux->host, remux->task, remux->format);
+    return mr_scan_run(remux->host, remux->task, remux->format, &options, &remux->scan);
+}
+
+static mr_status reopen(remux_state *remux)
+{
+    mr_media_close(&remux->format);
+    return mr_media_open(remux->host, remux->task, remux->source, &remux->format);
+}
+
+/* Are there keyframes enough for segments that are not too long? */
+static bool has_keys(const remux_state *remux)
+{
+    const mr_scan *scan = &remux->scan;
+    const AVRational tick = remux->video >= 0 ? remux->format->streams[remux->video]->time_base : AV_TIME_BASE_Q;
+    const int64_t most = av_rescale_q(remux->params->max_segment, AV_TIME_BASE_Q, tick);
+    int64_t last = scan->frame_count > 0 ? scan->frames[0].pts : 0;
+    for (size_t i = 0; i < scan->frame_count; i++) {
+        if (scan->frames[i].pts - last > most)
+            return false;
+        if ((scan->frames[i].flags & MR_FRAME_KEY) && !(scan->frames[i].flags & MR_FRAME_GRADUAL))
+            last = scan->frames[i].pts;
+    }
+    return true;
+}
+
+/*
+ * A cut is right only where the packet itself is a keyframe, whatever the tables say: those that they list are looked at. All packets are, where one
+ * of them is none, or where more keyframes than they list are needed.
+ */
+static mr_status look(remux_state *remux)
+{
+    mr_status status = scan(remux, true);
+    if (status != MR_OK || (!remux->scan.belied && has_keys(remux)))
+        return status;
+    status = reopen(remux);
+    return status == MR_OK ? scan(remux, false) : status;
 }
 
 static mr_status make(remux_state *remux)
@@ -305,11 +352,8 @@ static mr_status make(remux_state *remux)
         status = mr_media_open(remux->host, remux->task, remux->source, &remux->format);
     if (status == MR_OK)
         status = check(remux);
-    const mr_scan_options options = {.video = remux->video, .packet = remux_index_add, .wants_data = wants_data, .opaque = &remux->index};
-    if (status == MR_OK) {
-        remux_index_open(&remux->index, remux->host, remux->task, remux->format);
-        status = mr_scan_run(remux->host, remux->task, remux->format, &options, &remux->scan);
-    }
+    if (status == MR_OK)
+        status = look(remux);
     if (status == MR_OK)
         status = grid_check_clock(remux->format, &remux->scan);
     if (status == MR_OK)
@@ -318,10 +362,8 @@ static mr_status make(remux_state *remux)
         status = cut_sound(remux);
     if (status == MR_OK)
         status = emit_plan(remux);
-    if (remux->index.unfit)
-        mr_media_close(&remux->format);
     if (status == MR_OK && remux->index.unfit)
-        status = mr_media_open(remux->host, remux->task, remux->source, &remux->format);
+        status = reopen(remux);
     if (status == MR_OK)
         status = open_tracks(remux);
     return status == MR_OK ? cut(remux) : status;
@@ -375,7 +417,7 @@ static const mr_param params[] = {
 
 const mr_op mr_op_segment_remux = {
     .size = sizeof(mr_op),
-    .version = 1,
+    .version = 2,
     .name = "segment.remux",
     .summary = "cuts a source into segments without encoding it",
     .help = "For sources that are fit for streaming as they are: H.264, HEVC, AV1 or VP9 in 4:2:0 and upright, sound in AAC, Opus, MP3 or FLAC, "

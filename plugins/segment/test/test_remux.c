@@ -115,6 +115,43 @@ static void test_fit_sources(void **state)
     expect_whole("hevc.mp4", PICTURE ":r=25:d=4 -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=25:open-gop=0", 2, 100, 3960000);
 }
 
+/* A copy of a clip with other bytes in its table of keyframes. */
+static void make_with_keys(const char *name, const char *from, size_t offset, const char *bytes, size_t count)
+{
+    static uint8_t data[1 << 20];
+    FILE *file = fopen(clip_path(from), "rbe");
+    const size_t len = fread(data, 1, sizeof(data), file);
+    fclose(file);
+    uint8_t *table = memmem(data, len, "stss", 4);
+    assert_non_null(table);
+    memcpy(table + offset, bytes, count);
+    file = fopen(clip_path(name), "wbe");
+    assert_int_equal(fwrite(data, 1, len, file), len);
+    fclose(file);
+}
+
+static size_t count_segments(const char *name, const char *params)
+{
+    op_result result = remux(clip_path(name), params);
+    assert_int_equal(result.status, MR_OK);
+    json_t *plan = json_loads(op_result_item(&result, source_op("segment.remux"), "plan", 0)->meta, 0, NULL);
+    const size_t count = json_array_size(json_object_get(json_object_get(plan, "video"), "segments"));
+    json_decref(plan);
+    op_result_free(&result);
+    return count;
+}
+
+/* The table of keyframes is believed only as far as the packets agree, and only as far as it is enough. */
+static void test_tables_that_lie(void **state)
+{
+    (void)state;
+    make_with_keys("made-up.mp4", "plain.mp4", 4 + 8 + 2 * 4, "\0\0\0\064", 4); /* its third keyframe is said to be the packet after it */
+    expect_whole("made-up.mp4", NULL, 3, 150, 5960000);
+    make_with_keys("few.mp4", "plain.mp4", 4 + 4, "\0\0\0\3", 4); /* the first three of six */
+    assert_int_equal(count_segments("few.mp4", "{segment_duration: 2s}"), 2);
+    assert_int_equal(count_segments("few.mp4", "{segment_duration: 2s, max_segment: 3s}"), 3);
+}
+
 static void test_sound_alone(void **state)
 {
     double end = 0.0;
@@ -255,10 +292,8 @@ static void test_transport_stream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fit_sources),
-        cmocka_unit_test(test_sound_alone),
-        cmocka_unit_test(test_unfit_sources),
-        cmocka_unit_test(test_transport_stream),
+        cmocka_unit_test(test_fit_sources),   cmocka_unit_test(test_tables_that_lie),  cmocka_unit_test(test_sound_alone),
+        cmocka_unit_test(test_unfit_sources), cmocka_unit_test(test_transport_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
