@@ -323,8 +323,8 @@ static void run_in_host(mr_engine *engine, mr_task *const *tasks, const uint32_t
 static void run_here(mr_task *const *tasks, const uint32_t *slots, uint32_t count)
 {
     mr_batch_task views[MR_MAX_BATCH];
-    const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views};
     mr_batch_run *whole = tasks[0]->batch;
+    const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views, .processors = 1 + whole->spare};
     uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++)
         views[i] = (mr_batch_task){.task = tasks[i], .op = tasks[i]->node->node->op, .params = tasks[i]->params};

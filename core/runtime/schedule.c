@@ -4,8 +4,9 @@
  *
  * Order: what somebody waits for, then the earliest in the video, then the longest remaining path, then the order of the pipeline file and of the
  * items. A batch gathers the tasks that share the first one's batch_by item and whose inputs are there or made by a task before them in the batch;
- * one that is demanded takes those along that are demanded too, and no others: they would make the viewer wait. When slots would stay idle, the first
- * takes only its share: batches are split, never an encoder's thread count raised.
+ * one that is demanded takes those along that are demanded too, and no others: they would make the viewer wait. Batches are split when slots would
+ * stay idle, never an encoder's thread count raised: the last batches leave tasks to the other slots, even to those that are busy at this moment, for
+ * who is free first takes them.
  *
  * The opening is what the first moment of the video needs: the tasks that make the items along it, and those of its first items. All slots are the
  * opening's as far as it can use them: its batches are split over them, what has no place in the video comes behind it, and so do pictures (sheets of
@@ -22,6 +23,7 @@
 
 #define BEHIND_OPENING 1e-9 /* a position before that of any second item: a run has fewer tasks than 1e9 */
 #define MOST_OPENING   64   /* tasks of a node that are looked at to see what an opening wants */
+#define MOST_LOOKED_AT 256  /* ready tasks that are looked at for other batches */
 
 double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count)
 {
@@ -200,31 +202,42 @@ static size_t count_fitting(mr_item *item, mr_batch_run *batch, const mr_op *op)
     return count;
 }
 
-/* Ready tasks that do not share the item: work for other slots. Counting stops at enough. */
-static uint32_t other_work(const mr_engine *engine, const mr_item *item, uint32_t enough)
+/* Of how many other items there are ready tasks that make batches: work for other slots. Up to enough; of a long heap a part is looked at. */
+static uint32_t other_batches(const mr_engine *engine, const mr_item *item, uint32_t enough)
 {
+    const mr_item *seen[MOST_LOOKED_AT];
     uint32_t count = 0;
-    for (size_t i = 0; i < engine->heap_count && count < enough; i++)
-        count += is_current(&engine->heap[i]) && shared_item(engine->heap[i].task) != item;
+    for (size_t i = 0; i < engine->heap_count && count < enough; i++) {
+        const mr_item *other = is_current(&engine->heap[i]) ? shared_item(engine->heap[i].task) : NULL;
+        bool known = !other || other == item;
+        for (uint32_t k = 0; k < count && !known; k++)
+            known = seen[k] == other;
+        if (!known)
+            seen[count++] = other;
+        if (i == MOST_LOOKED_AT - 1)
+            return enough;
+    }
     return count;
 }
 
-/*
- * How large the batch may be. In an opening it leaves a task for each other slot, but takes one along that waits for its first: they begin as soon as
- * there is what they need.
- */
-static size_t share_of(const mr_engine *engine, const mr_batch_run *batch, const mr_item *item, size_t fitting)
+/* Among how many slots the tasks that share the item are divided: in an opening all of them; else those that no other batch is there for. */
+static uint32_t slots_for(const mr_engine *engine, const mr_task *first, const mr_item *item)
 {
-    const mr_task *first = batch->tasks[0];
-    const bool opening = in_opening(first);
-    const uint32_t idle = engine->jobs > engine->running + 1 ? engine->jobs - engine->running - 1 : 0;
+    if (in_opening(first))
+        return engine->jobs;
+    const uint32_t batches = 1 + other_batches(engine, item, engine->jobs - 1);
+    return (engine->jobs + batches - 1) / batches;
+}
+
+/*
+ * How large the batch may be. It leaves a task for each of the other slots: the last ones, which are the largest rungs. But it takes one along that
+ * waits for its first where that leads the others: they begin as soon as there is what they need.
+ */
+static size_t share_of(const mr_batch_run *batch, uint32_t slots, size_t fitting)
+{
     const size_t all = fitting + 1;
-    if (opening) {
-        const size_t least = first->node->leads ? 2 : 1;
-        return all > engine->jobs - 1 + least ? all - (engine->jobs - 1) : least;
-    }
-    const uint32_t others = idle ? other_work(engine, item, idle) : 0;
-    return others < idle ? (all + (idle - others)) / (1 + idle - others) : all;
+    const size_t least = batch->tasks[0]->node->leads && all > 1 ? 2 : 1;
+    return all > slots - 1 + least ? all - (slots - 1) : least;
 }
 
 static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
@@ -233,7 +246,9 @@ static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
     size_t most = op->batch_max < MR_MAX_BATCH ? op->batch_max : MR_MAX_BATCH;
     while (item->fusable_head && item->fusable_head->state >= MR_TASK_SUCCEEDED)
         item->fusable_head = item->fusable_head->fusable_next;
-    const size_t share = share_of(engine, batch, item, count_fitting(item, batch, op));
+    const uint32_t slots = slots_for(engine, batch->tasks[0], item);
+    const size_t share = share_of(batch, slots, count_fitting(item, batch, op));
+    batch->spare = slots > 1 ? 1 : 0;
     most = share < most ? share : most;
     for (mr_task *task = item->fusable_head; task && batch->count < most; task = task->fusable_next) {
         const mr_op *other = task->node->node->op;
@@ -263,23 +278,6 @@ static bool is_about_to_start(const mr_task *task)
     return true;
 }
 
-/* How many slots the run's opening will want in a moment; enough: no less than that, or it is not known as long as the items are being made. */
-static uint32_t opening_wants(const mr_run *run, uint32_t enough)
-{
-    uint32_t count = 0;
-    bool begun = false;
-    bool leading = false;
-    for (size_t n = 0; run->opening > 0 && n < run->node_count && count < enough; n++) {
-        const mr_node_run *node = &run->nodes[n];
-        begun = begun || (node->each_count > 0 && node->task_count > 0);
-        for (size_t i = 0; i < node->task_count && i < MOST_OPENING && in_opening(node->tasks[i]); i++) {
-            leading = leading || (node->each_count == 0 && is_at_work(node->tasks[i]));
-            count += is_about_to_start(node->tasks[i]);
-        }
-    }
-    return leading && !begun ? enough : count;
-}
-
 /* A node that shares batches with the task's is about to expand: what makes the items that it lacks is at work. */
 static bool siblings_are_near(const mr_task *task)
 {
@@ -296,6 +294,26 @@ static bool siblings_are_near(const mr_task *task)
         }
     }
     return near;
+}
+
+/* How many slots the run's opening will want in a moment; enough: no less than that, or it is not known as long as what its tasks are made of is
+ * being made. */
+static uint32_t opening_wants(const mr_run *run, uint32_t enough)
+{
+    uint32_t count = 0;
+    bool begun = false;
+    bool leading = false;
+    bool waiting = false; /* for those that it will share a batch with */
+    for (size_t n = 0; run->opening > 0 && n < run->node_count && count < enough; n++) {
+        const mr_node_run *node = &run->nodes[n];
+        begun = begun || (node->each_count > 0 && node->task_count > 0);
+        for (size_t i = 0; i < node->task_count && i < MOST_OPENING && in_opening(node->tasks[i]); i++) {
+            leading = leading || (node->each_count == 0 && is_at_work(node->tasks[i]));
+            waiting = waiting || (node->tasks[i]->state == MR_TASK_READY && siblings_are_near(node->tasks[i]));
+            count += is_about_to_start(node->tasks[i]);
+        }
+    }
+    return waiting || (leading && !begun) ? enough : count;
 }
 
 static bool must_wait(const mr_engine *engine, const mr_task *task)

@@ -54,21 +54,26 @@ static void drop_last_report(mr_task *task)
     free(last->message);
 }
 
+/* An op may report from several threads at once. */
+static pthread_mutex_t reporting = PTHREAD_MUTEX_INITIALIZER;
+
 /* An error always finds room: whoever floods a task with messages must not hide why it failed. */
 void mr_report_add(mr_task *task, mr_severity severity, const char *param, const char *hint, char *take_message)
 {
     mr_report *grown = NULL;
+    pthread_mutex_lock(&reporting);
     if (take_message && task->report_count == MR_MAX_REPORTS && severity == MR_SEVERITY_ERROR)
         drop_last_report(task);
     if (take_message && task->report_count < MR_MAX_REPORTS)
         grown = realloc(task->reports, (task->report_count + 1) * sizeof(*grown));
-    if (!grown) {
+    if (grown) {
+        task->reports = grown;
+        grown[task->report_count++] =
+            (mr_report){.severity = severity, .param = param ? strdup(param) : NULL, .hint = hint ? strdup(hint) : NULL, .message = take_message};
+    } else {
         free(take_message);
-        return;
     }
-    task->reports = grown;
-    grown[task->report_count++] =
-        (mr_report){.severity = severity, .param = param ? strdup(param) : NULL, .hint = hint ? strdup(hint) : NULL, .message = take_message};
+    pthread_mutex_unlock(&reporting);
 }
 
 static void free_reports(mr_task *task)

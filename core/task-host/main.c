@@ -147,6 +147,7 @@ static mr_status read_task(mr_child *child, const mr_plugins *plugins, mr_frame 
 static mr_status run_batch(mr_child *child, const mr_plugins *plugins, mr_frame *frame)
 {
     mr_batch_task views[MR_CONTROL_SLOTS];
+    const uint32_t processors = mr_frame_u32(frame);
     const uint32_t count = mr_frame_u32(frame);
     if (count == 0 || count > MR_CONTROL_SLOTS)
         return MR_ERR_INTERNAL;
@@ -156,7 +157,7 @@ static mr_status run_batch(mr_child *child, const mr_plugins *plugins, mr_frame 
     mr_status status = arena && child->tasks ? MR_OK : MR_ERR_NOMEM;
     for (uint32_t i = 0; i < count && status == MR_OK; i++)
         status = read_task(child, plugins, frame, i, arena, &views[i]);
-    const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views};
+    const mr_batch batch = {.size = sizeof(batch), .count = count, .tasks = views, .processors = processors};
     if (status == MR_OK)
         status = views[0].op->run(&mr_child_host, &batch);
     mr_child_tell_reads(child);

@@ -9,6 +9,7 @@
  * Invariant: what a task makes is a function of its own inputs and params; the batch decides only about what is computed once for several.
  * The source is read on behalf of the reader, the largest rung's task, which is the last to be finished: its artifacts stay valid that long.
  */
+#include "ahead.h"
 #include "analysis.h"
 #include "budget.h"
 #include "media/filter_line.h"
@@ -23,7 +24,7 @@
 
 /* How much of the progress the first pass is. */
 #define ANALYSIS_PART 0.15
-enum { KEPT_MAX_MB = 160, PATH_SIZE = 4096 };
+enum { KEPT_MAX_MB = 160, KEPT_ALL_MB = 272, PATH_SIZE = 4096 };
 
 typedef struct job {
     const mr_batch_task *one;
@@ -48,8 +49,12 @@ typedef struct group {
     mr_pictures *pictures;
     mr_scaler *scaler; /* targets: the analysis, then each job */
     AVFrame *frame;
-    AVFrame **scaled;
+    AVFrame **scaled; /* the picture that was made last, in the sizes that are wanted */
+    AVFrame **given;  /* the one that is due, where others are made ahead meanwhile; else the same */
     bool *wanted;
+    bool works_ahead; /* there is a processor for it */
+    mr_ahead *ahead;
+    double progress_from, progress_to; /* of this decode */
     job *jobs;
     size_t job_count;
     size_t analysis_tasks;
@@ -124,13 +129,15 @@ static mr_status make_scaler(group *all)
     size_t count = all->job_count + 1;
     mr_size *sizes = calloc(count, sizeof(*sizes));
     all->scaled = calloc(count, sizeof(*all->scaled));
+    all->given = calloc(count, sizeof(*all->given));
     all->wanted = calloc(count, sizeof(*all->wanted));
     all->frame = av_frame_alloc();
-    mr_status status = sizes && all->scaled && all->wanted && all->frame ? MR_OK : no_memory(all);
+    mr_status status = sizes && all->scaled && all->given && all->wanted && all->frame ? MR_OK : no_memory(all);
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         sizes[i] = i ? all->jobs[i - 1].rung.size : mr_analysis_size(&all->chunk);
         all->scaled[i] = av_frame_alloc();
-        if (!all->scaled[i])
+        all->given[i] = av_frame_alloc();
+        if (!all->scaled[i] || !all->given[i])
             status = no_memory(all);
     }
     if (status == MR_OK)
@@ -177,6 +184,7 @@ static void free_store(const group *all, job *each)
 
 static void tear_down(group *all)
 {
+    mr_ahead_stop(all->ahead);
     for (size_t i = 0; i < all->job_count; i++) {
         free_store(all, &all->jobs[i]);
         mr_rung_encode_free(all->jobs[i].encode);
@@ -184,6 +192,8 @@ static void tear_down(group *all)
     }
     for (size_t i = 0; all->scaled && i <= all->job_count; i++)
         av_frame_free(&all->scaled[i]);
+    for (size_t i = 0; all->given && i <= all->job_count; i++)
+        av_frame_free(&all->given[i]);
     av_frame_free(&all->frame);
     mr_analyser_free(all->analyser);
     mr_analysis_free(&all->analysis);
@@ -191,6 +201,7 @@ static void tear_down(group *all)
     mr_pictures_close(all->pictures);
     mr_chunk_free(&all->chunk);
     free(all->scaled);
+    free(all->given);
     free(all->wanted);
     free(all->jobs);
     free(all->finished);
@@ -233,6 +244,45 @@ static mr_status next_scaled(group *all)
     return status == MR_OK && !repeat ? mr_scaler_run(all->scaler, all->frame, all->wanted, all->scaled) : status;
 }
 
+/* On the thread that works ahead, or on ours. Between begin_decode and end_decode it alone makes calls about the tasks, but for what may overlap. */
+static mr_status make_given(void *context, int index, AVFrame *const *out)
+{
+    group *all = context;
+    mr_status status = check_in(all, all->progress_from + (all->progress_to - all->progress_from) * index / all->chunk.frames);
+    if (status == MR_OK)
+        status = next_scaled(all);
+    for (size_t i = 0; i <= all->job_count && status == MR_OK; i++) {
+        av_frame_unref(out[i]);
+        if (all->wanted[i] && av_frame_ref(out[i], all->scaled[i]) < 0)
+            status = no_memory(all);
+    }
+    return status;
+}
+
+/* From the chunk's first picture, for what is wanted now. */
+static mr_status begin_decode(group *all, double progress_from, double progress_to)
+{
+    all->progress_from = progress_from;
+    all->progress_to = progress_to;
+    mr_status status = mr_pictures_rewind(all->pictures);
+    if (status == MR_OK && all->works_ahead)
+        (void)mr_ahead_start(all->job_count + 1, all->chunk.frames, make_given, all, &all->ahead); /* where it can't be, we do it ourselves */
+    return status;
+}
+
+static mr_status next_given(group *all, int index)
+{
+    return all->ahead ? mr_ahead_take(all->ahead, all->given) : make_given(all, index, all->given);
+}
+
+static void end_decode(group *all)
+{
+    mr_ahead_stop(all->ahead);
+    all->ahead = NULL;
+    for (size_t i = 0; i <= all->job_count; i++)
+        av_frame_unref(all->given[i]);
+}
+
 /* The analysis ---------------------------------------------------------------------------------------------------------------- */
 
 static bool lacks_analysis(const group *all, const job *each)
@@ -260,12 +310,16 @@ static job *smallest_pending(group *all, bool unkept)
     return smallest;
 }
 
-/* Room for the pictures of the rungs that are kept. */
+/* Room for the pictures of the rungs that are kept. Where it is not much more for all of them than for some, that saves a decode. */
 static mr_status make_stores(group *all)
 {
     double sample = mr_pictures_kind(&all->chunk, &all->options).format == AV_PIX_FMT_YUV420P ? 1 : 2;
-    double left = (double)KEPT_MAX_MB * (1 << 20) / (1.5 * sample * all->chunk.frames); /* in pixels of each picture */
+    double pixels_a_mb = (1 << 20) / (1.5 * sample * all->chunk.frames); /* of each picture */
+    double pixels = 0;
     job *each;
+    for (size_t i = 0; i < all->job_count; i++)
+        pixels += area_of(&all->jobs[i]);
+    double left = pixels <= KEPT_ALL_MB * pixels_a_mb ? pixels : KEPT_MAX_MB * pixels_a_mb;
     while ((each = smallest_pending(all, true)) && area_of(each) <= left) {
         left -= area_of(each);
         each->store = calloc((size_t)all->chunk.frames, sizeof(AVFrame *));
@@ -277,23 +331,22 @@ static mr_status make_stores(group *all)
 
 static mr_status first_pass(group *all)
 {
-    mr_status status = mr_pictures_rewind(all->pictures);
     for (size_t i = 0; i < all->job_count; i++)
         all->wanted[i + 1] = all->jobs[i].store;
+    mr_status status = begin_decode(all, 0, all->job_count ? ANALYSIS_PART : 1);
     for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
-        status = check_in(all, (all->job_count ? ANALYSIS_PART : 1) * index / all->chunk.frames);
+        status = next_given(all, index);
         if (status == MR_OK)
-            status = next_scaled(all);
-        if (status == MR_OK)
-            status = mr_analyser_send(all->analyser, all->scaled[0], index);
+            status = mr_analyser_send(all->analyser, all->given[0], index);
         for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
             if (!all->jobs[i].store)
                 continue;
             AVFrame **kept = &all->jobs[i].store[index];
-            *kept = av_frame_clone(all->scaled[i + 1]);
+            *kept = av_frame_clone(all->given[i + 1]);
             status = *kept ? MR_OK : no_memory(all);
         }
     }
+    end_decode(all);
     return status;
 }
 
@@ -381,24 +434,39 @@ static mr_status settle(group *all, job *each)
     return status;
 }
 
-/* One attempt of the wanted jobs, all of which are kept, or none. */
+/* Gives each wanted job its pictures, which are all kept, or none. */
+static mr_status encode_pictures(group *all, bool kept)
+{
+    mr_status status = MR_OK;
+    for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
+        if (kept)
+            status = check_in(all, all->progress_from + (all->progress_to - all->progress_from) * index / all->chunk.frames);
+        else
+            status = next_given(all, index);
+        for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+            job *each = &all->jobs[i];
+            if (all->wanted[i + 1])
+                status = mr_rung_encode_send(each->encode, kept ? each->store[index] : all->given[i + 1], index);
+        }
+    }
+    return status;
+}
+
+/* One attempt of the wanted jobs. */
 static mr_status attempt(group *all, bool kept, double progress_from, double progress_to)
 {
-    mr_status status = kept ? MR_OK : mr_pictures_rewind(all->pictures);
+    mr_status status = MR_OK;
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
         if (all->wanted[i + 1])
             status = mr_rung_encode_begin(all->jobs[i].encode, &all->jobs[i].budget.rate);
     }
-    for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
-        status = check_in(all, progress_from + (progress_to - progress_from) * index / all->chunk.frames);
-        if (status == MR_OK && !kept)
-            status = next_scaled(all);
-        for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
-            job *each = &all->jobs[i];
-            if (all->wanted[i + 1])
-                status = mr_rung_encode_send(each->encode, kept ? each->store[index] : all->scaled[i + 1], index);
-        }
-    }
+    all->progress_from = progress_from;
+    all->progress_to = progress_to;
+    if (status == MR_OK && !kept)
+        status = begin_decode(all, progress_from, progress_to);
+    if (status == MR_OK)
+        status = encode_pictures(all, kept);
+    end_decode(all);
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
         if (all->wanted[i + 1])
             status = settle(all, &all->jobs[i]);
@@ -464,7 +532,7 @@ mr_status mr_video_run(const mr_host *host, const mr_batch *batch)
     for (uint32_t i = 0; i < batch->count && status == MR_OK; i++) {
         if (taken[i])
             continue;
-        group all = {.host = host, .tasks = calloc(batch->count, sizeof(*all.tasks))};
+        group all = {.host = host, .tasks = calloc(batch->count, sizeof(*all.tasks)), .works_ahead = batch->processors > 1};
         if (all.tasks)
             all.tasks[all.task_count++] = &batch->tasks[i];
         for (uint32_t k = i + 1; all.tasks && k < batch->count; k++) {

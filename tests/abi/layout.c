@@ -11,7 +11,7 @@
 #define VALUE(name, number)    _Static_assert((name) == (number), #name " has another value")
 
 VALUE(MR_ABI_MAJOR, 1);
-VALUE(MR_ABI_MINOR, 4);
+VALUE(MR_ABI_MINOR, 5);
 
 #if __SIZEOF_POINTER__ == 8
 SIZE(mr_artifact, 56);
@@ -87,10 +87,11 @@ AT(mr_batch_task, task, 0);
 AT(mr_batch_task, op, 8);
 AT(mr_batch_task, params, 16);
 
-SIZE(mr_batch, 16);
+SIZE(mr_batch, 24);
 AT(mr_batch, size, 0);
 AT(mr_batch, count, 4);
 AT(mr_batch, tasks, 8);
+AT(mr_batch, processors, 16); /* 1.5 */
 
 SIZE(mr_op, 104);
 AT(mr_op, size, 0);

@@ -425,7 +425,8 @@ void op_run_batch(const op_batch_task *tasks, size_t count, const op_run_options
         all[i] = (mr_batch_task){.task = &mine[i], .op = tasks[i].op, .params = params};
     }
     if (bound == MR_OK) {
-        const mr_batch batch = {.size = sizeof(batch), .count = (uint32_t)count, .tasks = all};
+        const uint32_t processors = options && options->processors ? options->processors : 1;
+        const mr_batch batch = {.size = sizeof(batch), .count = (uint32_t)count, .tasks = all, .processors = processors};
         mr_status returned = tasks[0].op->run(&host, &batch);
         for (size_t i = 0; i < count; i++)
             results[i].status = mine[i].is_finished ? mine[i].finished : returned;

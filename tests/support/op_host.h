@@ -42,6 +42,7 @@ typedef struct op_run_options {
     const mr_limits *limits;             /* what media may ask for; NULL: the defaults */
     const mr_service *service;           /* the one that there is, beside what the op's plugin has itself */
     const struct mr_filter_set *filters; /* that params may name */
+    uint32_t processors;                 /* of the batch; 0: one */
 } op_run_options;
 
 /* The op of that name in the plugin file, or NULL with a message on stderr. */

@@ -16,7 +16,8 @@
  * Threads
  *   run() is called on a worker thread, for several batches at once: an op keeps no state outside run() but constants.
  *   Each host function may be called from any thread that run() made, as long as run() has not returned; calls about
- *   one task must not overlap. Ops should not make threads: parallelism comes from tasks.
+ *   one task must not overlap, but with cancelled() and, since 1.5, with report(). Ops should not make threads:
+ *   parallelism comes from tasks. Where batch->processors is more than one, that would leave some idle.
  *
  * Streaming
  *   A port with MR_PORT_STREAMING delivers items while they are made. Such an op runs as one task on a thread of its own
@@ -173,6 +174,8 @@ typedef struct mr_batch {
     uint32_t size; /* sizeof(mr_batch) */
     uint32_t count;
     const mr_batch_task *tasks;
+    /* Since 1.5. How many processors it may keep busy: more than one where slots would be idle otherwise. What comes out must not depend on it. */
+    uint32_t processors;
 } mr_batch;
 
 enum {

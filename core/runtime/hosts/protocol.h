@@ -28,7 +28,7 @@
 
 #include <stdint.h>
 
-#define MR_HOST_PROTOCOL 6u  /* raise with every change: both ends must be of one build */
+#define MR_HOST_PROTOCOL 7u  /* raise with every change: both ends must be of one build */
 #define MR_HOST_SOCKET   3   /* the descriptor of its end in a host */
 #define MR_HOST_CONTENTS 64u /* contents that a host may have under way */
 #define MR_HOST_NOTHING  UINT32_MAX
@@ -39,7 +39,7 @@ enum {
     /* To the host. HELLO carries the control page: a read-only mr_control. */
     MR_FRAME_HELLO = 1, /* u32 protocol, text scratch folder, u64 memory, u64 CPU seconds, u64 open files, u64 file size, u32 size of limits, limits
                            (mr_limits as it is) */
-    MR_FRAME_RUN,       /* u32 count, count × (text op, text params as JSON of mr_params_dump) */
+    MR_FRAME_RUN,       /* u32 processors, u32 count, count × (text op, text params as JSON of mr_params_dump) */
     MR_FRAME_REPLY,     /* i64 status, then what the request asks for; see there */
     MR_FRAME_SCRIPT,    /* u64 memory, i64 time, text as mr_ops_script.text: a script, whose ops and filters may be used from then on. No answer */
     MR_FRAME_EVALUATE,  /* u32 mr_script_kind, u64 memory, i64 time, text bundle. ANSWER: what the script describes */

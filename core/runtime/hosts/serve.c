@@ -556,6 +556,7 @@ static bool send_batch(service *it)
     it->host->words_len = 0; /* those of an earlier batch are not this one's last words */
     mr_packer *packer = &it->host->packer;
     mr_pack_begin(packer, MR_FRAME_RUN);
+    mr_pack_u32(packer, 1 + it->batch->spare);
     mr_pack_u32(packer, it->count);
     for (uint32_t i = 0; i < it->count; i++) {
         const mr_op *op = it->tasks[i]->node->node->op;

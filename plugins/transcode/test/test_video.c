@@ -125,17 +125,23 @@ static void test_the_batch_does_not_matter(void **state)
 {
     static const kit_rung rungs[] = {{"180p", 320, 180, 800000}, {"90p", 160, 90, 200000}};
     char *chunk = kit_chunk(&plain, 1, 25, 960000, second_segments);
-    op_result results[4][2];
+    op_result results[8][2];
     (void)state;
-    for (int i = 0; i < 4; i++) { /* batch, batch again, alone with the analysis, each with one of its own */
-        const kit_run run = {.source = &plain, .chunk = chunk, .rungs = rungs, .rung_count = 2, .analyse = i != 3, .batch = i < 2};
+    for (int i = 0; i < 8; i++) { /* batch, batch again, alone with the analysis, each with one of its own; the same on two processors */
+        const kit_run run = {.source = &plain,
+                             .chunk = chunk,
+                             .rungs = rungs,
+                             .rung_count = 2,
+                             .analyse = i % 4 != 3,
+                             .batch = i % 4 < 2,
+                             .processors = i < 4 ? 1 : 2};
         kit_video(&run, results[i]);
         for (int r = 0; r < 2; r++) {
             assert_int_equal(results[i][r].status, MR_OK);
             assert_true(kit_same(&results[0][r], &results[i][r]));
         }
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         op_result_free(&results[i][0]);
         op_result_free(&results[i][1]);
     }
@@ -518,11 +524,13 @@ static void test_cancel(void **state)
     char *chunk = kit_chunk(&plain, 0, 0, 0, first_segments);
     op_result result;
     (void)state;
-    const kit_run run = {.source = &plain, .chunk = chunk, .rungs = whole, .rung_count = 1, .cancel_after = 9};
-    kit_video(&run, &result);
-    assert_int_equal(result.status, MR_ERR_CANCELLED);
-    assert_int_equal(result.count, 0);
-    op_result_free(&result);
+    for (uint32_t processors = 1; processors < 3; processors++) {
+        const kit_run run = {.source = &plain, .chunk = chunk, .rungs = whole, .rung_count = 1, .cancel_after = 9, .processors = processors};
+        kit_video(&run, &result);
+        assert_int_equal(result.status, MR_ERR_CANCELLED);
+        assert_int_equal(result.count, 0);
+        op_result_free(&result);
+    }
     free(chunk);
 }
 

@@ -43,7 +43,7 @@ const char *__lsan_default_suppressions(void)
 static op_result run_analysis(const kit_run *run, const op_input *chunk, const op_input *source, const mr_op *op)
 {
     const op_input inputs[] = {*chunk, *source};
-    const op_run_options options = {.filters = run->filters};
+    const op_run_options options = {.filters = run->filters, .processors = run->processors};
     return op_run(op, run->analyse_params, inputs, 2, &options);
 }
 
@@ -55,7 +55,7 @@ static void check_init(const kit_run *run, const op_input *chunk, const op_input
         init = op_load(PLUGIN_FILE, "transcode.init");
     if (result->status != MR_OK)
         return;
-    const op_run_options options = {.filters = run->filters};
+    const op_run_options options = {.filters = run->filters, .processors = run->processors};
     const op_input inputs[] = {*chunk, *rung};
     op_result told = op_run(init, run->params, inputs, 2, &options);
     if (told.status != MR_OK || told.count != 1 || strcmp(told.items[0].meta, result->items[0].meta) != 0 ||
@@ -78,7 +78,7 @@ void kit_video(const kit_run *run, op_result *results)
     op_input inputs[KIT_RUNGS_MAX][4];
     op_batch_task tasks[KIT_RUNGS_MAX + 1];
     op_result all[KIT_RUNGS_MAX + 1];
-    const op_run_options options = {.cancel_after = run->cancel_after, .filters = run->filters};
+    const op_run_options options = {.cancel_after = run->cancel_after, .filters = run->filters, .processors = run->processors};
     const op_input chunk = {.port = "chunk", .type = MR_TYPE_CHUNK, .meta = run->chunk};
     const op_input source = {.port = "source", .type = MR_TYPE_MEDIA, .path = run->source->path};
     const op_input analysis_inputs[] = {chunk, source};

@@ -35,6 +35,7 @@ typedef struct kit_run {
     bool analyse; /* transcode.analyse comes first, else each rung is on its own */
     bool batch;   /* all in one batch, else one task after the other */
     uint32_t cancel_after;
+    uint32_t processors;                 /* 0: one */
     const struct mr_filter_set *filters; /* that params may name */
     const char *analyse_params;
 } kit_run;

@@ -164,8 +164,8 @@ static void expand_video(world *in)
     in->nodes[VIDEO].expanded = true;
 }
 
-/* Picks a batch of so many tasks, the first of which is this one; a worker has it then. */
-static void assert_picks(world *in, const mr_task *first, uint32_t count)
+/* Picks a batch of so many tasks, the first of which is this one; a worker has it then. How many processors it may use besides its own. */
+static uint32_t assert_picks(world *in, const mr_task *first, uint32_t count)
 {
     mr_batch_run *batch = mr_pick(&in->engine);
     assert_non_null(batch);
@@ -173,8 +173,20 @@ static void assert_picks(world *in, const mr_task *first, uint32_t count)
     assert_int_equal(batch->count, count);
     for (uint32_t i = 0; i < count; i++)
         batch->tasks[i]->batch = NULL;
+    const uint32_t spare = batch->spare;
     in->engine.running++;
     free(batch);
+    return spare;
+}
+
+/* The chunk's analysis is there: so is all that its tasks that are left wait for. */
+static mr_task *analysed(world *in, size_t chunk)
+{
+    mr_task *last = &in->tasks[VIDEO][chunk * RUNGS + RUNGS - 1];
+    in->stats[chunk].state = MR_SLOT_FILLED;
+    last->missing = 0;
+    ready(last);
+    return last;
 }
 
 static void assert_picks_nothing(world *in)
@@ -208,9 +220,8 @@ static void test_a_batch_waits_for_its_siblings(void **context)
     mr_task *ladder = at_work(add(in, LADDER, 0));
     expand_analysis(in);
     in->engine.jobs = 3;
-    assert_picks(in, &in->tasks[ANALYSIS][1], 1); /* the others are not kept back for it */
-    assert_picks(in, &in->tasks[ANALYSIS][2], 1);
-    assert_picks_nothing(in);
+    ready(add(in, POSTER, 0));
+    assert_picks_nothing(in); /* no other chunk either: the opening will want all slots, and for long */
     done(ladder);
     expand_video(in);
     assert_picks(in, &in->tasks[ANALYSIS][0], 3);
@@ -220,17 +231,49 @@ static void test_the_opening_is_split_and_slots_are_kept_for_it(void **context)
 {
     world *in = *context;
     open_video(in);
-    assert_picks(in, &in->tasks[ANALYSIS][0], 4);
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][0], 4), 1);
     assert_picks_nothing(in); /* the largest rung will want the other slot */
-    mr_task *last = &in->tasks[VIDEO][RUNGS - 1];
-    in->stats[0].state = MR_SLOT_FILLED;
-    last->missing = 0;
-    ready(last);
-    assert_picks(in, last, 1);
+    assert_int_equal(assert_picks(in, analysed(in, 0), 1), 1);
     in->engine.running--;
     assert_picks(in, &in->tasks[POSTER][0], 1); /* then what has no place, then the second chunk, with all its rungs */
     in->engine.running--;
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 0);
+}
+
+/* Otherwise a slot would be idle for as long as it takes. */
+static void test_the_last_batch_leaves_tasks_to_slots_that_are_busy(void **context)
+{
+    world *in = *context;
+    expand_analysis(in);
+    expand_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS);
+    assert_picks(in, analysed(in, 0), 1);
+    in->engine.running--;
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 0); /* the third chunk is there for the other slot */
+    in->engine.running--;
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS), 1);
+    in->engine.running--;
+    assert_null(mr_pick(&in->engine));
+    assert_int_equal(assert_picks(in, analysed(in, 2), 1), 1); /* whoever is free first: the same worker here */
+}
+
+static void test_with_other_work_the_last_batch_is_whole(void **context)
+{
+    world *in = *context;
+    static mr_slot slot;
+    static mr_item item;
+    expand_analysis(in);
+    expand_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS);
+    assert_picks(in, analysed(in, 0), 1);
+    in->engine.running -= 2;
     assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1);
+    mr_task *other = add(in, ANALYSIS, CHUNKS - 1); /* as if of another run */
+    slot = (mr_slot){.state = MR_SLOT_FILLED, .item = &item};
+    other->slots[0] = &slot;
+    list(&item, other);
+    ready(other);
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS + 1), 0);
 }
 
 static void test_pictures_come_behind_the_opening_and_along_the_video(void **context)
@@ -264,7 +307,7 @@ static void test_one_slot_takes_everything(void **context)
     world *in = *context;
     in->engine.jobs = 1;
     open_video(in);
-    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1), 0);
     in->engine.running--;
     assert_picks(in, &in->tasks[POSTER][0], 1);
 }
@@ -317,6 +360,8 @@ int main(void)
         TEST(test_what_has_no_place_waits_for_what_leads_to_the_video),
         TEST(test_a_batch_waits_for_its_siblings),
         TEST(test_the_opening_is_split_and_slots_are_kept_for_it),
+        TEST(test_the_last_batch_leaves_tasks_to_slots_that_are_busy),
+        TEST(test_with_other_work_the_last_batch_is_whole),
         TEST(test_pictures_come_behind_the_opening_and_along_the_video),
         TEST(test_more_slots_than_the_opening_wants_are_used),
         TEST(test_one_slot_takes_everything),
