@@ -12,7 +12,7 @@ import unittest
 from unittest import mock
 
 from bench import __main__ as command
-from bench import catalogue, docs, measure, peers, quality, report, session
+from bench import catalogue, docs, ladders, measure, peers, quality, report, session
 from bench.benches import rate_control
 
 CPU_S = 0.2
@@ -110,6 +110,46 @@ class Commands(unittest.TestCase):
             self.assertGreater(figures.wall, 0)
             with self.assertRaises(measure.CommandFailed):
                 measure.run(["true"], until=lambda _: False)
+
+
+class Peer(ladders.EqualBits):
+    """Makes bits of what it is told by a rule, instead of running."""
+
+    def __init__(self, wanted, rule):
+        super().__init__(None, None, [("240p", 240, 0)], None)
+        self.wanted, self.targets, self.rule, self.count = {"240p": wanted}, {"240p": wanted}, rule, 0
+
+    def run(self, memory=False):
+        self.count += 1
+        self.told = dict(self.targets)
+
+    def off(self):
+        return {"240p": self.wanted["240p"] / self.rule(self.told["240p"])}
+
+
+class EqualBits(unittest.TestCase):
+    def test_peers_come_near(self):
+        for rule in (lambda told: 1.1 * told, lambda told: 900 * (told / 1000) ** 0.3, lambda told: 1200 * (told / 1000) ** 1.8):
+            peer = Peer(1000, rule)
+            peer.run()
+            peer.correct()
+            peer.settle(0.001)
+            self.assertAlmostEqual(peer.off()["240p"], 1, delta=0.001)
+            self.assertLess(peer.count, 6)
+
+    def test_a_run_is_corrected_once(self):
+        peer = Peer(1000, lambda told: 0.9 * told)
+        peer.run()
+        peer.correct()
+        once = dict(peer.targets)
+        peer.correct()
+        self.assertEqual(peer.targets, once)
+
+    def test_what_can_not_be_reached_ends(self):
+        peer = Peer(1000, lambda told: min(told, 800))
+        peer.run()
+        peer.settle(0.02)
+        self.assertEqual(peer.count, 1 + ladders.CORRECTIONS)
 
 
 class Logs(unittest.TestCase):
