@@ -510,6 +510,7 @@ mr_status mr_media_skip_samples(AVFormatContext *format, int keys_of)
     if (!is_mp4(format->iformat))
         return MR_ERR_UNSUPPORTED;
     format->pb->direct = 1; /* each sample into its packet, none by way of the buffer */
+    log_host = NULL;        /* libav's parsers complain of each sample that is zeros */
     return mr_mp4_view_empty(source->host, source->task, source->artifact, keys_of < 0 ? NULL : format->streams[keys_of], &source->view);
 }
 

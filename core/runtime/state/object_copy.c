@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define STEP  ((size_t)96 << 10) /* written and hashed at a time, by this thread */
+#define STEP  ((size_t)64 << 10) /* written and hashed at a time, by this thread */
 #define GAP   ((size_t)8 << 10)  /* bytes that are cheaper to read than to pass over */
 #define PARTS 64                 /* of one read */
 
