@@ -152,7 +152,8 @@ typedef struct mr_host {
     const struct mr_service *(*service)(const mr_task *task, const char *service_class, const char *selector);
 
     /* Since 1.2. As content_write_at with what read_at gives for these ranges of an artifact, one after the other, but the bytes don't pass through
-     * the op: for those that go from the source into a segment as they are. Ranges lie within the artifact. What goes wrong with it, emit tells. */
+     * the op: for those that go from the source into a segment as they are. Ranges lie within the artifact. It may be done after the content was
+     * emitted: what goes wrong with it, emit tells, or the task's end. */
     mr_status (*content_copy_at)(mr_content *content, uint64_t offset, const mr_artifact *from, const mr_range *ranges, size_t count);
 
     /* Since 1.3. A line that a library logs (codecs do): should the task host be lost, its last ones are quoted. Not for people to read otherwise:
