@@ -103,6 +103,18 @@ static void run_is(void *context, const char *run, const char *output)
     mr_playback_run_is(server->playback, run, output);
 }
 
+/* Said at once, not to the first who uploads. */
+static bool has_pipeline(const mr_server *server, mr_server_error *error)
+{
+    char *text = server->host->pipeline(server->host->platform, server->settings->pipeline);
+    const bool found = text != NULL;
+    server->host->text_free(server->host->platform, text);
+    if (!found)
+        mr_server_fail(error, "set server.pipeline to the name of a file in the folders of pipelines, without its ending",
+                       "there is no pipeline '%s'", server->settings->pipeline);
+    return found;
+}
+
 static mr_status open_videos(mr_server *server)
 {
     const mr_videos_options options = {.host = server->host,
@@ -128,7 +140,7 @@ static mr_status open_parts(mr_server *server, mr_server_error *error)
     if (status == MR_OK)
         status = open_playback(server, error);
     if (status == MR_OK)
-        status = open_videos(server);
+        status = has_pipeline(server, error) ? open_videos(server) : MR_ERR_PARAM;
     if (status == MR_OK)
         status = mr_page_open(server->host->share_dir, &server->page);
     if (status == MR_OK && !(server->about = mr_about_text(server)))

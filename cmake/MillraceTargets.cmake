@@ -61,7 +61,7 @@ function(mr_unit_tests)
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     target_link_libraries(${target} PRIVATE ${ARG_LIBS} PkgConfig::CMOCKA)
     add_test(NAME unit.${name} COMMAND ${target})
-    set(seconds 120)
+    set(seconds 300)
     if(MR_SANITIZE) # those that read real media are many times slower then
       set(seconds 600)
     endif()

@@ -23,7 +23,8 @@ static bool split_address(const char *listen, char host[256], const char **ret_h
     const char *colon = strrchr(listen, ':');
     size_t len = colon ? (size_t)(colon - listen) : 0;
     const char *begin = listen;
-    if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5 || len >= 256)
+    if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5 ||
+        strtoul(colon + 1, NULL, 10) > UINT16_MAX || len >= 256)
         return false;
     if (len >= 2 && begin[0] == '[' && begin[len - 1] == ']') {
         begin++;

@@ -81,6 +81,21 @@ static bool report_expression(const trouble *t)
     return true;
 }
 
+/* The context of a list or map that has a member is its bracket; of an empty one, or after a comma, it is the member that did not come. */
+static size_t still_open_at(const trouble *t)
+{
+    size_t depth = 0;
+    if (strchr("[{", char_at(t, t->context_at)) && t->context_at < t->text->len)
+        return t->context_at;
+    for (size_t at = t->at < t->text->len ? t->at : t->text->len; at-- > 0;) {
+        const char c = t->text->text[at];
+        if ((c == '[' || c == '{') && depth-- == 0)
+            return at;
+        depth += c == ']' || c == '}';
+    }
+    return t->text->len;
+}
+
 static bool report_never_closed(const trouble *t)
 {
     bool flow = is(t->context, "flow");
@@ -95,8 +110,11 @@ static bool report_never_closed(const trouble *t)
     }
     if (!flow || rest < t->text->len)
         return false;
-    char open = char_at(t, t->context_at);
-    mr_error(t->diags, "never-closed", mr_yaml_span(t->text, t->context_at, t->context_at + 1), "this '%c' is never closed", open);
+    const size_t at = still_open_at(t);
+    const char open = char_at(t, at);
+    if (open != '[' && open != '{')
+        return false;
+    mr_error(t->diags, "never-closed", mr_yaml_span(t->text, at, at + 1), "this '%c' is never closed", open);
     mr_hint(t->diags, "add '%c' where the %s ends", open == '[' ? ']' : '}', open == '[' ? "list" : "map");
     return true;
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def rows(data, text, *values, name="metadata.db"):
     """As it stands; opening it replays what its log holds, as the server will."""
-    store = sqlite3.connect(f"file:{Path(data) / name}?mode=rw", uri=True, timeout=30)
+    store = sqlite3.connect(f"file:{Path(data) / name}?mode=rw", uri=True, timeout=120)
     try:
         return store.execute(text, values).fetchall()
     finally:

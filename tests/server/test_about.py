@@ -34,14 +34,14 @@ class About(ServerCase):
         self.assertEqual(answer.headers["www-authenticate"].split()[0], "Bearer")
 
     def test_a_folder_has_one_server(self):
-        done = subprocess.run([MILLRACE, "serve", "--listen", "localhost:0", "--data", str(self.server.data)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([MILLRACE, "serve", "--listen", "localhost:0", "--data", str(self.server.data)], capture_output=True, text=True, timeout=240)
         self.assertEqual(done.returncode, 1)
         self.assertIn("is served by another process already", done.stderr)
 
     def test_a_port_has_one_server(self):
         other = tempfile.mkdtemp(prefix="millrace-server-")
         self.addCleanup(shutil.rmtree, other)
-        done = subprocess.run([MILLRACE, "serve", "--listen", f"localhost:{self.server.port}", "--data", other], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([MILLRACE, "serve", "--listen", f"localhost:{self.server.port}", "--data", other], capture_output=True, text=True, timeout=240)
         self.assertEqual(done.returncode, 1)
         self.assertIn("Address already in use", done.stderr)
         self.assertIn("say --listen with another port", done.stderr)
@@ -55,7 +55,7 @@ class Settings(unittest.TestCase):
     def print_config(self, *words, **environment):
         (self.dir / "config.yaml").write_text("server:\n  name: From the file\n  pipeline: thumbnails\n  upload_max: 1GiB\n")
         return subprocess.run([MILLRACE, "serve", "--print-config", "--config", str(self.dir / "config.yaml"), "--data", str(self.dir / "data"), *words],
-                              capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+                              capture_output=True, text=True, timeout=240, env={**os.environ, **environment})
 
     def test_file_environment_flags(self):
         done = self.print_config("--set", "server.upload_max=3GiB", MILLRACE_SERVER_UPLOAD_MAX="2GiB", MILLRACE_SERVER_PIPELINE="vod")
@@ -65,13 +65,18 @@ class Settings(unittest.TestCase):
         self.assertFalse((self.dir / "data").exists(), "printing makes nothing")
         again = self.dir / "again.yaml"
         again.write_text(done.stdout)
-        self.assertEqual(subprocess.run([MILLRACE, "serve", "--print-config", "--config", str(again), "--data", str(self.dir)], capture_output=True, timeout=60).returncode, 0)
+        self.assertEqual(subprocess.run([MILLRACE, "serve", "--print-config", "--config", str(again), "--data", str(self.dir)], capture_output=True, timeout=240).returncode, 0)
 
     def test_mistakes(self):
         done = self.print_config("--set", "server.upload_max=big", "--set", "server.nam=x")
         self.assertEqual(done.returncode, 2)
         self.assertIn("upload_max", done.stderr)
         self.assertIn("did you mean 'name'", done.stderr)
+
+    def test_what_nobody_could_use(self):
+        for words, said in ((["--set", "server.pipeline=nothing"], "there is no pipeline 'nothing'"), (["--listen", "127.0.0.1:65536"], "is not an address to listen at")):
+            done = subprocess.run([MILLRACE, "serve", "--listen", "localhost:0", "--data", str(self.dir / "data"), *words], capture_output=True, text=True, timeout=240)
+            self.assertEqual((done.returncode, said in done.stderr), (2, True), done.stderr)
 
     def test_the_end_is_clean(self):
         server = Server(self.dir)

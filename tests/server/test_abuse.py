@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from serving import PASSWORD, ServerCase
+from serving import PASSWORD, TIMEOUT, ServerCase
 
 TUS = {"Tus-Resumable": "1.0.0"}
 FIELDS = b"Host: a\r\n"
@@ -28,7 +28,7 @@ class Slow(ServerCase):
         """Sends a byte now and then, as long as it is let; how long that was goes to `ends`, with what was answered."""
         began = time.monotonic()
         answer = b""
-        with socket.create_connection(("localhost", self.server.port), timeout=30) as it:
+        with socket.create_connection(("localhost", self.server.port), timeout=TIMEOUT) as it:
             try:
                 it.sendall(first)
                 it.settimeout(0.1)
@@ -58,7 +58,7 @@ class Slow(ServerCase):
     def test_heads_have_a_deadline(self):
         for first in (b"GET / HTTP/1.1\r\nHost: a\r\nX-A: ", b"G"):
             for seconds, answer in self.crowd(20, first, b"a"):
-                self.assertLess(seconds, 20)
+                self.assertLess(seconds, TIMEOUT)
                 self.assertIn(statuses(answer), ([408], []), answer[:200])
 
     def test_bodies_have_a_least_rate(self):
@@ -68,17 +68,17 @@ class Slow(ServerCase):
         head = (f"PATCH {url} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {admin}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
                 "Content-Type: application/offset+octet-stream\r\nContent-Length: 1000000\r\n\r\n")
         ((seconds, answer),) = self.crowd(1, head.encode(), b"a" * 10)
-        self.assertLess(seconds, 20)
+        self.assertLess(seconds, TIMEOUT)
         self.assertIn(statuses(answer), ([408], []))
         offset = int(self.expect(200, "HEAD", url, token=admin, headers=TUS).headers["upload-offset"])
         self.assertLess(offset, 10000)  # what has come counts
         login = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         for seconds, answer in self.crowd(20, login, b" "):
-            self.assertLess(seconds, 20)
+            self.assertLess(seconds, TIMEOUT)
             self.assertIn(statuses(answer), ([408], []))
 
     def test_idle_connections_end(self):
-        with socket.create_connection(("localhost", self.server.port), timeout=30) as it:
+        with socket.create_connection(("localhost", self.server.port), timeout=TIMEOUT) as it:
             it.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
             seen = b""
             while piece := it.recv(65536):
@@ -89,12 +89,11 @@ class Slow(ServerCase):
         """An answer that nobody takes holds its connection no longer than it may stall."""
         with socket.socket() as it:
             it.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            it.settimeout(30)
+            it.settimeout(TIMEOUT)
             it.connect(("localhost", self.server.port))
             it.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             one = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
-            it.settimeout(10)
-            with self.assertRaises(OSError):
+            with self.assertRaises((ConnectionResetError, BrokenPipeError)):
                 for _ in range(100000):
                     it.sendall(one)
 

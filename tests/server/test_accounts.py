@@ -12,7 +12,7 @@ UNLIMITED = ("server.access_log=false", "server.rate_sign_in=0")
 
 
 def millrace_user(data, *words, password=None):
-    return subprocess.run([MILLRACE, "user", *words, "--data", str(data)], input=password, capture_output=True, text=True, timeout=60)
+    return subprocess.run([MILLRACE, "user", *words, "--data", str(data)], input=password, capture_output=True, text=True, timeout=240)
 
 
 class SettingUp(ServerCase):

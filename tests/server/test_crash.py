@@ -45,7 +45,7 @@ class Crash(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.dir, True)
         cls.clips = [make_clip(cls.dir / f"{size}.mp4", 2, size).read_bytes() for size in CLIPS]
         subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=64x36:duration=1:rate=1", "-frames:v", "1",
-                        str(cls.dir / "poster.jpg")], check=True, timeout=60)
+                        str(cls.dir / "poster.jpg")], check=True, timeout=240)
         cls.picture = (cls.dir / "poster.jpg").read_bytes()
         cls.trees = cls.undisturbed()
 

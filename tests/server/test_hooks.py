@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The operator's rules in Lua: who may upload and watch, and what uploads go through."""
-import contextlib
-import re
+import shutil
+import tempfile
 import unittest
+from pathlib import Path
 
 from serving import ServerCase, make_clip
 
@@ -35,11 +36,10 @@ millrace.hooks{
 class Hooks(ServerCase):
     @classmethod
     def setUpClass(cls):
-        import tempfile
-        from pathlib import Path
         rules = Path(tempfile.mkdtemp(prefix="millrace-rules-"))
+        cls.addClassCleanup(shutil.rmtree, rules, True)
         (rules / "house.lua").write_text(RULES)
-        cls.SETTINGS = (*ServerCase.SETTINGS, f"hooks.file={rules / 'house.lua'}", "hooks.timeout=500ms")
+        cls.SETTINGS = (*ServerCase.SETTINGS, f"hooks.file={rules / 'house.lua'}", "hooks.timeout=5s")
         super().setUpClass()
         cls.admin = cls.server.set_up()
         cls.creator, _ = cls.server.add_user(cls.admin, "c@example.org", "creator")

@@ -8,7 +8,7 @@ import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-from serving import ServerCase
+from serving import TIMEOUT, ServerCase
 
 IDLE = 5000
 SPARE = 200  # files of this process and of the server that are no such connections
@@ -54,7 +54,7 @@ class Load(ServerCase):
         """Half of it, and the rest when every other one has come that far."""
         head = (f"PATCH {url} HTTP/1.1\r\nHost: localhost:{self.server.port}\r\nAuthorization: Bearer {token}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
                 f"Content-Type: application/offset+octet-stream\r\nContent-Length: {SIZE}\r\n\r\n").encode()
-        with socket.create_connection((self.server.host, self.server.port), timeout=60) as it:
+        with socket.create_connection((self.server.host, self.server.port), timeout=TIMEOUT) as it:
             it.sendall(head + content[:SIZE // 2])
             all_are_here.wait()
             it.sendall(content[SIZE // 2:])
@@ -67,7 +67,7 @@ class Load(ServerCase):
     def test_uploads_at_a_time(self):
         token = self.server.set_up()
         urls = [self.begin_upload(token) for _ in range(UPLOADS)]
-        all_are_here = threading.Barrier(UPLOADS, timeout=60)
+        all_are_here = threading.Barrier(UPLOADS, timeout=TIMEOUT)
         with ThreadPoolExecutor(UPLOADS) as pool:
             for done in [pool.submit(self.upload, token, url, os.urandom(SIZE), all_are_here) for url in urls]:
                 done.result()

@@ -15,10 +15,13 @@ class Numbers(ServerCase):
         cls.admin = cls.server.set_up()
         cls.creator, _ = cls.server.add_user(cls.admin, "c@example.org", "creator")
         cls.clip = make_clip(cls.dir / "clip.mp4", 10)
-        cls.video = cls.server.upload(cls.clip, cls.creator, visibility="public")
+        cls.video, url = cls.server.create(cls.clip, cls.creator, visibility="public")
+        events = cls.server.follow(cls.video, cls.creator)
+        next(events)  # from here on nothing is missed
+        cls.server.send(cls.clip, url, cls.creator)
         cls.live = []  # the run, each time that its video said something of a node
         cls.progress = []
-        for event, data in cls.server.follow(cls.video, cls.creator):
+        for event, data in events:
             if event == "node":
                 cls.progress.append((data["total"], data["progress"]))
                 run = cls.server.ask("GET", f"/api/v1/videos/{cls.video}", token=cls.creator).json["run"]

@@ -30,7 +30,7 @@ def body_for(method, path):
 
 
 class Strangers(ServerCase):
-    SETTINGS = (*ServerCase.SETTINGS, "server.rate_api=0", "server.rate_sign_in=0", "server.url_life=3s")
+    SETTINGS = (*ServerCase.SETTINGS, "server.rate_api=0", "server.rate_sign_in=0", "server.url_life=8s")
 
     @classmethod
     def setUpClass(cls):

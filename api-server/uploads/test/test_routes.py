@@ -24,7 +24,7 @@ QUOTA = 2 << 30
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = "application/offset+octet-stream"
 BLOCK = 262144
-WAIT = 20  # seconds for what must come; a test that waits that long fails
+WAIT = 120  # seconds for what must come; a test that waits that long fails
 
 
 def b64(data):
@@ -350,7 +350,7 @@ class S3(Case):
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         words = ["/usr/bin/aws", "--endpoint-url", self.server.url + "/s3", "--output", "json", "s3api", *words]
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=WAIT)
         if fails:
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(f"({fails})", done.stderr)

@@ -47,7 +47,7 @@ class Case(unittest.TestCase):
 
     def run_it(self, *args, **env):
         return subprocess.run(
-            [MILLRACE, *args], cwd=self.dir, env={**self.env, **env}, capture_output=True, text=True, timeout=120, check=False,
+            [MILLRACE, *args], cwd=self.dir, env={**self.env, **env}, capture_output=True, text=True, timeout=600, check=False,
             stdin=subprocess.DEVNULL)
 
     def expect(self, code, *args, **env):
@@ -66,5 +66,5 @@ def make_clip(path, seconds=1, size="320x180", rate=25):
          "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}",
          "-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}",
          "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-c:a", "aac", str(path)],
-        check=True, timeout=120)
+        check=True, timeout=600)
     return str(path)

@@ -74,7 +74,7 @@ class Run(Case):
             os.close(theirs)
             text = read_all(ours)
             os.close(ours)
-            return process.wait(timeout=60), text
+            return process.wait(timeout=240), text
 
     def test_done(self):
         done = self.expect(0, "run", self.look, "--input", "clip.mp4")
@@ -156,7 +156,7 @@ class Run(Case):
         with subprocess.Popen([MILLRACE, "run", "--json", self.look, "--input", "clip.mp4"], cwd=self.dir, env=self.env,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             process.stdout.close()
-            process.wait(timeout=60)
+            process.wait(timeout=240)
         self.assertEqual(json.loads((self.dir / "out" / "run.json").read_text())["state"], "succeeded")
 
     def test_bars_on_a_terminal(self):
@@ -224,7 +224,7 @@ class Run(Case):
                 if done == 1:
                     break
             process.send_signal(signal.SIGINT)
-            _, words = process.communicate(timeout=5)
+            _, words = process.communicate(timeout=120)
             self.assertEqual(process.returncode, 130, words)
             self.assertIn("goes on from there", words)
         done = self.expect(0, "run", *args[3:])

@@ -26,7 +26,7 @@ def bash_complete(script, *words):
         _millrace
         printf '%s\\n' "${{COMPREPLY[@]}}"
     """
-    done = subprocess.run(["bash", "-c", driver], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["bash", "-c", driver], capture_output=True, text=True, timeout=240, check=True)
     return set(done.stdout.split())
 
 
@@ -100,14 +100,14 @@ class Tables(Case):
             self.assertEqual({match.group(1) for match in (re.search(r" -l ([a-z-]+)", line) for line in lines) if match}, known, verb["verb"])
         for shell, text in (("bash", self.expect(0, "completion", "bash").stdout), ("zsh", zsh), ("fish", fish)):
             path = self.write(f"completion.{shell}", text)
-            subprocess.run([shell, "-n", path], check=True, timeout=60)
+            subprocess.run([shell, "-n", path], check=True, timeout=240)
 
     def test_fish_completes(self):
         script = self.write("millrace.fish", self.expect(0, "completion", "fish").stdout)
 
         def complete(line):
             done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"], capture_output=True, text=True, check=True,
-                                  timeout=60, env={**self.env, "PATH": f"{pathlib.Path(MILLRACE).parent}:{self.env['PATH']}"})
+                                  timeout=240, env={**self.env, "PATH": f"{pathlib.Path(MILLRACE).parent}:{self.env['PATH']}"})
             return {row.split("\t")[0] for row in done.stdout.splitlines()}
 
         self.assertEqual(complete("millrace gra"), {"graph"})
@@ -120,7 +120,7 @@ class Tables(Case):
         pages = sorted((self.dir / "man").glob("*.1"))
         self.assertEqual({page.name for page in pages}, {"millrace.1"} | {f"millrace-{verb['verb']}.1" for verb in self.verbs})
         for page in pages + sorted((self.dir / "man").glob("*.[57]")):
-            done = subprocess.run(["groff", "-K", "utf8", "-man", "-Tutf8", "-ww", "-z", str(page)], capture_output=True, text=True, check=True, timeout=60)
+            done = subprocess.run(["groff", "-K", "utf8", "-man", "-Tutf8", "-ww", "-z", str(page)], capture_output=True, text=True, check=True, timeout=240)
             self.assertEqual(done.stderr, "", page.name)
 
     def test_ops_have_pages_and_json(self):

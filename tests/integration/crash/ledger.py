@@ -11,7 +11,7 @@ def connect(state):
     path = Path(state) / "tasks.db"
     if not path.exists() or path.stat().st_size == 0:
         return None
-    return sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=30)
+    return sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=120)
 
 
 def durable_tasks(state):

@@ -16,7 +16,7 @@ class Shipped(Case):
         path = str(self.dir / "clip.mp4")
         subprocess.run(
             ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-i", str(SOURCE / "kit/samples/media.mp4"), "-i",
-             str(SOURCE / "tests/fuzz/corpus/media/words.srt"), "-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", path], check=True, timeout=60)
+             str(SOURCE / "tests/fuzz/corpus/media/words.srt"), "-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", path], check=True, timeout=240)
         return path
 
     def artifacts(self, clip):

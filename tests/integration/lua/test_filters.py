@@ -74,7 +74,7 @@ def bars(path):
     """How many columns of the first lines are white, frame by frame."""
     options = ["-allowed_extensions", "ALL"] if path.suffix == ".m3u8" else []
     done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *options, "-i", str(path), "-vf", f"crop={WIDTH}:2:0:8,scale={WIDTH}:1,format=gray",
-                           "-f", "rawvideo", "-"], check=True, capture_output=True, timeout=60)
+                           "-f", "rawvideo", "-"], check=True, capture_output=True, timeout=240)
     rows = [done.stdout[at:at + WIDTH] for at in range(0, len(done.stdout), WIDTH)]
     return [sum(1 for sample in row if sample > 180) for row in rows]
 
@@ -87,7 +87,7 @@ class Filters(Case):
         self.write("filters/steps.lua", STEPS)
         self.write("clock.yaml", FILE)
         subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", f"color=black:s={WIDTH}x{HEIGHT}:r={RATE}:d={SECONDS}",
-                        "-c:v", "libx264", "-preset", "ultrafast", str(self.dir / "black.mp4")], check=True, timeout=60)
+                        "-c:v", "libx264", "-preset", "ultrafast", str(self.dir / "black.mp4")], check=True, timeout=240)
 
     def run_clock(self, code=0, *args, pipeline="clock.yaml"):
         return self.expect(code, "run", pipeline, "-i", "black.mp4", "-o", "out", "--state", "st", *args)

@@ -126,7 +126,7 @@ class Again(Case):
     def test_plan_is_what_happens(self):
         self.expect(0, self.clip)
         words = [word for word in self.words(self.clip, ladder=THREE)[2:] if word not in ("--output", str(self.dir / "out"))]
-        plan = subprocess.run([MILLRACE, "plan", *words, "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+        plan = subprocess.run([MILLRACE, "plan", *words, "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=240)
         by_node = {node["node"]: node for node in json.loads(plan.stdout)["nodes"]}
         second = self.expect_events(0, self.clip, ladder=THREE)
         for node in ("probe", "plan", "analysis", "audio", "poster", "sheets", "storyboard"):

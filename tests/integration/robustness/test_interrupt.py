@@ -12,7 +12,7 @@ import termios
 import time
 import unittest
 
-from kit import STREAMING, Case, digests, events_of, make_clip, tasks
+from kit import STREAMING, TIMEOUT, Case, digests, events_of, make_clip, tasks
 
 F_SETPIPE_SZ = 1031
 
@@ -61,7 +61,7 @@ class Interrupted(Case):
                 if begun is None and when(json.loads(line)):
                     process.send_signal(how)
                     begun = time.monotonic()
-            code = process.wait(timeout=60)
+            code = process.wait(timeout=TIMEOUT)
             words.seek(0)
             return code, "".join(seen), words.read(), time.monotonic() - (begun or 0)
 
@@ -75,7 +75,7 @@ class Interrupted(Case):
             output, state = self.dir / "out", self.dir / "state"
             code, told, words, took = self.strike(in_the_middle(), how)
             self.assertEqual(code, 130, words)
-            self.assertLess(took, 2)
+            self.assertLess(took, 20)  # a second, on a machine that has nothing else to do
             self.assertEqual(len(words.splitlines()), 1, words)
             self.assertIn("goes on from there", words)
             self.check_events(told)
@@ -157,7 +157,7 @@ class Interrupted(Case):
                 process.wait(timeout=0.02)
             fcntl.ioctl(read, termios.FIONREAD, waiting)
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(timeout=10), 130)
+        self.assertEqual(process.wait(timeout=TIMEOUT), 130)
         os.close(read)
         self.assertFalse((self.dir / "out" / "manifest.mpd").exists())
         self.expect(0, self.clip, **SLOW)

@@ -18,11 +18,37 @@
 
 typedef struct world {
     char state[64];
+    char dead[64]; /* owner's name of a process that had the state folder open, and was killed */
     mr_diags *diags;
     mr_objects *objects;
     mr_store *store;
     mr_journal *journal;
 } world;
+
+/* Before anything is open: a child has neither the threads nor, for long, the locks of who makes it. */
+static void kill_an_owner(const char *state, char ret_owner[static 64])
+{
+    int pipe_fds[2];
+    assert_int_equal(pipe(pipe_fds), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        mr_objects *objects = NULL;
+        char name[64] = "";
+        if (mr_objects_open(state, NULL, &objects) == MR_OK)
+            snprintf(name, sizeof(name), "%s", mr_objects_owner(objects));
+        if (write(pipe_fds[1], name, sizeof(name)) != sizeof(name))
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(read(pipe_fds[0], ret_owner, 64), 64);
+    assert_true(ret_owner[0] != '\0');
+    assert_true(mr_objects_owner_lives(state, ret_owner));
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
 
 static int set_up(void **context)
 {
@@ -30,6 +56,7 @@ static int set_up(void **context)
     assert_non_null(it);
     snprintf(it->state, sizeof(it->state), "/tmp/millrace-test-XXXXXX");
     assert_non_null(mkdtemp(it->state));
+    kill_an_owner(it->state, it->dead);
     it->diags = mr_diags_new();
     assert_int_equal(mr_objects_open(it->state, it->diags, &it->objects), MR_OK);
     assert_int_equal(mr_store_open(it->state, it->diags, &it->store), MR_OK);
@@ -55,38 +82,11 @@ static void begin(world *it, const char *run, const char *owner)
     assert_int_equal(mr_store_run_begin(it->store, run, "vod", owner, NULL, it->diags), MR_OK);
 }
 
-/* The owner's name of a process that has the state folder open and is then killed. */
-static void killed_owner(const world *it, char ret_owner[64])
-{
-    int pipe_fds[2];
-    assert_int_equal(pipe(pipe_fds), 0);
-    const pid_t child = fork();
-    if (child == 0) {
-        mr_objects *objects = NULL;
-        char name[64] = "";
-        if (mr_objects_open(it->state, NULL, &objects) == MR_OK)
-            snprintf(name, sizeof(name), "%s", mr_objects_owner(objects));
-        if (write(pipe_fds[1], name, sizeof(name)) != sizeof(name))
-            _exit(1);
-        for (;;)
-            pause();
-    }
-    assert_int_equal(read(pipe_fds[0], ret_owner, 64), 64);
-    assert_true(ret_owner[0] != '\0');
-    assert_true(mr_objects_owner_lives(it->state, ret_owner));
-    kill(child, SIGKILL);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    close(pipe_fds[0]);
-    close(pipe_fds[1]);
-}
-
 static void test_a_run_is_running_as_long_as_its_process_lives(void **context)
 {
     world *it = *context;
-    char dead[64];
-    killed_owner(it, dead);
     begin(it, "20260101T000000-aa", mr_objects_owner(it->objects));
-    begin(it, "20260101T000001-bb", dead);
+    begin(it, "20260101T000001-bb", it->dead);
     begin(it, "20260101T000002-cc", NULL);
     begin(it, "20260101T000003-dd", "../tmp");
     begin(it, "20260101T000004-ee", mr_objects_owner(it->objects));
