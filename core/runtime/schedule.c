@@ -18,12 +18,15 @@
  */
 #include "runtime/internal.h"
 
+#include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BEHIND_OPENING 1e-9 /* a position before that of any second item: a run has fewer tasks than 1e9 */
 #define MOST_OPENING   64   /* tasks of a node that are looked at to see what an opening wants */
 #define MOST_LOOKED_AT 256  /* ready tasks that are looked at for other batches */
+#define LITTLE         0.25 /* of a slot that is idle at the end, rather than one decode more */
 
 double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count)
 {
@@ -202,31 +205,46 @@ static size_t count_fitting(mr_item *item, mr_batch_run *batch, const mr_op *op)
     return count;
 }
 
-/* Of how many other items there are ready tasks that make batches: work for other slots. Up to enough; of a long heap a part is looked at. */
-static uint32_t other_batches(const mr_engine *engine, const mr_item *item, uint32_t enough)
+/* How much work lies in an item: its length, where it is a chunk. */
+static double weight_of(const mr_item *item)
+{
+    json_t *meta = item->pub.type == MR_TYPE_CHUNK && item->pub.meta ? json_loadb(item->pub.meta, item->pub.meta_len, 0, NULL) : NULL;
+    const double frames = (double)json_integer_value(json_object_get(meta, "frames"));
+    json_decref(meta);
+    return frames >= 1 ? frames : 1;
+}
+
+/* The weight of other items with ready tasks that make batches: work for other slots. Up to enough; of a long heap a part is looked at. */
+static double other_work(const mr_engine *engine, const mr_item *item, double enough)
 {
     const mr_item *seen[MOST_LOOKED_AT];
-    uint32_t count = 0;
-    for (size_t i = 0; i < engine->heap_count && count < enough; i++) {
+    size_t count = 0;
+    double weight = 0;
+    for (size_t i = 0; i < engine->heap_count && weight < enough; i++) {
         const mr_item *other = is_current(&engine->heap[i]) ? shared_item(engine->heap[i].task) : NULL;
         bool known = !other || other == item;
-        for (uint32_t k = 0; k < count && !known; k++)
+        for (size_t k = 0; k < count && !known; k++)
             known = seen[k] == other;
-        if (!known)
+        if (!known) {
             seen[count++] = other;
+            weight += weight_of(other);
+        }
         if (i == MOST_LOOKED_AT - 1)
             return enough;
     }
-    return count;
+    return weight;
 }
 
-/* Among how many slots the tasks that share the item are divided: in an opening all of them; else those that no other batch is there for. */
+/* Among how many slots the tasks that share the item are divided: in an opening all of them; else its part of all by what is left, but for a little.
+ */
 static uint32_t slots_for(const mr_engine *engine, const mr_task *first, const mr_item *item)
 {
-    if (in_opening(first))
+    if (in_opening(first) || engine->jobs < 2)
         return engine->jobs;
-    const uint32_t batches = 1 + other_batches(engine, item, engine->jobs - 1);
-    return (engine->jobs + batches - 1) / batches;
+    const double own = weight_of(item);
+    const double part = own / (own + other_work(engine, item, own * engine->jobs));
+    const double slots = engine->jobs * part - LITTLE;
+    return slots > 1 ? (uint32_t)ceil(slots) : 1;
 }
 
 /*

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* See ahead.h. A ring of sets: the thread fills the one behind the last, the taker empties the first; both under the lock only to count. */
+/* See ahead.h. A ring: the thread fills the place behind the last, the taker empties the first; both under the lock only to count. */
 #include "ahead.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { AHEAD_SETS = 6 };
+enum { AHEAD_MAX = 6 };
 
 struct mr_ahead {
     pthread_t thread;
@@ -14,13 +14,12 @@ struct mr_ahead {
     pthread_cond_t changed;
     mr_ahead_make make;
     void *context;
-    size_t width; /* pictures in a set */
     int total;
     int made;
     int taken;
     bool stopping;
-    mr_status status;           /* of the set behind the last that was made */
-    AVFrame **sets[AHEAD_SETS]; /* set number i is in i % AHEAD_SETS */
+    mr_status status;             /* of the picture behind the last that was made */
+    AVFrame *pictures[AHEAD_MAX]; /* number i is in i % AHEAD_MAX */
 };
 
 static void *run(void *context)
@@ -28,13 +27,13 @@ static void *run(void *context)
     mr_ahead *ahead = context;
     pthread_mutex_lock(&ahead->lock);
     while (ahead->made < ahead->total && ahead->status == MR_OK && !ahead->stopping) {
-        if (ahead->made - ahead->taken == AHEAD_SETS) {
+        if (ahead->made - ahead->taken == AHEAD_MAX) {
             pthread_cond_wait(&ahead->changed, &ahead->lock);
             continue;
         }
         const int index = ahead->made;
         pthread_mutex_unlock(&ahead->lock);
-        mr_status status = ahead->make(ahead->context, index, ahead->sets[index % AHEAD_SETS]);
+        mr_status status = ahead->make(ahead->context, index, ahead->pictures[index % AHEAD_MAX]);
         pthread_mutex_lock(&ahead->lock);
         ahead->status = status;
         ahead->made += status == MR_OK;
@@ -44,16 +43,11 @@ static void *run(void *context)
     return NULL;
 }
 
-static bool make_sets(mr_ahead *ahead)
+static bool make_places(mr_ahead *ahead)
 {
-    for (int s = 0; s < AHEAD_SETS; s++) {
-        ahead->sets[s] = calloc(ahead->width, sizeof(AVFrame *));
-        for (size_t i = 0; ahead->sets[s] && i < ahead->width; i++) {
-            ahead->sets[s][i] = av_frame_alloc();
-            if (!ahead->sets[s][i])
-                return false;
-        }
-        if (!ahead->sets[s])
+    for (int i = 0; i < AHEAD_MAX; i++) {
+        ahead->pictures[i] = av_frame_alloc();
+        if (!ahead->pictures[i])
             return false;
     }
     return true;
@@ -61,26 +55,23 @@ static bool make_sets(mr_ahead *ahead)
 
 static void free_ahead(mr_ahead *ahead)
 {
-    for (int s = 0; s < AHEAD_SETS; s++) {
-        for (size_t i = 0; ahead->sets[s] && i < ahead->width; i++)
-            av_frame_free(&ahead->sets[s][i]);
-        free(ahead->sets[s]);
-    }
+    for (int i = 0; i < AHEAD_MAX; i++)
+        av_frame_free(&ahead->pictures[i]);
     pthread_mutex_destroy(&ahead->lock);
     pthread_cond_destroy(&ahead->changed);
     free(ahead);
 }
 
-mr_status mr_ahead_start(size_t width, int total, mr_ahead_make make, void *context, mr_ahead **ret_ahead)
+mr_status mr_ahead_start(int total, mr_ahead_make make, void *context, mr_ahead **ret_ahead)
 {
     mr_ahead *ahead = calloc(1, sizeof(*ahead));
     *ret_ahead = NULL;
     if (!ahead)
         return MR_ERR_LIMIT;
-    *ahead = (mr_ahead){.make = make, .context = context, .width = width, .total = total};
+    *ahead = (mr_ahead){.make = make, .context = context, .total = total};
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->changed, NULL);
-    if (!make_sets(ahead) || pthread_create(&ahead->thread, NULL, run, ahead) != 0) {
+    if (!make_places(ahead) || pthread_create(&ahead->thread, NULL, run, ahead) != 0) {
         free_ahead(ahead);
         return MR_ERR_LIMIT;
     }
@@ -88,18 +79,15 @@ mr_status mr_ahead_start(size_t width, int total, mr_ahead_make make, void *cont
     return MR_OK;
 }
 
-mr_status mr_ahead_take(mr_ahead *ahead, AVFrame *const *out)
+mr_status mr_ahead_take(mr_ahead *ahead, AVFrame *picture)
 {
-    for (size_t i = 0; i < ahead->width; i++)
-        av_frame_unref(out[i]);
+    av_frame_unref(picture);
     pthread_mutex_lock(&ahead->lock);
     while (ahead->taken == ahead->made && ahead->made < ahead->total && ahead->status == MR_OK)
         pthread_cond_wait(&ahead->changed, &ahead->lock);
     mr_status status = ahead->taken < ahead->made ? MR_OK : ahead->status != MR_OK ? ahead->status : MR_END;
     if (status == MR_OK) {
-        AVFrame **set = ahead->sets[ahead->taken++ % AHEAD_SETS];
-        for (size_t i = 0; i < ahead->width; i++)
-            av_frame_move_ref(out[i], set[i]);
+        av_frame_move_ref(picture, ahead->pictures[ahead->taken++ % AHEAD_MAX]);
         pthread_cond_signal(&ahead->changed);
     }
     pthread_mutex_unlock(&ahead->lock);

@@ -49,8 +49,7 @@ typedef struct group {
     mr_pictures *pictures;
     mr_scaler *scaler; /* targets: the analysis, then each job */
     AVFrame *frame;
-    AVFrame **scaled; /* the picture that was made last, in the sizes that are wanted */
-    AVFrame **given;  /* the one that is due, where others are made ahead meanwhile; else the same */
+    AVFrame **scaled; /* of the picture that is due, those that are wanted */
     bool *wanted;
     bool works_ahead; /* there is a processor for it */
     mr_ahead *ahead;
@@ -129,15 +128,13 @@ static mr_status make_scaler(group *all)
     size_t count = all->job_count + 1;
     mr_size *sizes = calloc(count, sizeof(*sizes));
     all->scaled = calloc(count, sizeof(*all->scaled));
-    all->given = calloc(count, sizeof(*all->given));
     all->wanted = calloc(count, sizeof(*all->wanted));
     all->frame = av_frame_alloc();
-    mr_status status = sizes && all->scaled && all->given && all->wanted && all->frame ? MR_OK : no_memory(all);
+    mr_status status = sizes && all->scaled && all->wanted && all->frame ? MR_OK : no_memory(all);
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         sizes[i] = i ? all->jobs[i - 1].rung.size : mr_analysis_size(&all->chunk);
         all->scaled[i] = av_frame_alloc();
-        all->given[i] = av_frame_alloc();
-        if (!all->scaled[i] || !all->given[i])
+        if (!all->scaled[i])
             status = no_memory(all);
     }
     if (status == MR_OK)
@@ -192,8 +189,6 @@ static void tear_down(group *all)
     }
     for (size_t i = 0; all->scaled && i <= all->job_count; i++)
         av_frame_free(&all->scaled[i]);
-    for (size_t i = 0; all->given && i <= all->job_count; i++)
-        av_frame_free(&all->given[i]);
     av_frame_free(&all->frame);
     mr_analyser_free(all->analyser);
     mr_analysis_free(&all->analysis);
@@ -201,7 +196,6 @@ static void tear_down(group *all)
     mr_pictures_close(all->pictures);
     mr_chunk_free(&all->chunk);
     free(all->scaled);
-    free(all->given);
     free(all->wanted);
     free(all->jobs);
     free(all->finished);
@@ -232,55 +226,48 @@ static mr_status finish(group *all, mr_task *task)
     return all->host->finish(task, MR_OK);
 }
 
-/* The next frame of the chunk in all sizes that are wanted, in 'scaled'. Frames that repeat are not scaled again. */
-static mr_status next_scaled(group *all)
-{
-    bool repeat = false;
-    mr_status status = mr_pictures_next(all->pictures, all->frame, &repeat);
-    if (status == MR_END)
-        return mr_media_error(all->host, all->reader, AVERROR_BUG, "pictures");
-    for (size_t i = 0; !repeat && i <= all->job_count; i++)
-        av_frame_unref(all->scaled[i]);
-    return status == MR_OK && !repeat ? mr_scaler_run(all->scaler, all->frame, all->wanted, all->scaled) : status;
-}
-
-/* On the thread that works ahead, or on ours. Between begin_decode and end_decode it alone makes calls about the tasks, but for what may overlap. */
-static mr_status make_given(void *context, int index, AVFrame *const *out)
+/* The chunk's next picture; left empty where it is the same again. On the thread that decodes ahead, or on ours: between begin_decode and end_decode
+ * it alone makes calls about the tasks, but for what may overlap. */
+static mr_status decode_next(void *context, int index, AVFrame *picture)
 {
     group *all = context;
+    bool repeat = false;
     mr_status status = check_in(all, all->progress_from + (all->progress_to - all->progress_from) * index / all->chunk.frames);
     if (status == MR_OK)
-        status = next_scaled(all);
-    for (size_t i = 0; i <= all->job_count && status == MR_OK; i++) {
-        av_frame_unref(out[i]);
-        if (all->wanted[i] && av_frame_ref(out[i], all->scaled[i]) < 0)
-            status = no_memory(all);
-    }
+        status = mr_pictures_next(all->pictures, picture, &repeat);
+    if (status == MR_END)
+        return mr_media_error(all->host, all->reader, AVERROR_BUG, "pictures");
+    if (repeat)
+        av_frame_unref(picture);
     return status;
 }
 
-/* From the chunk's first picture, for what is wanted now. */
+/* From the chunk's first picture. */
 static mr_status begin_decode(group *all, double progress_from, double progress_to)
 {
     all->progress_from = progress_from;
     all->progress_to = progress_to;
     mr_status status = mr_pictures_rewind(all->pictures);
     if (status == MR_OK && all->works_ahead)
-        (void)mr_ahead_start(all->job_count + 1, all->chunk.frames, make_given, all, &all->ahead); /* where it can't be, we do it ourselves */
+        (void)mr_ahead_start(all->chunk.frames, decode_next, all, &all->ahead); /* where it can't be, we do it ourselves */
     return status;
 }
 
-static mr_status next_given(group *all, int index)
+/* The next picture in all sizes that are wanted, in 'scaled'. One that repeats is not scaled again. */
+static mr_status next_scaled(group *all, int index)
 {
-    return all->ahead ? mr_ahead_take(all->ahead, all->given) : make_given(all, index, all->given);
+    mr_status status = all->ahead ? mr_ahead_take(all->ahead, all->frame) : decode_next(all, index, all->frame);
+    if (status != MR_OK || !all->frame->buf[0])
+        return status;
+    for (size_t i = 0; i <= all->job_count; i++)
+        av_frame_unref(all->scaled[i]);
+    return mr_scaler_run(all->scaler, all->frame, all->wanted, all->scaled);
 }
 
 static void end_decode(group *all)
 {
     mr_ahead_stop(all->ahead);
     all->ahead = NULL;
-    for (size_t i = 0; i <= all->job_count; i++)
-        av_frame_unref(all->given[i]);
 }
 
 /* The analysis ---------------------------------------------------------------------------------------------------------------- */
@@ -335,14 +322,14 @@ static mr_status first_pass(group *all)
         all->wanted[i + 1] = all->jobs[i].store;
     mr_status status = begin_decode(all, 0, all->job_count ? ANALYSIS_PART : 1);
     for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
-        status = next_given(all, index);
+        status = next_scaled(all, index);
         if (status == MR_OK)
-            status = mr_analyser_send(all->analyser, all->given[0], index);
+            status = mr_analyser_send(all->analyser, all->scaled[0], index);
         for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
             if (!all->jobs[i].store)
                 continue;
             AVFrame **kept = &all->jobs[i].store[index];
-            *kept = av_frame_clone(all->given[i + 1]);
+            *kept = av_frame_clone(all->scaled[i + 1]);
             status = *kept ? MR_OK : no_memory(all);
         }
     }
@@ -442,11 +429,11 @@ static mr_status encode_pictures(group *all, bool kept)
         if (kept)
             status = check_in(all, all->progress_from + (all->progress_to - all->progress_from) * index / all->chunk.frames);
         else
-            status = next_given(all, index);
+            status = next_scaled(all, index);
         for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
             job *each = &all->jobs[i];
             if (all->wanted[i + 1])
-                status = mr_rung_encode_send(each->encode, kept ? each->store[index] : all->given[i + 1], index);
+                status = mr_rung_encode_send(each->encode, kept ? each->store[index] : all->scaled[i + 1], index);
         }
     }
     return status;

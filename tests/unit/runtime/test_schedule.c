@@ -257,6 +257,21 @@ static void test_the_last_batch_leaves_tasks_to_slots_that_are_busy(void **conte
     assert_int_equal(assert_picks(in, analysed(in, 2), 1), 1); /* whoever is free first: the same worker here */
 }
 
+/* Otherwise the long one before would be alone at the end. */
+static void test_a_short_last_chunk_is_no_work_for_a_slot(void **context)
+{
+    static const char *const metas[CHUNKS] = {"{\"frames\":100}", "{\"frames\":150}", "{\"frames\":10}"};
+    world *in = *context;
+    for (int c = 0; c < CHUNKS; c++)
+        in->chunks[c].pub = (mr_artifact){.type = MR_TYPE_CHUNK, .meta = metas[c], .meta_len = strlen(metas[c])};
+    expand_analysis(in);
+    expand_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS);
+    assert_picks(in, analysed(in, 0), 1);
+    in->engine.running--;
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS), 1);
+}
+
 static void test_with_other_work_the_last_batch_is_whole(void **context)
 {
     world *in = *context;
@@ -361,6 +376,7 @@ int main(void)
         TEST(test_a_batch_waits_for_its_siblings),
         TEST(test_the_opening_is_split_and_slots_are_kept_for_it),
         TEST(test_the_last_batch_leaves_tasks_to_slots_that_are_busy),
+        TEST(test_a_short_last_chunk_is_no_work_for_a_slot),
         TEST(test_with_other_work_the_last_batch_is_whole),
         TEST(test_pictures_come_behind_the_opening_and_along_the_video),
         TEST(test_more_slots_than_the_opening_wants_are_used),
