@@ -47,6 +47,7 @@ static const words counter_words[MR_COUNTERS] = {
     [MR_COUNT_RUNS_FAILED] = {"millrace_runs_failed_total", "Runs that failed."},
     [MR_COUNT_TASKS_DONE] = {"millrace_tasks_done_total", "Tasks that ran and ended."},
     [MR_COUNT_TASKS_CACHED] = {"millrace_tasks_cached_total", "Tasks whose result was there already."},
+    [MR_COUNT_TASKS_AHEAD] = {"millrace_tasks_ahead_total", "Tasks that were done ahead of the upload of their source."},
     [MR_COUNT_SIGN_INS_REFUSED] = {"millrace_sign_ins_refused_total", "Attempts to sign in that were refused."},
     [MR_COUNT_RATE_LIMITED] = {"millrace_requests_limited_total", "Requests that came too fast and were refused."},
 };

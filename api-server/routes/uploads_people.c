@@ -83,6 +83,14 @@ static void progress(void *context, const mr_upload *upload)
         mr_videos_upload_grew(server->videos, upload->video, source, upload->length, upload->offset);
 }
 
+static void passes(void *context, const mr_upload *upload, int64_t length, int64_t have)
+{
+    const mr_server *server = context;
+    char source[64];
+    if (server->videos && upload->video[0] && source_of(upload, source))
+        mr_videos_upload_passes(server->videos, upload->video, source, length, have);
+}
+
 static void leaving(void *context, const mr_upload *upload)
 {
     const mr_server *server = context;
@@ -138,6 +146,7 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
     options.begun = begun;
     options.dropped = dropped;
     options.progress = progress;
+    options.passes = passes;
     options.leaving = leaving;
     return mr_uploads_open(&options, &server->uploads, why, why_size);
 }

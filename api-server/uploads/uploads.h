@@ -47,7 +47,9 @@ typedef struct mr_uploads_options {
     void (*begun)(void *context);                             /* there is one more; NULL: nobody wants to know */
     void (*dropped)(void *context);                           /* one is gone that was not complete: given up, or expired; NULL as above */
     void (*progress)(void *context, const mr_upload *upload); /* its offset was committed; NULL: nobody wants to know */
-    void (*leaving)(void *context, const mr_upload *upload);  /* one without all its bytes has no row any more; its file goes next; NULL as above */
+    /* A PUT, which will have length bytes: so many are written, and stay unless all of it is dropped, but nothing of it counts yet. May be NULL. */
+    void (*passes)(void *context, const mr_upload *upload, int64_t length, int64_t have);
+    void (*leaving)(void *context, const mr_upload *upload); /* one without all its bytes has no row any more; its file goes next; NULL as above */
 } mr_uploads_options;
 
 mr_status mr_uploads_open(const mr_uploads_options *options, mr_uploads **ret_uploads, char *why, size_t why_size);

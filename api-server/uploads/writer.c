@@ -58,6 +58,16 @@ static mr_status commit(mr_writer *writer)
     return MR_OK;
 }
 
+/* Where what is dropped again goes with its file, what was written stays as it is. */
+static void pass(mr_writer *writer)
+{
+    const mr_uploads_options *options = &writer->uploads->options;
+    writer->committed = writer->file.at;
+    writer->commit_us = mr_uploads_now_us();
+    if (options->passes && writer->upload.kind == MR_UPLOAD_PUT && writer->write.length > 0)
+        options->passes(options->context, &writer->upload, writer->write.length, writer->file.at);
+}
+
 static bool refuse_status(const mr_writer *writer, mr_status status, mr_refusal *why)
 {
     if (status != MR_OK && writer->over_quota)
@@ -209,6 +219,8 @@ static bool add(mr_writer *writer, const void *data, size_t len, mr_refusal *why
     const bool due = writer->file.at - writer->committed >= MR_UPLOAD_CHECKPOINT || writer->last_us - writer->commit_us >= MR_UPLOAD_CHECK_US;
     if (status == MR_OK && !writer->write.whole && due)
         status = commit(writer);
+    else if (status == MR_OK && due && writer->part.number == 0)
+        pass(writer);
     return refuse_status(writer, status, why);
 }
 

@@ -63,6 +63,11 @@ static outlook look_at_file(const char *path, const mr_video_arriving *it)
     return found;
 }
 
+bool mr_videos_index_has_come(const char *path, int64_t length, int64_t have)
+{
+    return look_at_file(path, &(mr_video_arriving){.length = length, .have = have}) == OUTLOOK_GOOD;
+}
+
 static bool path_of(const mr_videos *videos, const char *source, char path[static MR_SOURCE_PATH])
 {
     const int len = snprintf(path, MR_SOURCE_PATH, "%s/%s", videos->options.host->data_dir, source);
@@ -78,14 +83,20 @@ static mr_follow *early_run_of(mr_videos *videos, const char *video)
     return it && it->arriving[0] ? it : NULL;
 }
 
-static bool has_room(mr_videos *videos)
+bool mr_videos_early_room(const mr_videos *videos)
 {
-    int64_t count = 0;
-    pthread_mutex_lock(&videos->lock);
+    int64_t count = mr_rehearsals_under_way(videos);
     for (const mr_follow *it = videos->follows; it; it = it->next)
         count += it->arriving[0] && !it->ended;
-    pthread_mutex_unlock(&videos->lock);
     return count < videos->options.early_runs;
+}
+
+static bool has_room(mr_videos *videos)
+{
+    pthread_mutex_lock(&videos->lock);
+    const bool room = mr_videos_early_room(videos);
+    pthread_mutex_unlock(&videos->lock);
+    return room;
 }
 
 void mr_videos_mark_early(mr_videos *videos, const char *run, const char *source)
@@ -201,10 +212,19 @@ void mr_videos_upload_grew(mr_videos *videos, const char *video, const char *sou
     char path[MR_SOURCE_PATH];
     if (!is_wanted(videos) || !path_of(videos, source, path))
         return;
-    host->source_grew(host->platform, path, (uint64_t)length, (uint64_t)have);
+    if (host->source_grew(host->platform, path, (uint64_t)length, (uint64_t)have) == MR_OK)
+        mr_rehearsals_grew(videos, video, source, path, length, have, false);
     if (!mr_follow_has(videos, video) && has_room(videos) &&
         look_at_file(path, &it) == OUTLOOK_GOOD) /* of many uploads, few are worth a look at rows */
         mr_videos_wake(videos);
+}
+
+void mr_videos_upload_passes(mr_videos *videos, const char *video, const char *source, int64_t length, int64_t have)
+{
+    const mr_platform_host *host = videos->options.host;
+    char path[MR_SOURCE_PATH];
+    if (is_wanted(videos) && path_of(videos, source, path) && host->source_grew(host->platform, path, (uint64_t)length, (uint64_t)have) == MR_OK)
+        mr_rehearsals_grew(videos, video, source, path, length, have, true);
 }
 
 /* The engine may be told that a source is over which it was never told of. */
@@ -212,6 +232,7 @@ void mr_videos_source_over(mr_videos *videos, const char *source, bool whole)
 {
     const mr_platform_host *host = videos->options.host;
     char path[MR_SOURCE_PATH];
+    mr_rehearsals_over(videos, source);
     if (videos->options.early_runs > 0 && path_of(videos, source, path))
         host->source_over(host->platform, path, whole);
 }

@@ -164,10 +164,13 @@ void mr_follow_sort_out(mr_videos *videos, const char *started)
 
 void mr_videos_event(mr_videos *videos, const char *run, const char *event)
 {
+    const bool rehearsed = mr_rehearsals_event(videos, run, event);
     if (strstr(event, "\"run.closed\"")) { /* what is rubbish of it can go now */
         mr_videos_wake(videos);
         return;
     }
+    if (rehearsed)
+        return;
     pthread_mutex_lock(&videos->lock);
     mr_follow *it = mr_follow_find(videos, run);
     const bool maybe_ours = !it && videos->start_under_way;

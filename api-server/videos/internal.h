@@ -38,6 +38,8 @@ typedef struct mr_follow {
     struct mr_follow *next;
 } mr_follow;
 
+typedef struct mr_rehearsal mr_rehearsal;
+
 /* The last byte of a video's upload came, and it can't be played yet. */
 typedef struct mr_arrival {
     char video[MR_ID_SIZE];
@@ -57,6 +59,7 @@ struct mr_videos {
     atomic_bool draining;
     bool start_under_way; /* a run whose id is not known yet may say something */
     mr_follow *follows;
+    struct mr_rehearsal *rehearsals;
     mr_making *making;
     mr_arrival arrivals[MR_ARRIVALS]; /* a ring: when so many wait, the oldest is not measured */
     size_t arrival_next;
@@ -92,6 +95,8 @@ mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, cons
 void mr_videos_resume(mr_videos *videos, const mr_video_life *life);
 /* A run for an upload that goes on, below the data folder. */
 mr_status mr_videos_start_early(mr_videos *videos, const mr_video_life *life, const char *source, char **ret_answer);
+/* For host->run_start: what can be done ahead of an upload that goes on. NULL: no memory. */
+char *mr_videos_rehearsal_request(mr_videos *videos, const mr_video_life *life, const char *source);
 /* *ret_run: its id; *ret_answer: diagnostics. */
 mr_status mr_videos_start_run(mr_videos *videos, const char *request, char ret_run[static MR_RUN_SIZE], char **ret_answer);
 /* The run, which has ended and was attached again, goes on. With an error it is forgotten. */
@@ -108,8 +113,20 @@ void mr_measure_event(mr_videos *videos, const mr_follow *follow, const char *ev
 /* arriving.c */
 void mr_videos_look_at_arriving(mr_videos *videos); /* the worker: what may be begun early is */
 void mr_videos_mark_early(mr_videos *videos, const char *run, const char *source);
-bool mr_videos_early_failed(mr_videos *videos, mr_follow *follow); /* and that is no failure of the video */
+bool mr_videos_early_room(const mr_videos *videos);                            /* for one more run before an upload's end; lock held */
+bool mr_videos_index_has_come(const char *path, int64_t length, int64_t have); /* MP4 and QuickTime, with the index in front */
+bool mr_videos_early_failed(mr_videos *videos, mr_follow *follow);             /* and that is no failure of the video */
 void mr_videos_source_over(mr_videos *videos, const char *source, bool whole);
+
+/* rehearse.c. A mr_rehearsal is of one upload. */
+/* Of an upload so much has come; as_a_whole: it counts only when all has. */
+void mr_rehearsals_grew(mr_videos *videos, const char *video, const char *source, const char *path, int64_t length, int64_t have, bool as_a_whole);
+void mr_rehearsals_over(mr_videos *videos, const char *source);                  /* complete, or given up */
+void mr_rehearsals_of_video_over(mr_videos *videos, const char *video);          /* it is removed; starting held */
+void mr_videos_look_at_rehearsals(mr_videos *videos);                            /* the worker */
+bool mr_rehearsals_event(mr_videos *videos, const char *run, const char *event); /* false: it is none of theirs */
+int64_t mr_rehearsals_under_way(const mr_videos *videos);                        /* lock held */
+void mr_rehearsals_free(mr_videos *videos);
 
 /* tidy.c */
 void mr_videos_remove_rubbish(mr_videos *videos);

@@ -9,21 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* output: NULL: a rehearsal. */
 static char *make_request(mr_videos *videos, const mr_video_life *life, const char *output)
 {
     const mr_platform_host *host = videos->options.host;
     const char *pipeline = life->pipeline[0] ? life->pipeline : videos->options.pipeline;
     char source[4096], folder[4096];
     const int a = snprintf(source, sizeof(source), "%s/%s", host->data_dir, life->source);
-    const int b = snprintf(folder, sizeof(folder), "%s/%s", host->data_dir, output);
+    const int b = snprintf(folder, sizeof(folder), "%s/%s", host->data_dir, output ? output : "");
     json_t *params = json_loads(life->params, 0, NULL);
     if (a < 0 || b < 0 || (size_t)a >= sizeof(source) || (size_t)b >= sizeof(folder) || !params) {
         json_decref(params);
         return NULL;
     }
     json_t *offers = json_object_get(params, "waits") ? NULL : json_pack("{s:b}", "waits", 1); /* the server lets viewers wait for segments */
-    json_t *request = json_pack("{s:s, s:{s:s}, s:o, s:o*, s:s}", "pipeline", pipeline, "inputs", "source", source, "params", params, "offers",
-                                offers, "output", folder);
+    json_t *request = json_pack("{s:s, s:{s:s}, s:o, s:o*, s:s*, s:b}", "pipeline", pipeline, "inputs", "source", source, "params", params, "offers",
+                                offers, "output", output ? folder : NULL, "rehearsal", !output);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
     return text;
@@ -169,6 +170,24 @@ mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, cons
     json_decref(choice);
     free(before.params);
     return status;
+}
+
+char *mr_videos_rehearsal_request(mr_videos *videos, const mr_video_life *life, const char *source)
+{
+    mr_video_life it = *life;
+    json_t *choice = ask_pipeline(videos, life);
+    const char *pipeline = json_string_value(json_object_get(choice, "pipeline"));
+    const json_t *params = json_object_get(choice, "params");
+    char *params_text = params ? json_dumps(params, JSON_COMPACT) : NULL;
+    snprintf(it.source, sizeof(it.source), "%s", source);
+    if (pipeline)
+        snprintf(it.pipeline, sizeof(it.pipeline), "%s", pipeline);
+    if (params_text)
+        it.params = params_text;
+    char *request = it.params ? make_request(videos, &it, NULL) : NULL;
+    free(params_text);
+    json_decref(choice);
+    return request;
 }
 
 mr_status mr_videos_start_early(mr_videos *videos, const mr_video_life *life, const char *source, char **ret_answer)

@@ -88,6 +88,7 @@ static void do_what_rows_say(mr_videos *videos)
         after = count > 0 ? turns[count - 1].number : after;
     }
     mr_videos_look_at_arriving(videos);
+    mr_videos_look_at_rehearsals(videos);
     go_on_with_posters(videos);
     mr_videos_remove_rubbish(videos);
 }
@@ -165,6 +166,7 @@ void mr_videos_close(mr_videos *videos)
     stop_worker(videos);
     while (videos->follows)
         mr_follow_drop(videos, videos->follows);
+    mr_rehearsals_free(videos);
     mr_hub_free(videos->hub);
     pthread_cond_destroy(&videos->wanted);
     pthread_mutex_destroy(&videos->lock);
@@ -266,6 +268,8 @@ mr_status mr_videos_remove(mr_videos *videos, const char *video, const char *if_
     mr_status status = mr_video_remove(videos->options.metadata, video, if_match);
     if (status == MR_OK)
         stop_runs_of(videos, video);
+    if (status == MR_OK)
+        mr_rehearsals_of_video_over(videos, video);
     pthread_mutex_unlock(&videos->starting);
     if (status == MR_OK) {
         mr_hub_say(videos->hub, video, "end", "{\"removed\":true}");

@@ -47,6 +47,8 @@ mr_hub *mr_videos_hub(mr_videos *videos);
 void mr_videos_event(mr_videos *videos, const char *run, const char *event);
 /* Of an upload (a path below the data folder) that will have length bytes have come, and stay. Quick. */
 void mr_videos_upload_grew(mr_videos *videos, const char *video, const char *source, int64_t length, int64_t have);
+/* The same of one that counts as a whole or not at all (a PUT): these bytes are not kept yet, but will be if any are. Quick. */
+void mr_videos_upload_passes(mr_videos *videos, const char *video, const char *source, int64_t length, int64_t have);
 /* It was given up; its file is there still, its row is not. Slow. */
 void mr_videos_upload_gone(mr_videos *videos, const char *video, const char *source);
 /* It is complete, and that is on the disk: before mr_videos_upload_complete(). */

@@ -52,6 +52,7 @@ typedef struct mr_run_options {
     size_t input_count;
     const char *output_dir; /* made when missing; NULL: effects that publish fail */
     const char *output_url; /* instead: a store that a plugin's service knows, "mem://test" */
+    bool rehearsal;         /* of a source that still arrives, what can be done ahead is done, and only results are kept (rehearsal.c) */
     bool no_cache;          /* nothing is reused (results are recorded all the same) */
     const char *resume;     /* the id of a run in this state folder that goes on; NULL: a new one. It must not be running */
     const json_t *record;   /* a new run's: kept in the store as it is, for the one who resumes it; NULL: nothing */

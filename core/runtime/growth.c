@@ -153,7 +153,7 @@ static bool reads(const mr_run *run, const mr_growth *growth)
 
 bool mr_run_has_open_sources(const mr_run *run)
 {
-    for (size_t i = 0; i < run->bound->pipeline->input_count && !run->planning; i++) {
+    for (size_t i = 0; i < run->bound->pipeline->input_count && !run->planning && !run->rehearsal; i++) {
         const mr_item *item;
         for (size_t k = 0; (item = source_of(run, i, k)); k++) {
             if (item->growth && !mr_growth_is_over(item->growth))
@@ -235,6 +235,10 @@ mr_status mr_task_lacks(const mr_task *task, mr_status status)
 void mr_task_await(mr_task *task, mr_growth *growth, uint64_t until)
 {
     task->batch = NULL;
+    if (task->run->rehearsal) {
+        mr_task_end(task, MR_TASK_SKIPPED, "what it reads has not come yet");
+        return;
+    }
     if (task->run->stopping || growth->gone || have(growth) >= until) {
         mr_task_requeue(task);
         return;

@@ -63,6 +63,7 @@ struct mr_item {
     int fd;                /* sources: open for reading; else -1 */
     mr_source *source;     /* sources: what is known of its bytes; else NULL */
     mr_growth *growth;     /* sources that still arrived when the run began; else NULL */
+    mr_item *beginning;    /* rehearsals: what had come of it by then; else NULL */
     mr_task *fusable_head; /* tasks that have it on their batch_by port, oldest first; those at the front that ended are dropped */
     mr_task *fusable_last;
     mr_item *next_owned;
@@ -216,6 +217,8 @@ struct mr_node_run {
     mr_stream *outputs;
     uint32_t output_count;
     bool streaming;
+    bool left_out;               /* of a rehearsal */
+    bool sees_beginning;         /* rehearsals: of a source that arrives, as if it were the whole */
     bool beside;                 /* it makes pictures: nobody waits for them to watch the video */
     bool leads;                  /* what its tasks make is needed before tasks along the video can be made */
     const mr_expr *when;         /* NULL: nothing to ask per task */
@@ -251,6 +254,7 @@ struct mr_run {
     char *output_url; /* instead of output_dir; NULL: none */
     bool no_cache;
     bool planning;
+    bool rehearsal;
     mr_arena *arena;
     mr_node_run *nodes;
     size_t node_count;
@@ -396,6 +400,11 @@ void mr_move_free(mr_move *move);                                               
 mr_status mr_task_move(mr_task *task, mr_move *take_move, mr_object_writer *take_writer, mr_item *item);
 /* Waits until all moves of the task have ended; of one that ended with anything but MR_OK they are given up. How it ended with them. */
 mr_status mr_task_end_moves(mr_task *task, mr_status status);
+
+/* rehearsal.c */
+mr_status mr_rehearsal_prepare(mr_run *run, mr_diags *diags);       /* before it is launched. MR_ERR_UNSUPPORTED: there is nothing to do (said) */
+mr_item *mr_rehearsal_item(const mr_node_run *node, mr_item *item); /* of the pipeline's input, as the node is shown it */
+double mr_rehearsal_position(const mr_run *run, double position);   /* of a task: behind those of all other runs */
 
 /* growth.c: without the lock */
 mr_growth *mr_growth_of(mr_engine *engine, int fd); /* NULL: the file is whole, as far as anybody said. A reference */

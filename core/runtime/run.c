@@ -169,6 +169,8 @@ static void look_at_node(mr_node_run *node)
 {
     mr_run *run = node->run;
     bool triggered = node->node->trigger != MR_TRIGGER_NONE;
+    if (node->left_out)
+        node->expanded = true;
     if (!node->expanded && triggered && mains_have_ended(run) && !trigger_fires(run, node->node->trigger))
         node->expanded = true;
     if (!node->expanded && (!triggered || mains_have_ended(run)))

@@ -242,6 +242,7 @@ mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_o
     run->bound = bound;
     run->no_cache = options->no_cache;
     run->planning = planning;
+    run->rehearsal = options->rehearsal;
     run->started_us = mr_wall_us();
     pthread_cond_init(&run->ended, NULL);
     if (options->resume) /* the same run: keys of effects stay the same */
@@ -259,6 +260,8 @@ mr_status mr_run_create(mr_engine *engine, const mr_bound *bound, const mr_run_o
         status = open_inputs(run, options, diags);
     if (status == MR_OK)
         status = make_nodes(run, diags);
+    if (status == MR_OK && run->rehearsal)
+        status = mr_rehearsal_prepare(run, diags);
     if (status == MR_OK && options->reader && !planning && !(run->delivery = mr_delivery_start(options->reader, options->reader_context)))
         status = MR_ERR_NOMEM;
     if (status != MR_OK) {

@@ -124,7 +124,7 @@ static bool gather_inputs(mr_node_run *node, bool *ret_nomem)
             for (size_t i = 0; i < port->sources[s]->count; i++) {
                 const mr_slot *slot = port->sources[s]->slots[i];
                 if (slot->state == MR_SLOT_FILLED)
-                    port->items[port->item_count++] = slot->item;
+                    port->items[port->item_count++] = mr_rehearsal_item(node, slot->item);
             }
         }
     }
@@ -273,7 +273,7 @@ static bool add_task(mr_node_run *node, size_t outer, uint64_t inner, size_t out
     task->run = node->run;
     task->node = node;
     task->index = node->task_count;
-    task->position = mr_task_position(node, outer, outer_count);
+    task->position = mr_rehearsal_position(node->run, mr_task_position(node, outer, outer_count));
     node->run->opening += task->position <= 0;
     if (!set_slots(task, outer, inner) || !append_task(node, task) || !promise_outputs(task) || !wait_for_slots(task, &is_void))
         return false;

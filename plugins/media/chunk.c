@@ -124,6 +124,7 @@ static const char *read_chunk(const json_t *object, mr_chunk *chunk)
     chunk->last = json_is_true(json_object_get(object, "last"));
     chunk->origin_us = integer(object, "origin_us", 0);
     chunk->decode_from_us = integer(object, "decode_from_us", 0);
+    chunk->bounds = mr_media_bounds_read(json_object_get(object, "bytes"));
     const char *wrong = read_segments(json_object_get(object, "segments"), chunk);
     return wrong ? wrong : mr_picture_info_read(json_object_get(object, "picture"), &chunk->picture);
 }

@@ -3,6 +3,8 @@
 #ifndef MR_MEDIA_CHUNK_H
 #define MR_MEDIA_CHUNK_H
 
+#include "media/bounds.h"
+
 #include <libavutil/pixfmt.h>
 #include <libavutil/rational.h>
 #include <millrace/op.h>
@@ -44,6 +46,7 @@ typedef struct mr_chunk {
     int frames;
     bool last;
     int64_t decode_from_us;
+    mr_media_bounds bounds;
     mr_chunk_segment *segments;
     size_t segment_count;
     int longest_segment; /* frames */

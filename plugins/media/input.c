@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <libavutil/avstring.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,37 +38,11 @@ typedef struct media_source {
     mr_task *task;
     const mr_artifact *artifact;
     mr_mp4_view view; /* what is to be seen of it */
+    uint64_t end;     /* of what is to be seen: its size, or less */
     uint64_t position;
     size_t window;    /* how much the next read asks for */
     mr_status status; /* sticky: the first read_at that did not succeed */
 } media_source;
-
-/* To whom libav's log goes: there is one log, and one host in a process. */
-static _Atomic(const mr_host *) log_host;
-
-static void log_to_host(void *context, int level, const char *format, va_list args)
-{
-    const mr_host *host = log_host;
-    const AVClass *class = context ? *(const AVClass **)context : NULL;
-    char line[256];
-    if (level > AV_LOG_WARNING || !host || !host->log_line)
-        return;
-    const int len = snprintf(line, sizeof(line), "%s: ", class && class->item_name ? class->item_name(context) : "libav");
-    if (len > 0 && (size_t)len < sizeof(line) && vsnprintf(line + len, sizeof(line) - (size_t)len, format, args) > 1)
-        host->log_line(line);
-}
-
-static void quiet_once(void)
-{
-    av_log_set_level(AV_LOG_QUIET);
-    av_log_set_callback(log_to_host);
-}
-
-void mr_media_quiet(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, quiet_once);
-}
 
 mr_status mr_media_error(const mr_host *host, mr_task *task, int averror, const char *what)
 {
@@ -128,8 +100,10 @@ static int read_source(void *opaque, uint8_t *buf, int size)
         source->status = MR_ERR_CANCELLED;
     if (source->status != MR_OK)
         return source_error(source);
-    if (source->position >= source->artifact->size)
+    if (source->position >= source->end)
         return AVERROR_EOF;
+    if (want > source->end - source->position)
+        want = (size_t)(source->end - source->position);
     got = mr_mp4_view_read(&source->view, source->position, buf, &want);
     if (got > 0) {
         source->position += got;
@@ -151,7 +125,7 @@ static int read_source(void *opaque, uint8_t *buf, int size)
 static int64_t seek_source(void *opaque, int64_t offset, int whence)
 {
     media_source *source = opaque;
-    int64_t size = (int64_t)source->artifact->size;
+    int64_t size = (int64_t)source->end;
     int64_t base = 0;
     switch (whence & ~AVSEEK_FORCE) {
     case AVSEEK_SIZE: return size;
@@ -190,7 +164,7 @@ static AVIOContext *open_bytes(const mr_host *host, mr_task *task, const mr_arti
     uint8_t *buffer = av_malloc(READ_BUFFER);
     AVIOContext *bytes = NULL;
     if (source && buffer) {
-        *source = (media_source){.host = host, .task = task, .artifact = artifact, .window = READ_FIRST};
+        *source = (media_source){.host = host, .task = task, .artifact = artifact, .end = artifact->size, .window = READ_FIRST};
         bytes = avio_alloc_context(buffer, READ_BUFFER, 0, source, read_source, NULL, seek_source);
     }
     if (!bytes) {
@@ -422,6 +396,16 @@ static int open_container(AVFormatContext **format, const AVInputFormat *contain
     return ret;
 }
 
+/* Ends what is seen of it. Its last byte is asked for: who would stop half-way stops before any work. */
+static mr_status set_bounds(media_source *source, const mr_media_bounds *bounds)
+{
+    uint8_t byte;
+    size_t got = 0;
+    if (bounds->until > 0 && bounds->until < source->end)
+        source->end = bounds->until;
+    return source->host->read_at(source->task, source->artifact, source->end - 1, &byte, 1, &got);
+}
+
 /* The container's bytes, as they are or as a part is seen; *ret_container from the first call on. */
 static mr_status open_source(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, AVIOContext **ret_bytes,
                              const AVInputFormat **ret_container)
@@ -430,7 +414,9 @@ static mr_status open_source(const mr_host *host, mr_task *task, const mr_artifa
     mr_mp4_view view = {0};
     if (!bytes)
         return mr_media_error(host, task, AVERROR(ENOMEM), name_of(source));
-    mr_status status = find_container(bytes, ret_container);
+    mr_status status = part && part->bounds.known && source->size > 0 ? set_bounds(bytes->opaque, &part->bounds) : MR_OK;
+    if (status == MR_OK)
+        status = find_container(bytes, ret_container);
     if (status == MR_OK && is_mp4(*ret_container))
         status = mr_limits_check_mp4(host, task, source, name_of(source));
     if (status == MR_OK && part && is_mp4(*ret_container))
@@ -467,8 +453,7 @@ static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifac
     bool whole = false;
 
     *ret_format = NULL;
-    mr_media_quiet();
-    log_host = host;
+    mr_media_log_to(host);
     limit_memory(limits);
     mr_status status = open_source(host, task, source, part, &bytes, &container);
     if (status != MR_OK || !bytes || !container)
@@ -486,6 +471,8 @@ static mr_status open_media(const mr_host *host, mr_task *task, const mr_artifac
             status = open_failed(bytes->opaque, ret, container);
     }
     if (status == MR_OK && !whole) {
+        if (part)
+            mr_media_bounds_seed(format, part->stream, &part->bounds);
         *ret_format = format;
         return MR_OK;
     }
@@ -510,7 +497,7 @@ mr_status mr_media_skip_samples(AVFormatContext *format, int keys_of)
     if (!is_mp4(format->iformat))
         return MR_ERR_UNSUPPORTED;
     format->pb->direct = 1; /* each sample into its packet, none by way of the buffer */
-    log_host = NULL;        /* libav's parsers complain of each sample that is zeros */
+    mr_media_log_to(NULL);  /* libav's parsers complain of each sample that is zeros */
     return mr_mp4_view_empty(source->host, source->task, source->artifact, keys_of < 0 ? NULL : format->streams[keys_of], &source->view);
 }
 

@@ -7,6 +7,8 @@
 #ifndef MR_MEDIA_INPUT_H
 #define MR_MEDIA_INPUT_H
 
+#include "media/bounds.h"
+
 #include <libavformat/avformat.h>
 #include <millrace/op.h>
 #include <stdbool.h>
@@ -24,6 +26,7 @@ typedef struct mr_media_part {
     int64_t from_us, to_us; /* to_us <= from_us: all of it */
     bool headers_suffice;   /* where the container's headers say what a decoder needs, as those of MP4 do, no packet is decoded to find it out: the
                                stream may lack a pixel format, a start time and a guess at the frame rate */
+    mr_media_bounds bounds; /* where known: the source ends with them. What they don't hold yet of one that still arrives is asked for first */
 } mr_media_part;
 mr_status mr_media_open_part(const mr_host *host, mr_task *task, const mr_artifact *source, const mr_media_part *part, AVFormatContext **ret_format);
 /* From now on what samples of an MP4 hold is not read: packets have times, places, sizes and flags from the tables, and zeros for data. What libav's
@@ -56,5 +59,6 @@ bool mr_media_memory_is_short(void);
 /* Quiets libav's own log once (process-wide, that is how libav has it). Errors and warnings go to the host that mr_media_open was called with, which
  * keeps the last ones (log_line); nothing of it is printed. Called by mr_media_open. */
 void mr_media_quiet(void);
+void mr_media_log_to(const mr_host *host); /* the same, and from now on this is the host */
 
 #endif

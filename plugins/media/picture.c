@@ -142,10 +142,13 @@ mr_status mr_pictures_open(const mr_host *host, mr_task *task, const mr_artifact
         if (!*frames[i])
             status = mr_media_error(host, task, AVERROR(ENOMEM), "pictures");
     }
+    mr_media_part part = {.stream = chunk->stream};
     if (status == MR_OK)
         status = take_filters(pictures);
+    if (!pictures->line) /* filters look further than the chunk's bounds reach */
+        part.bounds = chunk->bounds;
     if (status == MR_OK)
-        status = mr_media_open_part(host, task, source, &(mr_media_part){.stream = chunk->stream}, &pictures->format);
+        status = mr_media_open_part(host, task, source, &part, &pictures->format);
     if (status == MR_OK)
         status = mr_decoder_open(host, task, pictures->format, chunk->stream, NULL, &pictures->decoder);
     if (status == MR_OK)

@@ -16,9 +16,10 @@
 #define SECOND_US       1000000
 #define RESTART_US      2000000 /* so far back … */
 #define RESTART_PACKETS 25      /* … for so many packets */
-#define PROGRESS_EVERY  512     /* packets */
-#define ENTRIES_AHEAD   64      /* of the index: the demuxer gives a packet for each of them, and may leave out damaged ones */
-#define KEYS_LOOKED_AT  2       /* an encoder that refreshes pictures piece by piece begins with a whole one, and its next mark is none */
+#define MARK_US         1000000
+#define PROGRESS_EVERY  512 /* packets */
+#define ENTRIES_AHEAD   64  /* of the index: the demuxer gives a packet for each of them, and may leave out damaged ones */
+#define KEYS_LOOKED_AT  2   /* an encoder that refreshes pictures piece by piece begins with a whole one, and its next mark is none */
 
 /* Decoding times of one track. */
 typedef struct track_clock {
@@ -27,6 +28,8 @@ typedef struct track_clock {
     int behind;        /* packets in a row far behind it */
     int64_t second_us; /* begin of the second that is counted */
     int64_t in_second; /* packets that lie in it, one after the other */
+    int64_t key;       /* where reading may begin for its latest keyframe */
+    size_t mark_room;
 } track_clock;
 
 typedef struct scan_state {
@@ -41,6 +44,8 @@ typedef struct scan_state {
     bool may_skip;    /* the tables tell all that is still to be known */
     bool skips;       /* what is in packets is not read any more … */
     bool heads;       /* … but the beginning of listed keyframes */
+    bool marks;       /* are made */
+    bool by_index;    /* keyframes are found by the demuxer's index, which grows on the way */
     int keys;         /* looked at */
     int entry;        /* of the picture's index: behind that of the last packet */
     int open_field;   /* AV_PICTURE_STRUCTURE_* of a first field that waits for its second; 0: none */
@@ -226,6 +231,35 @@ static void watch_clock(scan_state *scanner, const AVStream *stream, const AVPac
     }
 }
 
+/* What lies before a mark's time and comes after it in the file is included by it, too. */
+static mr_status mark(scan_state *scanner, AVStream *stream, const AVPacket *packet, int64_t at)
+{
+    mr_scan_track *track = &scanner->scan->tracks[stream->index];
+    track_clock *clock = &scanner->clocks[stream->index];
+    const int64_t ticks = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (!scanner->marks || ticks == AV_NOPTS_VALUE || llabs(ticks) > MAX_TICKS || at <= 0)
+        return MR_OK;
+    if (scanner->by_index && (packet->flags & AV_PKT_FLAG_KEY)) {
+        const AVIndexEntry *entry = avformat_index_get_entry_from_timestamp(stream, ticks, AVSEEK_FLAG_BACKWARD);
+        clock->key = entry && entry->pos > 0 ? entry->pos : 0;
+    }
+    const int64_t us = av_rescale_q(ticks, stream->time_base, AV_TIME_BASE_Q);
+    for (size_t i = track->mark_count; i > 0 && track->marks[i - 1].us > us; i--)
+        track->marks[i - 1].until = at;
+    if (track->mark_count > 0 && us < track->marks[track->mark_count - 1].us + MARK_US)
+        return MR_OK;
+    if (track->mark_count == clock->mark_room) {
+        const size_t room = clock->mark_room ? clock->mark_room * 2 : 256;
+        mr_scan_mark *marks = av_realloc_array(track->marks, room, sizeof(*marks));
+        if (!marks)
+            return out_of_memory(scanner->host, scanner->task);
+        track->marks = marks;
+        clock->mark_room = room;
+    }
+    track->marks[track->mark_count++] = (mr_scan_mark){.us = us, .from = clock->key, .until = at};
+    return MR_OK;
+}
+
 static mr_status check_rate(const scan_state *scanner)
 {
     const track_clock *clock = &scanner->clocks[scanner->scan->video];
@@ -333,6 +367,8 @@ static mr_status read_all(scan_state *scanner, const mr_scan_options *options, A
         if (status == MR_OK)
             count_packet(scanner, stream, packet);
         watch_clock(scanner, stream, packet);
+        if (status == MR_OK)
+            status = mark(scanner, stream, packet, at);
         if (status == MR_OK && packet->stream_index == options->video)
             status = check_rate(scanner);
         if (status == MR_OK)
@@ -355,6 +391,8 @@ mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *forma
         ret_scan->tracks[i].first_us = ret_scan->tracks[i].end_us = AV_NOPTS_VALUE;
         format->streams[i]->discard = wanted(format->streams[i], options) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
+    scanner.by_index = strncmp(format->iformat->name, "matroska", 8) == 0;
+    scanner.marks = scanner.by_index || strcmp(format->iformat->name, "mpegts") == 0;
     scanner.may_skip = strncmp(format->iformat->name, "mov", 3) == 0;
     for (unsigned int i = 0; i < format->nb_streams; i++)
         scanner.may_skip = scanner.may_skip && (!wanted(format->streams[i], options) || is_told_by_tables(format->streams[i]->codecpar));
@@ -381,10 +419,42 @@ void mr_scan_free(mr_scan *scan)
 {
     if (!scan)
         return;
+    for (unsigned int i = 0; scan->tracks && i < scan->track_count; i++)
+        av_freep(&scan->tracks[i].marks);
     av_freep(&scan->tracks);
     av_freep(&scan->frames);
     scan->frame_count = 0;
     scan->track_count = 0;
+}
+
+/* The first mark at or after a time. */
+static size_t mark_at(const mr_scan_track *track, int64_t us)
+{
+    size_t low = 0;
+    size_t high = track->mark_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (track->marks[middle].us < us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+mr_media_bounds mr_scan_bounds(const mr_scan *scan, int stream, int64_t from_us, int64_t to_us)
+{
+    const mr_scan_track *track = &scan->tracks[stream];
+    const size_t behind = mark_at(track, from_us + 1);
+    const size_t end = mark_at(track, to_us);
+    mr_media_bounds bounds = {.known = track->mark_count > 0};
+    if (behind > 0) {
+        bounds.from = track->marks[behind - 1].from;
+        bounds.from_us = from_us;
+    }
+    if (end < track->mark_count)
+        bounds.until = (uint64_t)track->marks[end].until;
+    return bounds;
 }
 
 static int by_value(const void *a, const void *b)

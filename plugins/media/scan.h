@@ -24,11 +24,20 @@ typedef struct mr_scan_frame {
     uint32_t size;    /* bytes of the packet */
 } mr_scan_frame;
 
+/* A place on the way through a track: about one for each second of it. */
+typedef struct mr_scan_mark {
+    int64_t us;
+    int64_t from;  /* place in the file: reading that begins there meets the keyframe before the mark; 0: not known */
+    int64_t until; /* what is shown before us lies before this place */
+} mr_scan_mark;
+
 typedef struct mr_scan_track {
     uint64_t packets, bytes;
     int64_t
         first_us; /* earliest presentation time, and the latest end; AV_NOPTS_VALUE without packets. Priming and padding of sound are not counted */
     int64_t end_us;
+    mr_scan_mark *marks; /* Matroska and MPEG-TS only: the index of others tells as much */
+    size_t mark_count;
 } mr_scan_track;
 
 typedef struct mr_scan {
@@ -58,6 +67,9 @@ typedef struct mr_scan_options {
 /* Reads format to its end. Subtitles and data are not read. Progress is reported within [0, 1]. */
 mr_status mr_scan_run(const mr_host *host, mr_task *task, AVFormatContext *format, const mr_scan_options *options, mr_scan *ret_scan);
 void mr_scan_free(mr_scan *scan);
+
+/* Which bytes hold what of a track is shown from one time to the other. No end where the scan didn't come past it; not known without marks. */
+mr_media_bounds mr_scan_bounds(const mr_scan *scan, int stream, int64_t from_us, int64_t to_us);
 
 /* The presentation times of the frames that make pictures, sorted, each once: ticks. *ret_times is freed with av_free. */
 mr_status mr_scan_times(const mr_scan *scan, int64_t **ret_times, size_t *ret_count);

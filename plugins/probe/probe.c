@@ -266,6 +266,18 @@ static mr_status emit_json(const probe_state *probe, uint32_t port, const json_t
     return status;
 }
 
+/* Without what only the end of the source tells: so that it is the same, whatever follows. */
+static mr_status emit_track(const probe_state *probe, const json_t *track)
+{
+    static const char *const of_the_whole[] = {"duration_us", "bit_rate", "loudness"};
+    json_t *steady = json_copy((json_t *)track);
+    for (size_t i = 0; i < sizeof(of_the_whole) / sizeof(of_the_whole[0]); i++)
+        json_object_del(steady, of_the_whole[i]);
+    mr_status status = steady ? emit_json(probe, OUT_AUDIO_TRACKS, steady) : no_memory(probe);
+    json_decref(steady);
+    return status;
+}
+
 static mr_status emit_all(const probe_state *probe, const json_t *info)
 {
     const json_t *track;
@@ -274,7 +286,7 @@ static mr_status emit_all(const probe_state *probe, const json_t *info)
     json_array_foreach(json_object_get(info, "audio"), i, track)
     {
         if (status == MR_OK)
-            status = emit_json(probe, OUT_AUDIO_TRACKS, track);
+            status = emit_track(probe, track);
     }
     json_array_foreach(json_object_get(info, "text"), i, track)
     {
@@ -351,7 +363,7 @@ static const mr_port inputs[] = {
 
 static const mr_port outputs[] = {
     {"info", MR_TYPE_JSON, 0, "everything that is known of the source"},
-    {"audio_tracks", MR_TYPE_JSON, MR_PORT_MANY | MR_PORT_OPTIONAL, "one item of info.audio each"},
+    {"audio_tracks", MR_TYPE_JSON, MR_PORT_MANY | MR_PORT_OPTIONAL, "one item of info.audio each, without duration_us, bit_rate and loudness"},
     {"text_tracks", MR_TYPE_JSON, MR_PORT_MANY | MR_PORT_OPTIONAL, "one item of info.text each, without bitmap subtitles"},
     {0},
 };
@@ -366,7 +378,7 @@ static const mr_param params[] = {
 
 static const mr_op probe_media = {
     .size = sizeof(mr_op),
-    .version = 3,
+    .version = 4,
     .name = "probe.media",
     .summary = "finds out what is in a media file",
     .help = "Reads the source's packets and decodes the beginning of each track, so that what is said is what is there: true start and length, frame "

@@ -20,6 +20,12 @@
 #define MAX_TRACKS   128
 #define MAX_HEAD     2000 /* frames decoded to learn which of the first can be */
 
+/* How far around its time a chunk may read: more than it takes to warm up decoders and encoders (Opus: two seconds and a half). */
+#define PICTURE_BEFORE_US 1000000
+#define SOUND_BEFORE_US   3000000
+#define BEHIND_US         2000000
+#define SOUND_BEHIND      (INT64_C(2) * SOUND_RATE)
+
 enum { IN_SOURCE, IN_INFO };
 enum { OUT_PLAN, OUT_CHUNKS, OUT_AUDIO_CHUNKS, OUT_OPENING };
 
@@ -229,11 +235,14 @@ static int64_t frames_of(const plan_state *plan, int64_t segment)
     return left < plan->segment_frames ? left : plan->segment_frames;
 }
 
-static json_t *tracks_json(const plan_state *plan)
+/* Where each track ends; how far beyond most it goes on is not said. */
+static json_t *tracks_json(const plan_state *plan, int64_t most)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < plan->track_count; i++)
-        json_array_append_new(list, json_pack("{s:i,s:I}", "stream", plan->tracks[i].stream, "samples", (json_int_t)plan->tracks[i].samples));
+    for (size_t i = 0; list && i < plan->track_count; i++) {
+        const int64_t samples = plan->tracks[i].samples < most ? plan->tracks[i].samples : most;
+        json_array_append_new(list, json_pack("{s:i,s:I}", "stream", plan->tracks[i].stream, "samples", (json_int_t)samples));
+    }
     return list;
 }
 
@@ -253,7 +262,7 @@ static json_t *audio_json(const plan_state *plan)
     for (int64_t i = 0; segments && i < plan->sound_segments; i++)
         json_array_append_new(segments, integers(plan->sound[i], plan->sound[i + 1]));
     return json_pack("{s:i,s:I,s:o,s:o}", "sample_rate", SOUND_RATE, "samples", (json_int_t)plan->samples, "segments", segments, "tracks",
-                     tracks_json(plan));
+                     tracks_json(plan, INT64_MAX));
 }
 
 static mr_status emit(const plan_state *plan, uint32_t port, json_t *take_value)
@@ -282,9 +291,11 @@ static mr_status emit_plan(const plan_state *plan)
     return emit(plan, OUT_PLAN, value);
 }
 
+/* A chunk says nothing that only the end of the source tells: so that it is the same, whatever follows it. */
 static json_t *picture_json(const plan_state *plan)
 {
     json_t *picture = json_deep_copy(plan->picture);
+    json_object_del(picture, "duration_us");
     json_object_del(picture, "bit_rate");
     json_object_del(picture, "keyframes_us");
     return picture;
@@ -304,12 +315,15 @@ static mr_status emit_chunk(const plan_state *plan, uint32_t port, int64_t index
                               json_pack("{s:I,s:I,s:I}", "index", (json_int_t)i, "first_frame", start, "frames", (json_int_t)frames_of(plan, i)));
         frames += frames_of(plan, i);
     }
+    const int64_t decode_from_us = grid_decode_from(&plan->grid, &plan->scan, stream, first, context);
+    const int64_t end_us = plan->origin_us + av_rescale_q(first + frames, av_inv_q(plan->grid.fps), AV_TIME_BASE_Q);
+    const mr_media_bounds bounds = mr_scan_bounds(&plan->scan, plan->video, decode_from_us - PICTURE_BEFORE_US, end_us + BEHIND_US);
     return emit(plan, port,
-                json_pack("{s:s,s:I,s:i,s:I,s:o,s:I,s:I,s:I,s:I,s:b,s:I,s:o,s:O}", "kind", "video", "index", (json_int_t)index, "stream", plan->video,
-                          "origin_us", (json_int_t)plan->origin_us, "fps", integers(plan->grid.fps.num, plan->grid.fps.den), "timescale",
+                json_pack("{s:s,s:I,s:i,s:I,s:o,s:I,s:I,s:I,s:I,s:b,s:I,s:o,s:o*,s:O}", "kind", "video", "index", (json_int_t)index, "stream",
+                          plan->video, "origin_us", (json_int_t)plan->origin_us, "fps", integers(plan->grid.fps.num, plan->grid.fps.den), "timescale",
                           (json_int_t)plan->grid.timescale, "frame_ticks", (json_int_t)plan->grid.frame_ticks, "first_frame", (json_int_t)first,
-                          "frames", (json_int_t)frames, "last", segment + count == plan->video_segments, "decode_from_us",
-                          (json_int_t)grid_decode_from(&plan->grid, &plan->scan, stream, first, context), "segments", segments, "picture", picture));
+                          "frames", (json_int_t)frames, "last", segment + count == plan->video_segments, "decode_from_us", (json_int_t)decode_from_us,
+                          "segments", segments, "bytes", bounds.known ? mr_media_bounds_json(&bounds) : NULL, "picture", picture));
 }
 
 static mr_status emit_chunks(const plan_state *plan)
@@ -333,17 +347,37 @@ static mr_status emit_chunks(const plan_state *plan)
     return status;
 }
 
+/* Of all tracks together. */
+static mr_media_bounds sound_bounds(const plan_state *plan, int64_t from_us, int64_t to_us)
+{
+    mr_media_bounds all = {.known = plan->track_count > 0};
+    for (size_t i = 0; i < plan->track_count && all.known; i++) {
+        const mr_media_bounds one = mr_scan_bounds(&plan->scan, plan->tracks[i].stream, from_us, to_us);
+        if (i == 0 || one.from < all.from)
+            all.from = one.from;
+        if (i == 0 || one.until == 0 || (all.until > 0 && one.until > all.until))
+            all.until = one.until;
+        all.from_us = from_us;
+        all.known = one.known;
+    }
+    return all;
+}
+
 static mr_status emit_audio_chunk(const plan_state *plan, int64_t index, int64_t segment, int64_t count)
 {
     json_t *segments = json_array();
     for (int64_t i = segment; segments && i < segment + count; i++)
         json_array_append_new(
             segments, json_pack("{s:I,s:I,s:I}", "index", (json_int_t)i, "start", (json_int_t)plan->sound[i], "end", (json_int_t)plan->sound[i + 1]));
+    const int64_t start_us = plan->origin_us + av_rescale(plan->sound[segment], 1000000, SOUND_RATE);
+    const int64_t end_us = plan->origin_us + av_rescale(plan->sound[segment + count], 1000000, SOUND_RATE);
+    const mr_media_bounds bounds = sound_bounds(plan, start_us - SOUND_BEFORE_US, end_us + BEHIND_US);
     return emit(plan, OUT_AUDIO_CHUNKS,
-                json_pack("{s:s,s:I,s:I,s:i,s:I,s:I,s:b,s:o,s:o}", "kind", "audio", "index", (json_int_t)index, "origin_us",
+                json_pack("{s:s,s:I,s:I,s:i,s:I,s:I,s:b,s:o,s:o*,s:o}", "kind", "audio", "index", (json_int_t)index, "origin_us",
                           (json_int_t)plan->origin_us, "sample_rate", SOUND_RATE, "start", (json_int_t)plan->sound[segment], "end",
-                          (json_int_t)plan->sound[segment + count], "last", segment + count == plan->sound_segments, "segments", segments, "tracks",
-                          tracks_json(plan)));
+                          (json_int_t)plan->sound[segment + count], "last", segment + count == plan->sound_segments, "segments", segments, "bytes",
+                          bounds.known ? mr_media_bounds_json(&bounds) : NULL, "tracks",
+                          tracks_json(plan, plan->sound[segment + count] + SOUND_BEHIND)));
 }
 
 static mr_status emit_audio_chunks(const plan_state *plan)
@@ -462,7 +496,7 @@ static const mr_param params[] = {
 
 const mr_op mr_op_segment_plan = {
     .size = sizeof(mr_op),
-    .version = 4,
+    .version = 5,
     .name = "segment.plan",
     .summary = "plans the segments of a source and the chunks in which they are made",
     .help = "Reads the source's packets, and puts the picture on a grid of constant frame rate: frame n is shown from n to n+1 frame lengths. A "

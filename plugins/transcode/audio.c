@@ -188,6 +188,7 @@ static mr_status open_reader(audio_task *work)
                                              .start = mr_audio_rendition_start(work->renditions[0]),
                                              .end = work->work.samples,
                                              .until = work->work.last ? INT64_MAX : work->work.end,
+                                             .bounds = mr_media_bounds_read(json_object_get(work->chunk, "bytes")),
                                              .layout = work->track.layout};
     for (int c = 0; c < work->track.layout.nb_channels; c++) {
         work->planes[c] = calloc((size_t)frame_size, sizeof(float));

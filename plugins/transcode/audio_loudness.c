@@ -137,7 +137,7 @@ static mr_status open_measurement(measurement *work, const mr_artifact *source, 
     return mr_audio_reader_open(work->host, work->task, source, &options, &work->reader);
 }
 
-static mr_status listen(measurement *work, double expected)
+static mr_status listen(measurement *work)
 {
     int64_t samples = 0;
     int got = BLOCK;
@@ -154,7 +154,7 @@ static mr_status listen(measurement *work, double expected)
             if (error < 0)
                 return mr_media_error(work->host, work->task, error, "measuring loudness");
         }
-        work->host->progress(work->task, fmin((double)samples / expected, 1));
+        work->host->progress(work->task, fmin(fmax((double)samples / (double)work->end, mr_audio_reader_passed(work->reader)), 1));
     }
     return MR_OK;
 }
@@ -163,12 +163,11 @@ mr_status mr_loudness_measure(const mr_host *host, mr_task *task, const mr_artif
                               const int *channels, int count, mr_loudness *ret_loudness)
 {
     measurement work = {.host = host, .task = task, .end = RATE * MAX_SECONDS};
-    int64_t duration_us = json_integer_value(json_object_get(track->json, "duration_us"));
     if (max_us > 0 && max_us < MAX_SECONDS * 1000000)
         work.end = max_us * RATE / 1000000;
     mr_status status = open_measurement(&work, source, track, channels, count);
     if (status == MR_OK)
-        status = listen(&work, duration_us > 0 ? (double)duration_us * RATE / 1e6 : 1e9);
+        status = listen(&work);
     for (int i = 0; status == MR_OK && i < count; i++)
         ret_loudness[i] = mix_meter_result(&work.meters[i], channels[i]);
     for (int i = 0; i < MR_LOUDNESS_MAX; i++)

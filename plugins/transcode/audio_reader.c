@@ -502,6 +502,11 @@ int mr_audio_reader_got(const mr_audio_reader *reader)
     return reader->got;
 }
 
+double mr_audio_reader_passed(const mr_audio_reader *reader)
+{
+    return (double)avio_tell(reader->format->pb) / (double)mr_media_size(reader->format);
+}
+
 /* ---- opening ---- */
 
 /* The decoder starts early, so that what it carries from frame to frame is right by the first sample wanted. */
@@ -518,7 +523,7 @@ static mr_status go_to_start(mr_audio_reader *reader)
 
 static mr_media_part part_of(const mr_audio_reader_options *options)
 {
-    mr_media_part part = {.stream = options->stream};
+    mr_media_part part = {.stream = options->stream, .bounds = options->bounds};
     if (options->until > 0) {
         part.from_us = decode_from_us(options);
         part.to_us = options->until == INT64_MAX ? INT64_MAX : options->origin_us + av_rescale(options->until, 1000000, options->rate);

@@ -21,6 +21,7 @@ typedef struct mr_audio_reader_options {
     int64_t start;          /* the first sample wanted; before time 0 and before the track there is silence */
     int64_t end;            /* the track ends here: silence from this sample on */
     int64_t until;          /* what is read ends about here (a second more is fine); INT64_MAX: with the track; 0: the whole track may be read */
+    mr_media_bounds bounds; /* of that in the source */
     AVChannelLayout layout; /* of what is read; native order */
 } mr_audio_reader_options;
 
@@ -31,6 +32,8 @@ void mr_audio_reader_close(mr_audio_reader *reader);
 mr_status mr_audio_reader_read(mr_audio_reader *reader, float *const *planes, int count);
 /* The samples of the last read that were the source's own, not the silence after its end: fewer than it asked for once the source has ended. */
 int mr_audio_reader_got(const mr_audio_reader *reader);
+/* How much of the source's bytes lie behind it: 0 … 1. */
+double mr_audio_reader_passed(const mr_audio_reader *reader);
 
 /*
  * The layout that a track is read in: what the source says when that is a native layout, else the usual one for the number of channels; stereo (the

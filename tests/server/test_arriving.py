@@ -69,7 +69,12 @@ class Arriving(unittest.TestCase):
         cls.addClassCleanup(cls.media.cleanup)
         cls.clip = make_clip(Path(cls.media.name) / "front.mp4", seconds=8, size="160x90")
         cls.behind = Path(cls.media.name) / "behind.mp4"
-        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(cls.clip), "-t", "2", "-c", "copy", str(cls.behind)], check=True, timeout=60)
+        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(cls.clip), "-t", "2", "-c", "copy", str(cls.behind)], check=True, timeout=240)
+        cls.long = {kind: Path(cls.media.name) / f"long.{kind}" for kind in ("mkv", "ts")}
+        make = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=24", "-f", "lavfi", "-i",
+                "sine=frequency=440:duration=24", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-b:v", "500k", "-c:a", "aac"]
+        subprocess.run([*make, str(cls.long["mkv"])], check=True, timeout=120)
+        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(cls.long["mkv"]), "-c", "copy", str(cls.long["ts"])], check=True, timeout=240)
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -254,6 +259,92 @@ class Arriving(unittest.TestCase):
         seen = self.finish(video, url, data, at)
         self.assertEqual((seen["status"], seen["reason"]["code"]), ("failed", "processing-failed"))
         self.assertEqual(len(self.ask(200, "GET", "/api/v1/runs").json["items"]), 2)
+
+    # Containers whose length is known at their end: nothing is published before that, but what can be is done ahead.
+
+    def ahead(self):
+        """How many tasks were done ahead of their uploads."""
+        page = self.server.ask("GET", "/metrics", token=self.token).body.decode()
+        return int(re.search(r"^millrace_tasks_ahead_total (\d+)", page, re.M)[1])
+
+    def rehearsed(self):
+        """The runs that worked ahead, once none of them is under way and they have done something."""
+        self.until(lambda: self.ahead() > 0, "nothing was done ahead")
+        runs = []
+
+        def over():
+            runs[:] = self.ask(200, "GET", "/api/v1/runs").json["items"]
+            return runs and all(run["state"] != "running" for run in runs)
+        self.until(over, "what is done ahead does not end")
+        return runs
+
+    def check_reused(self, video, ahead):
+        """The run for the whole has found what was done ahead, and what it published is what it publishes without."""
+        run = self.video(video)["run"]
+        cached = {node["node"]: node["cached"] for node in self.ask(200, "GET", f"/api/v1/runs/{run}").json["nodes"]}
+        self.assertEqual(cached["analysis"] + cached["video"] + cached["audio"], ahead, cached)
+        self.assertGreater(cached["video"], 2)
+        self.assertGreater(cached["audio"], 0)
+
+    def test_matroska_and_transport_streams_are_worked_ahead_of(self):
+        for clip in self.long.values():
+            with self.subTest(clip=clip.name):
+                before = self.ahead()
+                video, url = self.create(clip)
+                data = clip.read_bytes()
+                at = self.send(url, data, 0, len(data) * 2 // 3)
+                self.until(lambda before=before: self.ahead() > before, "nothing was done ahead")
+                self.rehearsed()
+                seen = self.video(video)
+                self.assertEqual((seen["status"], seen["playable"], seen["run"]), ("uploading", False, None))
+                self.assertFalse((self.server.data / "media" / video).exists())
+                ahead = self.ahead() - before
+                self.assertEqual(self.finish(video, url, data, at)["status"], "ready")
+                self.check_reused(video, ahead)
+                self.assertEqual(self.tree(video), self.whole(clip))
+
+    def test_a_put_is_worked_ahead_of(self):
+        clip = self.long["mkv"]
+        data = clip.read_bytes()
+        created = self.ask(201, "POST", "/api/v1/videos", {"title": "put", "filename": clip.name, "size": len(data), "params": PARAMS}).json
+        video, target = created["video"]["id"], created["upload"]["put"]
+        connection = self.server.connect()
+        connection.putrequest("PUT", "/" + target["url"].split("/", 3)[3])
+        for name, value in {**target["headers"], "Content-Length": str(len(data))}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        at = len(data) * 2 // 3
+        connection.send(data[:at])
+
+        def one_more():
+            nonlocal at
+            if at < len(data) - 1:
+                connection.send(data[at:at + 1])
+                at += 1
+            return self.ahead() > 0
+        self.until(one_more, "nothing was done ahead")
+        self.rehearsed()
+        ahead = self.ahead()
+        events = Events(self.server, video, self.token)
+        connection.send(data[at:])
+        self.assertEqual(connection.getresponse().status, 200)
+        connection.close()
+        events.until(lambda name, data: name == "end")
+        events.close()
+        self.check_reused(video, ahead)
+        self.assertEqual(self.tree(video), self.whole(clip))
+
+    def test_work_ahead_of_an_upload_that_is_given_up(self):
+        for given_up in (lambda video, url: self.ask(204, "DELETE", url, headers=TUS), lambda video, url: self.ask(204, "DELETE", f"/api/v1/videos/{video}")):
+            before = self.ahead()
+            clip = self.long["mkv"]
+            video, url = self.create(clip)
+            self.send(url, clip.read_bytes(), 0, clip.stat().st_size // 2)
+            self.until(lambda before=before: self.ahead() > before, "nothing was done ahead")
+            given_up(video, url)
+            self.rehearsed()
+            self.until(lambda: not list((self.server.data / "uploads").iterdir()), "the file is still there")
+            self.assertFalse((self.server.data / "media" / video).exists())
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ struct mr_served {
     mr_tally tally;
     mr_hooked *hooked;
     mr_run *run;
+    bool rehearsal;
     char id[MR_RUN_ID];
     mr_served *next;
 };
@@ -110,14 +111,14 @@ static mr_status describe_new(mr_served *served, const json_t *request)
     const char *name = json_string_value(json_object_get(request, "pipeline"));
     const char *output = json_string_value(json_object_get(request, "output"));
     const char *file = name && !strchr(name, '/') ? mr_find_pipeline(session, name) : name;
-    if (!name || !output || file == name) {
+    if (!name || (!output && !served->rehearsal) || file == name) {
         mr_error(session->diags, "unknown-pipeline", nowhere, "there is no pipeline '%s'", name ? name : "");
         mr_hint(session->diags, "the list of pipelines has their names");
         return MR_ERR_NOT_FOUND;
     }
     job->pipeline = file;
-    job->output = mr_arena_copy(session->arena, output, strlen(output));
-    const bool good = job->output && add_inputs(job, json_object_get(request, "inputs"), session->arena) &&
+    job->output = output ? mr_arena_copy(session->arena, output, strlen(output)) : NULL;
+    const bool good = (job->output || !output) && add_inputs(job, json_object_get(request, "inputs"), session->arena) &&
                       add_params(job, json_object_get(request, "params"), json_object_get(request, "offers"));
     return good ? MR_OK : MR_ERR_NOMEM;
 }
@@ -144,7 +145,7 @@ static mr_status prepare(mr_served *served, const json_t *request)
         status = MR_ERR_PARAM;
     if (status == MR_OK) {
         served->job.settings = *platform->settings;
-        if (mr_hooked_begin(&served->job, resume != NULL, &served->session, &served->hooked) != MR_EXIT_DONE) {
+        if (!served->rehearsal && mr_hooked_begin(&served->job, resume != NULL, &served->session, &served->hooked) != MR_EXIT_DONE) {
             mr_error(served->session.diags, "hook", nowhere, "a hook is against it; the log of the server says why");
             status = MR_ERR_PARAM;
         }
@@ -199,7 +200,8 @@ static void *wait_for_end(void *context)
     mr_session *session = &served->session;
     mr_status status = mr_run_wait(served->run, session->diags);
     mr_hooked_end(served->hooked, served->run, session);
-    mr_report_write(served->report, &served->job, session, &served->tally, served->run, session->diags);
+    if (!served->rehearsal)
+        mr_report_write(served->report, &served->job, session, &served->tally, served->run, session->diags);
     tell_closed(served);
     if (status != MR_OK) {
         mr_autofree char *said = mr_diags_json(session->diags);
@@ -219,11 +221,12 @@ static mr_status start(mr_served *served, const json_t *request)
 {
     mr_platform *platform = served->platform;
     const char *resume = json_string_value(json_object_get(request, "resume"));
-    mr_autojson json_t *record = resume ? NULL : mr_job_record(&served->job, &served->session);
+    mr_autojson json_t *record = resume || served->rehearsal ? NULL : mr_job_record(&served->job, &served->session);
     const mr_run_options how = {
         .inputs = served->job.inputs,
         .input_count = served->job.input_count,
         .output_dir = served->job.output,
+        .rehearsal = served->rehearsal,
         .resume = resume,
         .record = record,
         .reader = on_event,
@@ -277,6 +280,7 @@ mr_status mr_platform_run_start(mr_platform *platform, const char *request, char
     if (!served)
         return json ? MR_ERR_NOMEM : MR_ERR_PARAM;
     served->platform = platform;
+    served->rehearsal = json_is_true(json_object_get(json, "rehearsal"));
     pthread_mutex_init(&served->counting, NULL);
     mr_status status = mr_session_open_with(&served->session, platform->session->plugins) ? prepare(served, json) : MR_ERR_NOMEM;
     const bool listed = status == MR_OK && join_list(served);

@@ -68,7 +68,8 @@ typedef struct mr_platform_host {
 
     /*
      * request: {pipeline, inputs: {NAME: PATH}, params: {NAME: VALUE}, offers: {NAME: VALUE}, output: DIR}, or {resume: RUN}, which goes on with one
-     * that ended before it was done. Offers are params for a pipeline that has such ones. *ret_answer: {run: ID}, or, with an error, {diagnostics:
+     * that ended before it was done. With rehearsal: true and no output, what can be done ahead of a source that still arrives is done, and only
+     * results are kept. Offers are params for a pipeline that has such ones. *ret_answer: {run: ID}, or, with an error, {diagnostics:
      * […]}. Events of the run may come before it returns.
      */
     mr_status (*run_start)(mr_platform *platform, const char *request, char **ret_answer);
