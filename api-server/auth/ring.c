@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -184,6 +185,27 @@ static mr_status push_key(mr_ring *ring, int64_t now_us)
     return status;
 }
 
+/* Of several processes that find no ring one makes it, and all have the same. */
+static mr_status load_or_make(mr_ring *ring, int64_t now_us, char *why, size_t why_size)
+{
+    const int folder = open(ring->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || flock(folder, LOCK_EX) != 0) {
+        snprintf(why, why_size, "'%s' can't be locked: %m", ring->folder);
+        if (folder >= 0)
+            close(folder);
+        return MR_ERR_IO;
+    }
+    mr_status status = load(ring, why, why_size);
+    if (status == MR_ERR_NOT_FOUND) {
+        randombytes_buf(ring->root, sizeof(ring->root));
+        status = push_key(ring, now_us);
+        if (status != MR_OK)
+            snprintf(why, why_size, "'%s/server.json' can't be written: %m", ring->folder);
+    }
+    close(folder); /* with the lock */
+    return status;
+}
+
 mr_status mr_ring_open(const char *data_dir, int64_t now_us, mr_ring *ret_ring, char *why, size_t why_size)
 {
     mr_ring *ring = ret_ring;
@@ -197,13 +219,7 @@ mr_status mr_ring_open(const char *data_dir, int64_t now_us, mr_ring *ret_ring, 
         snprintf(why, why_size, "'%s' can't be made: %m", ring->folder);
         return MR_ERR_IO;
     }
-    mr_status status = load(ring, why, why_size);
-    if (status == MR_ERR_NOT_FOUND) {
-        randombytes_buf(ring->root, sizeof(ring->root));
-        status = push_key(ring, now_us);
-        if (status != MR_OK)
-            snprintf(why, why_size, "'%s/server.json' can't be written: %m", ring->folder);
-    }
+    const mr_status status = load_or_make(ring, now_us, why, why_size);
     derive(ring->root, "sealing", ring->sealing);
     derive(ring->root, "refresh tokens", ring->refresh);
     derive(ring->root, "server", ring->server);

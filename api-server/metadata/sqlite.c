@@ -60,6 +60,20 @@ static int64_t version_of(sqlite3 *db)
     return version;
 }
 
+/* One step, from the version that it is by now: another process may be at it, too. */
+static int step_up(sqlite3 *db, const char *const *steps, int64_t count)
+{
+    char mark[64];
+    int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    const int64_t version = code == SQLITE_OK ? version_of(db) : -1;
+    snprintf(mark, sizeof(mark), "PRAGMA user_version = %d", (int)version + 1);
+    if (code == SQLITE_OK && version >= 0 && version < count)
+        code = sqlite3_exec(db, steps[version], NULL, NULL, NULL);
+    if (code == SQLITE_OK && version >= 0 && version < count)
+        code = sqlite3_exec(db, mark, NULL, NULL, NULL);
+    return code == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : code;
+}
+
 /* Each step is a transaction that ends with its number, so that a death in the middle leaves a whole version. */
 static int migrate(sqlite3 *db, const char *const *steps, char *why, size_t why_size)
 {
@@ -71,20 +85,10 @@ static int migrate(sqlite3 *db, const char *const *steps, char *why, size_t why_
         snprintf(why, why_size, version < 0 ? "it is no database" : "a newer Millrace has written it: start that one, or another data folder");
         return SQLITE_MISMATCH;
     }
-    for (; version < count; version++) {
-        char mark[64];
-        snprintf(mark, sizeof(mark), "PRAGMA user_version = %d", (int)version + 1);
-        int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-        if (code == SQLITE_OK)
-            code = sqlite3_exec(db, steps[version], NULL, NULL, NULL);
-        if (code == SQLITE_OK)
-            code = sqlite3_exec(db, mark, NULL, NULL, NULL);
-        if (code == SQLITE_OK)
-            code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-        if (code != SQLITE_OK)
-            return code;
-    }
-    return SQLITE_OK;
+    int code = SQLITE_OK;
+    for (; version < count && code == SQLITE_OK; version++)
+        code = step_up(db, steps, count);
+    return code;
 }
 
 static int prepare_writer(sqlite3 *db, const char *const *steps, char *why, size_t why_size)

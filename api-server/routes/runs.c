@@ -112,6 +112,15 @@ static json_t *read_text(mr_call *call, char *take_text)
 
 /* ---- routes ---- */
 
+static bool is_state(const char *text)
+{
+    static const char *const states[] = {"running", "succeeded", "failed", "cancelled", "interrupted"};
+    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+        if (strcmp(text, states[i]) == 0)
+            return true;
+    return false;
+}
+
 /* The cursor is the id of the last run that was told: runs sort by their id, which begins with the time. */
 void mr_route_runs(mr_call *call)
 {
@@ -122,6 +131,10 @@ void mr_route_runs(mr_call *call)
     int64_t limit = 0;
     size_t i;
     json_t *run;
+    if (state && !is_state(state)) {
+        mr_call_invalid(call, json_pack("[{s:s, s:s}]", "field", "state", "message", "this is running, succeeded, failed, cancelled or interrupted"));
+        return;
+    }
     if (!mr_call_query_number(call, "limit", 1, PAGE_MAX, PAGE, &limit))
         return;
     json_t *runs = read_text(call, host->runs(host->platform, RUNS_MAX));

@@ -64,12 +64,24 @@ static const char *title_of(mr_call *call, const char *filename)
     return json_string_value(title);
 }
 
+/* One that is there: said before gigabytes are sent for it. */
+static const char *read_pipeline(mr_call *call, mr_fields *fields)
+{
+    const mr_platform_host *host = call->server->host;
+    const char *name = read_line(fields, "pipeline", 127);
+    char *text = name && name[0] ? host->pipeline(host->platform, name) : NULL;
+    if (name && name[0] && !text)
+        mr_field_wrong(fields, "pipeline", "there is no such pipeline: GET /api/v1/pipelines lists them");
+    host->text_free(host->platform, text);
+    return name;
+}
+
 static void read_creation(mr_call *call, mr_fields *fields, mr_video_body *body)
 {
     const char *type = read_line(fields, "type", 127);
     body->type = type ? type : "";
     body->fields.filename = read_line(fields, "filename", 255);
-    body->fields.pipeline = read_line(fields, "pipeline", 127);
+    body->fields.pipeline = read_pipeline(call, fields);
     const json_t *params = json_object_get(call->json, "params");
     body->fields.params = params ? read_object(fields, "params", params) : NULL;
     mr_field_number(fields, "size", 0, INT64_MAX, &body->size);

@@ -2,17 +2,41 @@
 """Accounts: setting up, signing in and out, refreshing, users, API keys, limits, and `millrace user` beside a server that runs."""
 import base64
 import json
+import shutil
 import subprocess
+import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
+from pathlib import Path
 
-from serving import MILLRACE, PASSWORD, ServerCase
+from serving import MILLRACE, PASSWORD, Server, ServerCase
 
 UNLIMITED = ("server.access_log=false", "server.rate_sign_in=0")
 
 
 def millrace_user(data, *words, password=None):
     return subprocess.run([MILLRACE, "user", *words, "--data", str(data)], input=password, capture_output=True, text=True, timeout=240)
+
+
+class AtOnce(unittest.TestCase):
+    def test_many_begin_a_data_folder(self):
+        """Commands and a server, all at the same time on a folder that is not there yet: each finds what the first one made."""
+        folder = Path(tempfile.mkdtemp(prefix="millrace-at-once-"))
+        self.addCleanup(shutil.rmtree, folder, True)
+        server = Server(folder)
+        self.addCleanup(server.stop)
+        emails = [f"{name}@example.org" for name in "abcdef"]
+        with ThreadPoolExecutor(len(emails)) as pool:
+            added = [pool.submit(millrace_user, server.data, "add", email, "--role", "admin", "--password-stdin", password=PASSWORD) for email in emails]
+            server.start()
+            for one in added:
+                self.assertEqual(one.result().returncode, 0, one.result().stderr)
+        tokens = [server.ask("POST", "/api/v1/auth/login", {"email": email, "password": PASSWORD}).json["refresh_token"] for email in emails]
+        server.stop()
+        server.start()  # its keys are those that it wrote down
+        for token in tokens:
+            self.assertEqual(server.ask("POST", "/api/v1/auth/refresh", {"refresh_token": token}).status, 200)
 
 
 class SettingUp(ServerCase):

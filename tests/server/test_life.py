@@ -72,6 +72,13 @@ class Life(ServerCase):
         log = self.expect(200, "GET", f"/api/v1/runs/{run}/logs", token=self.admin).body
         self.assertIn(b"not public", log)
 
+    def test_what_is_no_pipeline(self):
+        for name in ("nothing", "../vod", "pipelines/vod.yaml"):
+            refused = self.expect_problem(422, "invalid", "POST", "/api/v1/videos", {"title": "t", "pipeline": name}, self.admin)
+            self.assertIn("there is no such pipeline", refused.json["errors"][0]["message"])
+        self.expect_problem(422, "invalid", "GET", "/api/v1/runs?state=over", token=self.admin)
+        self.expect(200, "GET", "/api/v1/runs?state=interrupted", token=self.admin)
+
     def test_nothing_to_process(self):
         video = self.expect(201, "POST", "/api/v1/videos", {"title": "t"}, self.admin).json["video"]["id"]
         self.expect_problem(409, "nothing-uploaded", "POST", f"/api/v1/videos/{video}/process", {}, self.admin)
