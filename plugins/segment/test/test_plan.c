@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PICTURE "-f lavfi -i testsrc2=s=160x90"
@@ -211,6 +212,44 @@ static void test_damaged_and_cut(void **state)
     source_plan_free(&plan);
 }
 
+/* The chunks of the beginning are those of the whole, but for those that end within three seconds of what has come. */
+static void check_alike(const json_t *beginning, const json_t *whole, size_t least)
+{
+    const size_t count = json_array_size(beginning);
+    size_t alike = 0;
+    assert_in_range(count, 2, json_array_size(whole));
+    while (alike < count && json_equal(json_array_get(beginning, alike), json_array_get(whole, alike)))
+        alike++;
+    assert_in_range(alike, least, count - 1);
+    for (size_t i = 0; i < alike; i++) {
+        const json_t *bytes = json_object_get(json_array_get(whole, i), "bytes");
+        assert_true(source_int(bytes, "until") > source_int(bytes, "from"));
+    }
+}
+
+/* A source that still arrives, of a container that tells its length at its end. */
+static void test_beginnings(void **state)
+{
+    static const char *const names[] = {"arrives.mkv", "arrives.ts"};
+    (void)state;
+    assert_true(clip_make(names[0], PICTURE ":r=25:d=16 " TONE ":d=16 " X264 " -bf 2 -g 30 -b:v 300k -c:a aac"));
+    assert_true(clip_make(names[1], "-i @arrives.mkv -c copy"));
+    for (size_t i = 0; i < 2; i++) {
+        source_plan whole;
+        source_plan beginning;
+        struct stat info;
+        assert_int_equal(stat(clip_path(names[i]), &info), 0);
+        assert_true(clip_cut("beginning", names[i], 0, info.st_size * 2 / 3));
+        assert_true(source_plan_make(clip_path(names[i]), "{segment_duration: 1s, audio_chunk: 5s}", &whole));
+        assert_true(source_plan_make(clip_path("beginning"), "{segment_duration: 1s, audio_chunk: 5s}", &beginning));
+        check_alike(beginning.chunks, whole.chunks, 4);
+        check_alike(beginning.audio_chunks, whole.audio_chunks, 1);
+        assert_true(source_chunks_agree(clip_path(names[i]), &whole));
+        source_plan_free(&whole);
+        source_plan_free(&beginning);
+    }
+}
+
 static void test_sound(void **state)
 {
     source_plan plan;
@@ -297,8 +336,9 @@ static void test_real_media(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant_rates), cmocka_unit_test(test_rate_conversion), cmocka_unit_test(test_damaged_and_cut),
-        cmocka_unit_test(test_sound),          cmocka_unit_test(test_refusals),        cmocka_unit_test(test_real_media),
+        cmocka_unit_test(test_beginnings),      cmocka_unit_test(test_constant_rates), cmocka_unit_test(test_rate_conversion),
+        cmocka_unit_test(test_damaged_and_cut), cmocka_unit_test(test_sound),          cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_real_media),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,8 +35,9 @@ static mr_status run_parts(const mr_host *host, const mr_batch *batch)
     char meta[32];
     size_t len = 0;
     atomic_fetch_add(&parts_runs, 1);
-    mr_status status = host->read_at(task, host->input(task, 0, 0), 0, head, sizeof(head), &len);
-    for (unsigned i = 0; i < PARTS && status == MR_OK; i++) {
+    const mr_artifact *source = host->input(task, 0, 0);
+    mr_status status = host->read_at(task, source, 0, head, sizeof(head), &len);
+    for (unsigned i = 0; (uint64_t)i * PART < source->size && status == MR_OK; i++) {
         snprintf(meta, sizeof(meta), "{\"index\":%u}", i);
         status = host->emit(task, 0, meta, NULL);
     }
@@ -87,8 +88,8 @@ static mr_status run_tell(const mr_host *host, const mr_batch *batch)
 }
 
 static const mr_port source_in[] = {{"source", MR_TYPE_MEDIA, 0, "a file"}, {0}};
-static const mr_port parts_out[] = {{"parts", MR_TYPE_JSON, MR_PORT_MANY, "ranges of it"}, {0}};
-static const mr_port sum_in[] = {{"source", MR_TYPE_MEDIA, 0, "a file"}, {"part", MR_TYPE_JSON, 0, "a range of it"}, {0}};
+static const mr_port parts_out[] = {{"parts", MR_TYPE_CHUNK, MR_PORT_MANY, "ranges of it"}, {0}};
+static const mr_port sum_in[] = {{"source", MR_TYPE_MEDIA, 0, "a file"}, {"part", MR_TYPE_CHUNK, 0, "a range of it"}, {0}};
 static const mr_port sum_out[] = {{"sum", MR_TYPE_JSON, 0, "of its bytes"}, {0}};
 static const mr_op op_parts = {.size = sizeof(mr_op),
                                .version = 1,
@@ -219,17 +220,22 @@ static void grow(world *it, size_t have)
     assert_int_equal(mr_engine_source_grew(it->engine, it->file, SIZE, have), MR_OK);
 }
 
-static void start(world *it)
+static mr_status try_start(world *it, bool rehearsal)
 {
     const mr_run_input input = {.name = "source", .path = it->file};
-    const mr_run_options options = {.inputs = &input, .input_count = 1, .reader = on_event, .reader_context = it};
+    const mr_run_options options = {.inputs = &input, .input_count = 1, .rehearsal = rehearsal, .reader = on_event, .reader_context = it};
     memset(it->done, 0, sizeof(it->done));
     it->bad = 0;
     it->over = false;
     atomic_store(&told, 0);
     atomic_store(&sum_runs, 0);
     atomic_store(&parts_runs, 0);
-    assert_int_equal(mr_run_start(it->engine, &it->bound, &options, it->diags, &it->run), MR_OK);
+    return mr_run_start(it->engine, &it->bound, &options, it->diags, &it->run);
+}
+
+static void start(world *it)
+{
+    assert_int_equal(try_start(it, false), MR_OK);
 }
 
 static void wait_done(world *it, unsigned count)
@@ -320,6 +326,32 @@ static void test_steps_of_any_size(void **context)
     }
     whole(it);
     finish(it);
+}
+
+/* What has come is all there is for who reads the whole; parts of it are made for the run to come, and what is not there is left to that. */
+static void test_a_rehearsal(void **context)
+{
+    world *it = *context;
+    const unsigned parts[] = {3, 8};
+    for (unsigned i = 0; i < 2; i++) {
+        grow(it, parts[i] * PART + 10);
+        assert_int_equal(try_start(it, true), MR_OK);
+        assert_int_equal(mr_run_wait(it->run, it->diags), MR_OK);
+        assert_int_equal(it->done[0], parts[i] - (i ? parts[i - 1] : 0));
+        assert_int_equal(it->done[1], i ? parts[i - 1] : 0);
+        assert_int_equal(it->done[2], 1);
+        assert_int_equal(it->bad, 0);
+        assert_int_equal(atomic_load(&parts_runs), 1); /* nothing of what it says is kept */
+        assert_int_equal(atomic_load(&told), 0);
+        mr_run_free(it->run);
+        it->run = NULL;
+    }
+    whole(it);
+    assert_int_equal(try_start(it, true), MR_ERR_UNSUPPORTED); /* nothing arrives */
+    start(it);
+    finish(it);
+    assert_int_equal(it->done[1], parts[1]);
+    assert_int_equal(atomic_load(&parts_runs), 1);
 }
 
 static void test_all_there_before_it_begins(void **context)
@@ -495,6 +527,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_world(test_parts_are_made_as_they_arrive),
         in_world(test_steps_of_any_size),
+        in_world(test_a_rehearsal),
         in_world(test_all_there_before_it_begins),
         in_world(test_what_waits_does_not_poll),
         in_world(test_a_refused_read_is_never_a_result),
