@@ -29,6 +29,7 @@ struct mr_rehearsal {
     int64_t results;       /* of the one that is under way */
     char run[MR_RUN_SIZE]; /* "": none */
     bool starting;
+    bool over;     /* the upload is complete, or gone: nothing follows the one that is under way */
     bool hopeless; /* it failed, or there is nothing that can be done ahead */
     struct mr_rehearsal *next;
 };
@@ -56,7 +57,8 @@ static bool is_read_on_and_on(const char *path)
 static bool is_due(const mr_rehearsal *it)
 {
     const int64_t part = it->length / PARTS > it->seen / 4 ? it->length / PARTS : it->seen / 4;
-    return !it->hopeless && !it->starting && !it->run[0] && it->have < it->length && it->have - it->seen >= (part > STEP_LEAST ? part : STEP_LEAST);
+    return !it->hopeless && !it->over && !it->starting && !it->run[0] && it->have < it->length &&
+           it->have - it->seen >= (part > STEP_LEAST ? part : STEP_LEAST);
 }
 
 /* ---- the list: lock held ---- */
@@ -101,6 +103,17 @@ static mr_rehearsal *of_run(mr_videos *videos, const char *run)
     return it;
 }
 
+static void drop_if_over(mr_videos *videos, mr_rehearsal *it)
+{
+    if (!it || !it->over || it->starting || it->run[0])
+        return;
+    mr_rehearsal **at = &videos->rehearsals;
+    while (*at != it)
+        at = &(*at)->next;
+    *at = it->next;
+    free(it);
+}
+
 void mr_rehearsals_free(mr_videos *videos)
 {
     while (videos->rehearsals) {
@@ -124,6 +137,7 @@ static void ended(mr_videos *videos, const char *run)
         memcpy(video, it->video, sizeof(video));
         it->run[0] = '\0';
     }
+    drop_if_over(videos, it);
     pthread_mutex_unlock(&videos->lock);
     if (video[0])
         mr_videos_log(videos, MR_SERVER_LOG_INFO, video, message);
@@ -180,7 +194,7 @@ static bool take_due(mr_videos *videos, mr_rehearsal *ret_copy)
 void mr_videos_look_at_rehearsals(mr_videos *videos)
 {
     mr_rehearsal due;
-    char run[MR_RUN_SIZE];
+    char run[MR_RUN_SIZE] = "";
     bool more = true;
     while (more && !atomic_load(&videos->draining)) {
         pthread_mutex_lock(&videos->starting); /* no upload is given up meanwhile */
@@ -193,11 +207,12 @@ void mr_videos_look_at_rehearsals(mr_videos *videos)
         if (it) {
             it->starting = false;
             it->hopeless = status != MR_OK;
-            memcpy(it->run, run, sizeof(it->run));
+            snprintf(it->run, sizeof(it->run), "%s", run);
+            drop_if_over(videos, it);
         }
         pthread_mutex_unlock(&videos->lock);
         pthread_mutex_unlock(&videos->starting);
-        if (it && run[0] && is_over(videos, run))
+        if (more && run[0] && is_over(videos, run))
             ended(videos, run);
     }
 }
@@ -250,34 +265,28 @@ void mr_rehearsals_grew(mr_videos *videos, const char *video, const char *source
 void mr_rehearsals_of_video_over(mr_videos *videos, const char *video)
 {
     const mr_platform_host *host = videos->options.host;
-    char source[64];
     char run[MR_RUN_SIZE];
-    mr_rehearsal *it = NULL;
     do {
+        run[0] = '\0';
         pthread_mutex_lock(&videos->lock);
-        for (it = videos->rehearsals; it && strcmp(it->video, video) != 0;)
-            it = it->next;
-        if (it) {
-            memcpy(source, it->source, sizeof(source));
+        for (mr_rehearsal *it = videos->rehearsals; it && !run[0]; it = it->next) {
+            if (strcmp(it->video, video) != 0 || it->hopeless)
+                continue;
+            it->hopeless = true;
             memcpy(run, it->run, sizeof(run));
         }
         pthread_mutex_unlock(&videos->lock);
-        if (it && run[0])
+        if (run[0])
             host->run_cancel(host->platform, run);
-        if (it)
-            mr_rehearsals_over(videos, source);
-    } while (it);
+    } while (run[0]);
 }
 
 void mr_rehearsals_over(mr_videos *videos, const char *source)
 {
     pthread_mutex_lock(&videos->lock);
-    mr_rehearsal **at = &videos->rehearsals;
-    while (*at && strcmp((*at)->source, source) != 0)
-        at = &(*at)->next;
-    mr_rehearsal *it = *at;
+    mr_rehearsal *it = find(videos, source);
     if (it)
-        *at = it->next;
+        it->over = true;
+    drop_if_over(videos, it);
     pthread_mutex_unlock(&videos->lock);
-    free(it);
 }
