@@ -82,7 +82,9 @@ async function watchOnce(page, server, seconds, seed, frames) {
       const video = document.querySelector('video');
       for (let i = 0; i < video.buffered.length; i++) if (video.buffered.start(i) <= time && time < video.buffered.end(i)) return null;
       const began = performance.timeOrigin + performance.now();
-      video.currentTime = time;
+      const bar = document.querySelector('.seek'); // as a press on it ends
+      bar.value = time;
+      bar.dispatchEvent(new Event('change'));
       return {began, ...(await window.nextPicture(video, clip, (mediaTime) => Math.abs(mediaTime - time) < 1))};
     }, [time, clip]));
     if (!found) continue;

@@ -65,6 +65,7 @@ async function newPage() {
   context.setDefaultTimeout(PATIENCE);
   await state.server.signIn(context);
   await context.addInitScript({path: join(tests, 'browser', 'page', 'picture.js')});
+  await context.addInitScript(prepare);
   const page = await context.newPage();
   Object.assign(page, {complaints: [], network: await context.newCDPSession(page)});
   await page.network.send('Network.enable');
@@ -115,8 +116,27 @@ async function shows(page, what, time) {
   return picture;
 }
 
+// Runs in each page: jumps by the bar, where there is one; and tells when something was loaded, before the player knows of it.
+function prepare() {
+  window.jump = (time) => {
+    const bar = document.querySelector('.seek');
+    if (bar) {
+      bar.value = time;
+      bar.dispatchEvent(new Event('change'));
+    } else {
+      document.querySelector('video').currentTime = time;
+    }
+  };
+  const add = MediaSource.prototype.addSourceBuffer;
+  MediaSource.prototype.addSourceBuffer = function addSourceBuffer(type) {
+    const buffer = add.call(this, type);
+    buffer.addEventListener('updateend', () => window.loaded?.());
+    return buffer;
+  };
+}
+
 async function seek(page, time) {
-  await page.evaluate((time) => { document.querySelector('video').currentTime = time; }, time);
+  await page.evaluate((time) => window.jump(time), time);
   return shows(page, `a picture of ${time} s`, time);
 }
 
@@ -125,6 +145,15 @@ async function plays(page, what) {
   await within(page, `${what}: it goes on`, page.waitForFunction((from) => document.querySelector('video').currentTime > from + 1, first.mediaTime));
   await shows(page, what);
   return first;
+}
+
+// From the menu, by keyboard.
+async function choose(page, height) {
+  await page.getByRole('button', {name: 'Quality and speed'}).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('radio', {name: `${height}p`, exact: true}).focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
 }
 
 const playsAt = (page, height) => within(page, `${height} lines on the screen`, page.waitForFunction((height) => document.querySelector('video').videoHeight === height, height));
@@ -179,12 +208,46 @@ for (const name of ['page', 'hlsjs', 'dashjs']) {
     await seek(page, 50.5);
     await plays(page, 'from the middle');
     if (name === 'page') await page.screenshot({path: join(pictures, 'players-1-complete.png')});
-    await switches(page, [75.5, 25.5]);
+    await switches(page, [25.5, 75.5]); // near the end there would soon be nothing more to load
     assert.deepEqual(await problems(page), []);
     assert.deepEqual(page.complaints, []);
     await page.context().close();
   });
 }
+
+// Jumps at moments that are bad for a player.
+test('a jump while another quality begins', async () => {
+  const page = await newPage();
+  await players.page(page, state.id);
+  await choose(page, high);
+  await playsAt(page, high);
+  const asked = new Promise((resolve) => { void page.route(`**/video/${low}p/init.mp4`, resolve, {times: 1}); });
+  await choose(page, low);
+  const held = await within(page, `${low} lines are about to begin`, asked);
+  await seek(page, 100.5);
+  await held.continue().catch(() => undefined); // the player may have given it up
+  await playsAt(page, low);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('a jump back when something was just loaded', async () => {
+  const page = await newPage();
+  await players.page(page, state.id);
+  await plays(page, 'from the beginning');
+  await within(page, 'a picture of 20.5 s', page.evaluate((clip) => {
+    const video = document.querySelector('video');
+    video.addEventListener('seeked', () => {
+      window.loaded = () => {
+        window.loaded = null;
+        window.jump(20.5);
+      };
+    }, {once: true});
+    window.jump(60.5); // where more than one segment is still to come
+    return window.nextPicture(video, clip, (mediaTime) => Math.abs(mediaTime - 20.5) < 1.5);
+  }, clip));
+  await page.context().close();
+});
 
 // What has not arrived can't be made: so it stays unfinished for as long as it is looked at.
 test('a video that is being made', async (t) => {

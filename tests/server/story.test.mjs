@@ -38,6 +38,14 @@ const until = async (what, ask) => {
     }
 };
 
+// A file from elsewhere, as a person drops it there.
+async function drop(file, {x, y, width, height}) {
+    const browser = await state.page.context().newCDPSession(state.page);
+    const data = {items: [], files: [file], dragOperationsMask: 1};
+    for (const type of ['dragEnter', 'dragOver', 'drop']) await browser.send('Input.dispatchDragEvent', {type, x: x + width / 2, y: y + height / 2, data});
+    await browser.detach();
+}
+
 // What goes wrong in a page is said in its console.
 function watchFor(page) {
     page.on('console', (message) => { if (message.type() === 'error') state.complaints.push(message.text()); });
@@ -89,14 +97,16 @@ test('the first administrator', async () => {
 test('an upload outlives a pulled plug', async () => {
     const {page} = state;
     await page.goto(`${state.wire.origin}/upload`);
+    await page.locator('#files').setInputFiles({name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('milk')});
+    await page.getByText('notes.txt').waitFor(); // in a line that says that it is no video
     const cut = state.wire.cutAfter(200_000);
-    await page.locator('#files').setInputFiles(state.clip);
+    await drop(state.clip, await page.getByRole('heading', {name: 'Upload'}).boundingBox());
     await cut;
-    await page.getByText('Connection lost').waitFor();
+    await page.locator('.upload-about').getByText('Connection lost').waitFor();
     await picture('3-plug-pulled');
     state.complaints.length = 0; // Chromium tells of connections that break
     state.wire.plug();
-    await page.getByText('Uploaded, now processing').waitFor();
+    await page.locator('.upload-about').getByText('Uploaded, now processing').waitFor();
     await picture('4-uploaded');
     await page.getByRole('link', {name: 'Watch'}).click();
 });

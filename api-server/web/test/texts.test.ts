@@ -24,7 +24,8 @@ test('a storyboard is read, and what is broken in it is passed over', () => {
   assert.deepEqual(pictures[1], {start: 3605.5, end: 3610, url: 'https://host/media/t/v/sheet.jpg', x: 160, y: 0, width: 160, height: 90});
   assert.equal(at(pictures, 4)?.x, 0);
   assert.equal(at(pictures, 3606)?.x, 160);
-  assert.equal(at(pictures, 1e9)?.x, 160);
+  assert.equal(at(pictures, 3610.5)?.x, 160);
+  assert.equal(at(pictures, 1e9), null, 'not made yet');
   assert.equal(at([], 4), null);
 });
 

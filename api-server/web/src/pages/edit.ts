@@ -52,7 +52,7 @@ function details(first: Video, saved: (video: Video) => void): HTMLElement {
 }
 
 function posterPart(video: Video, playing: Player | null): HTMLElement {
-  const file = h('input', {type: 'file', accept: 'image/jpeg,image/png,image/webp', class: 'visually-hidden', tabindex: '-1', 'aria-label': e.posterUpload});
+  const file = h('input', {type: 'file', accept: 'image/jpeg,image/png,image/webp', hidden: true});
   file.addEventListener('change', () => void attempt(async () => {
     const image = file.files?.[0];
     if (!image) return;

@@ -4,7 +4,7 @@ import {h, replace} from '../base/dom';
 import {bytes, percent, took} from '../base/format';
 import {icon} from '../base/icons';
 import type {Page} from '../base/router';
-import {attempt, button, confirm, iconButton, linkButton, progress, section, toast} from '../ui/parts';
+import {announce, attempt, button, confirm, iconButton, linkButton, progress, section, toast} from '../ui/parts';
 import {queue, type Unfinished, type Upload} from '../uploads/queue';
 import {t} from '../texts';
 
@@ -43,7 +43,9 @@ function row(first: Upload): Row {
       share.textContent = upload.state === 'done' ? '' : percent(upload.size > 0 ? upload.sent / upload.size : 0);
       element.dataset['state'] = upload.state;
       if (shown === upload.state + upload.key) return;
+      if (shown && upload.state !== 'sending') announce(`${upload.name}: ${says(upload)}`);
       shown = upload.state + upload.key;
+      const focused = actions.contains(document.activeElement);
       const remove = async (): Promise<void> => {
         if (await confirm(t.upload.remove, t.upload.removeConfirm(upload.name), t.upload.remove)) await attempt(() => queue.remove(upload.key));
       };
@@ -54,12 +56,13 @@ function row(first: Upload): Row {
         upload.state !== 'done' && iconButton('close', t.upload.remove, () => void remove()),
         upload.video && linkButton(t.upload.details, `/videos/${upload.video}`, {small: true}),
         upload.state === 'done' && linkButton(t.upload.watch, `/watch/${upload.video}`, {kind: 'primary', small: true}));
+      if (focused) actions.querySelector<HTMLElement>('button, a')?.focus(); // who pressed Pause may press Resume
     },
   };
 }
 
 function unfinishedRow(one: Unfinished): HTMLElement {
-  const choose = h('input', {type: 'file', class: 'visually-hidden', tabindex: '-1', 'aria-hidden': 'true'});
+  const choose = h('input', {type: 'file', hidden: true});
   choose.addEventListener('change', () => {
     const file = choose.files?.[0];
     if (!file) return;
@@ -72,7 +75,7 @@ function unfinishedRow(one: Unfinished): HTMLElement {
 }
 
 export function upload(): Page {
-  const chooser = h('input', {type: 'file', multiple: true, class: 'visually-hidden', id: 'files', tabindex: '-1', 'aria-label': t.upload.choose});
+  const chooser = h('input', {type: 'file', multiple: true, hidden: true, id: 'files'});
   const list = h('ul', {class: 'uploads'});
   const unfinished = h('ul', {class: 'uploads'});
   const queued = section(t.upload.queue, list);
@@ -92,11 +95,27 @@ export function upload(): Page {
 
   const zone = h('div', {class: 'drop-zone'}, h('div', {class: 'empty-icon'}, icon('upload')), h('p', {class: 'drop-title'}, t.upload.drop), chooser,
     button(t.upload.choose, () => chooser.click(), {kind: 'primary'}), h('p', {class: 'muted'}, t.upload.hint));
-  let depth = 0; // dragenter and dragleave come for each child as well
-  zone.addEventListener('dragenter', (event) => { event.preventDefault(); depth++; zone.classList.add('over'); });
-  zone.addEventListener('dragover', (event) => event.preventDefault());
-  zone.addEventListener('dragleave', () => { depth--; zone.classList.toggle('over', depth > 0); });
-  zone.addEventListener('drop', (event) => { event.preventDefault(); depth = 0; zone.classList.remove('over'); add([...(event.dataTransfer?.files ?? [])]); });
+  // Anywhere on the page: beside the zone, the browser would leave the page for the file.
+  const stop = new AbortController();
+  let depth = 0; // dragenter and dragleave come for each element
+  const over = (change: number): void => {
+    depth += change;
+    zone.classList.toggle('over', depth > 0);
+  };
+  const drops = {
+    dragenter: () => over(1), dragover: () => undefined, dragleave: () => over(-1),
+    drop: (event: DragEvent) => {
+      over(-depth);
+      add([...(event.dataTransfer?.files ?? [])]);
+    },
+  };
+  for (const [name, does] of Object.entries(drops)) {
+    document.addEventListener(name as keyof typeof drops, (event) => {
+      if (!event.dataTransfer?.types.includes('Files')) return;
+      event.preventDefault();
+      does(event);
+    }, {signal: stop.signal});
+  }
 
   const show = (): void => {
     const now = queue.uploads;
@@ -125,6 +144,6 @@ export function upload(): Page {
   return {
     title: t.upload.title,
     element: h('div', {class: 'page narrow'}, h('h1', {tabindex: '-1'}, t.upload.title), zone, queued, left),
-    dispose() { queue.removeEventListener('change', show); },
+    dispose() { queue.removeEventListener('change', show); stop.abort(); },
   };
 }

@@ -1,6 +1,6 @@
 // The player's own controls: everything by keyboard, every button named, no timer but the one that hides the bar while the picture moves.
 import {append, h, replace, uniqueId} from '../base/dom';
-import {clock, spoken} from '../base/format';
+import {clock, percent, spoken} from '../base/format';
 import {icon, type IconName} from '../base/icons';
 import {t} from '../texts';
 import {explain} from '../ui/parts';
@@ -129,7 +129,7 @@ export class Controls {
     const pip = document.pictureInPictureEnabled ? control('pip', t.player.pip, () => this.pictureInPicture()).element : null;
     append(this.#preview, this.#previewPicture, this.#previewTime);
     append(this.element,
-      h('button', {type: 'button', class: 'big-play', 'aria-label': t.player.play, on: {click: () => this.toggle()}}, icon('play')),
+      h('button', {type: 'button', class: 'big-play', tabindex: '-1', 'aria-hidden': 'true', on: {click: () => this.toggle()}}, icon('play')),
       h('div', {class: 'spinner', 'aria-hidden': 'true'}),
       h('div', {class: 'bar'}, captions.panel, tune.panel,
         h('div', {class: 'seek-area'}, this.#preview, h('div', {class: 'seek-track'}, this.#buffered, this.#played), this.#seek),
@@ -164,7 +164,7 @@ export class Controls {
     for (const event of ['pointermove', 'pointerdown', 'focusin', 'keydown']) this.element.addEventListener(event, () => this.#wake(), options);
     this.element.addEventListener('pointerleave', () => this.element.classList.toggle('idle', !video.paused), options);
     this.#seek.addEventListener('input', () => { this.#dragging = true; this.#paint(Number(this.#seek.value)); this.#show(Number(this.#seek.value)); }, options);
-    this.#seek.addEventListener('change', () => { this.#dragging = false; video.currentTime = Number(this.#seek.value); this.#preview.hidden = true; }, options);
+    this.#seek.addEventListener('change', () => { this.#dragging = false; this.#stream.seek(Number(this.#seek.value)); this.#preview.hidden = true; }, options);
     this.#seek.addEventListener('pointermove', (event) => {
       const box = this.#seek.getBoundingClientRect();
       this.#show(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * this.#duration());
@@ -193,6 +193,7 @@ export class Controls {
     this.#mute.show(silent ? 'volumeOff' : 'volume', silent ? t.player.unmute : t.player.mute);
     this.#full.show(document.fullscreenElement === this.element ? 'fullscreenExit' : 'fullscreen', document.fullscreenElement === this.element ? t.player.exitFullscreen : t.player.fullscreen);
     this.#loudness.value = String(silent ? 0 : video.volume);
+    this.#loudness.setAttribute('aria-valuetext', percent(silent ? 0 : video.volume));
     this.#seek.max = String(duration);
     const tracks = this.#stream.captions();
     this.#captionsButton.element.hidden = tracks.length === 0;
@@ -253,7 +254,7 @@ export class Controls {
   }
 
   #step(seconds: number): void {
-    this.#video.currentTime = Math.min(this.#duration(), Math.max(0, this.#video.currentTime + seconds));
+    this.#stream.seek(Math.min(this.#duration(), Math.max(0, this.#video.currentTime + seconds)));
   }
 
   #louder(by: number): void {
@@ -286,7 +287,7 @@ export class Controls {
       Object.assign(actions, {ArrowLeft: () => this.#step(-5), ArrowRight: () => this.#step(5), ArrowUp: () => this.#louder(0.05), ArrowDown: () => this.#louder(-0.05)});
       Object.assign(actions, {Home: () => this.#step(-Infinity), End: () => this.#step(this.#duration())});
     }
-    for (let tenth = 0; tenth <= 9; tenth++) actions[String(tenth)] = () => { this.#video.currentTime = (this.#duration() * tenth) / 10; };
+    for (let tenth = 0; tenth <= 9; tenth++) actions[String(tenth)] = () => this.#stream.seek((this.#duration() * tenth) / 10);
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();

@@ -11,6 +11,7 @@ import {parse} from './storyboard';
 import {Stream} from './stream';
 
 const keepEvery = 8_000; // milliseconds between two notes of the place
+const previewsEvery = 4_000; // milliseconds between two looks for more previews, while they are made
 const nearStart = 5; // seconds: nothing to come back to
 const nearEnd = 0.97; // of the duration: seen
 
@@ -53,7 +54,8 @@ export function player(video: Video, options: {embedded?: boolean; from?: number
   const stream = new Stream(picture, captions, playbackNow);
   const controls = new Controls(frame, picture, stream);
   if (video.width && video.height) frame.style.aspectRatio = `${Math.max(video.width / video.height, 1.2)}`;
-  let incomplete = false;
+  let complete = false; // the video
+  let [whole, looked] = [false, Infinity]; // whether all its previews were asked for, and when some were
 
   const broken = (message: string): void => {
     if (disposed) return;
@@ -84,24 +86,31 @@ export function player(video: Video, options: {embedded?: boolean; from?: number
       frame.classList.remove('waiting');
       if (from !== null && options.from === undefined) resumed(from);
       if (!options.embedded) void picture.play().catch(() => undefined); // not allowed before a press: the big button is there
-      if (playback.complete) await previews(playback);
-      else incomplete = true;
+      [whole, looked] = [playback.complete, Date.now()];
+      await previews(playback);
+      lookAgain();
     } catch (error) {
       broken(error instanceof Error ? error.message : String(error));
     }
   })();
 
-  // There once the video is complete. Previews are a help; without them the bar works too.
+  // They grow while the video is made. Previews are a help; without them the bar works too.
   async function previews(playback: Playback): Promise<void> {
     const url = playback.storyboard?.url;
-    const answer = url ? await fetch(url).catch(() => null) : null;
+    const answer = url ? await fetch(url, {cache: 'no-cache'}).catch(() => null) : null;
     if (url && answer?.ok && !disposed) controls.pictures = parse(await answer.text(), new URL(url, location.href).href);
+  }
+
+  function lookAgain(): void {
+    if (whole || looked === Infinity || (!complete && Date.now() - looked < previewsEvery)) return;
+    [whole, looked] = [complete, Date.now()];
+    playbackNow().then(previews).catch(() => undefined); // no more than the previews is missing then
   }
 
   function resumed(from: number): void {
     const note = h('div', {class: 'resumed'});
     const close = (): void => note.remove();
-    replace(note, t.player.resumed(clock(from)), button(t.player.fromStart, () => { picture.currentTime = 0; close(); }, {kind: 'quiet', small: true}));
+    replace(note, t.player.resumed(clock(from)), button(t.player.fromStart, () => { stream.seek(0); close(); }, {kind: 'quiet', small: true}));
     frame.append(note);
     announce(t.player.resumed(clock(from)));
     setTimeout(close, 6_000);
@@ -113,9 +122,8 @@ export function player(video: Video, options: {embedded?: boolean; from?: number
     key: (event) => controls.key(event),
     setMade(seconds) {
       stream.setMade(seconds);
-      if (seconds !== null || !incomplete) return;
-      incomplete = false;
-      playbackNow().then(previews, () => undefined); // no more than the previews is missing then
+      complete = seconds === null;
+      lookAgain();
     },
     dispose() {
       leave();

@@ -31,7 +31,9 @@ export function parse(text: string, base: string): Picture[] {
   return pictures;
 }
 
-// The picture of a time: the last that begins before it. pictures are in order.
+const late = 1; // seconds: sound may go on after the last picture
+
+// The picture of a time: the last that begins before it. pictures are in order; null: there is none of it yet.
 export function at(pictures: readonly Picture[], time: number): Picture | null {
   let low = 0;
   let high = pictures.length;
@@ -40,5 +42,6 @@ export function at(pictures: readonly Picture[], time: number): Picture | null {
     if ((pictures[middle]?.start ?? Infinity) <= time) low = middle + 1;
     else high = middle;
   }
-  return pictures[Math.max(0, low - 1)] ?? null;
+  const found = pictures[Math.max(0, low - 1)];
+  return found && time < found.end + late ? found : null;
 }

@@ -13,6 +13,9 @@ const openingBandwidth = 400_000; // bits per second: what the first choice goes
 // How far ahead of the picture a video must be made before more than its lowest quality is tried by itself.
 const leadWanted = 30;
 
+const widestGap = 1; // seconds: our streams have none, but sound and picture need not begin together
+const mostHolds = 8;
+
 const signed = /^\/media\/[^/]+\//;
 
 export class Stream extends EventTarget {
@@ -20,9 +23,13 @@ export class Stream extends EventTarget {
   readonly #player: shaka.Player;
   readonly #renew: () => Promise<Playback>;
   #prefix = ''; // "/media/<token>/": what the addresses of now begin with
+  #expires = Infinity; // by our clock
+  #renewing: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
   #made: number | null = null;
+  #wanted: number | null = null; // where a viewer jumps to, until there is a picture
+  #holds = 0; // how often it was held against jumps of Shaka's
   readonly #attached: Promise<void>;
 
   // renew: asks for signed addresses.
@@ -40,21 +47,28 @@ export class Stream extends EventTarget {
     // Manifests are exact to the picture (inaccurateManifestTolerance): a jump need not load the segment before its own, but for sound that begins a little later.
     // After a jump, sound or picture may wait a tick for the other, which still tells where it was before (updateIntervalSeconds; Shaka's own: 1 s).
     // No prefetching: a jump that aborts a prefetched init segment leaves it there, aborted, and Shaka 5.2 takes it for ever (its issue 10569).
+    // A slow device is still decoding when Shaka's own second is over; going on by a tenth then, it would begin anew each time (stallThreshold).
+    // One busy moment of a device does not take a quality away for half a minute (droppedFramesThreshold; Shaka's own: 0.15 in 2 s).
+    // A quality whose segment could not be had is tried again soon: it may have been made meanwhile (maxDisabledTime; Shaka's own: 30 s).
     this.#player.configure({
-      abr: {defaultBandwidthEstimate: openingBandwidth, useNetworkInformation: false},
+      abr: {defaultBandwidthEstimate: openingBandwidth, useNetworkInformation: false, advanced: {droppedFramesThreshold: 0.4, droppedFramesInterval: 4}},
       manifest: {retryParameters: patient},
       streaming: {
         retryParameters: patient, bufferingGoal: 30, rebufferingGoal: 0, bufferBehind: 60, inaccurateManifestTolerance: 0.2, updateIntervalSeconds: 0.1, segmentPrefetchLimit: 0,
+        stallThreshold: 5, maxDisabledTime: 5,
         failureCallback: (error: shaka.util.Error) => this.#failed(error),
       },
     });
-    this.#player.getNetworkingEngine()?.registerRequestFilter((_type, request) => {
+    this.#player.getNetworkingEngine()?.registerRequestFilter(async (_type, request) => {
+      if (Date.now() > this.#expires) await this.#refresh(); // a laptop that slept: nothing of it is refused
       request.uris = request.uris.map((uri) => this.#current(uri));
     });
     for (const event of ['trackschanged', 'adaptation', 'variantchanged', 'texttrackvisibility', 'textchanged']) {
       this.#player.addEventListener(event, () => this.dispatchEvent(new Event('choices')));
     }
     this.#player.addEventListener('trackschanged', () => this.#limit());
+    video.addEventListener('seeked', () => { if (!video.seeking) this.#wanted = null; });
+    this.#player.addEventListener('gapjumped', () => this.#hold());
     for (const [event, detail] of [['waiting', true], ['playing', false], ['canplay', false]] as const) {
       video.addEventListener(event, () => this.dispatchEvent(new CustomEvent('buffering', {detail})));
     }
@@ -80,6 +94,19 @@ export class Stream extends EventTarget {
     void this.#player.destroy();
   }
 
+  seek(time: number): void {
+    this.#wanted = time;
+    this.#holds = 0;
+    this.video.currentTime = time;
+  }
+
+  // What was being loaded when the viewer jumped back may come a moment later: Shaka then takes all in between for a gap, and goes to its end. Not held for
+  // ever, since Shaka is right where a stream begins late.
+  #hold(): void {
+    if (this.#wanted === null || this.video.currentTime - this.#wanted <= widestGap || ++this.#holds > mostHolds) return;
+    this.video.currentTime = this.#wanted;
+  }
+
   // An address of this video with the signature of now.
   #current(uri: string): string {
     const url = new URL(uri, location.href);
@@ -91,12 +118,19 @@ export class Stream extends EventTarget {
     const url = playback.dash?.url ?? playback.hls?.url ?? '';
     this.#prefix = signed.exec(new URL(url, location.href).pathname)?.[0] ?? '';
     clearTimeout(this.#timer);
-    const left = new Date(playback.expires_at).getTime() - Date.now();
+    const expires = new Date(playback.expires_at).getTime();
+    const left = expires - Date.now();
+    this.#expires = left > 0 ? expires : Infinity; // whose clock is ahead of the server's is told by the timer alone
     // Renewed at three quarters of its life; setTimeout can't wait longer than 24.8 days.
     this.#timer = setTimeout(() => void this.#refresh(), Math.min(Math.max(left * 0.75, 5_000), 2_000_000_000));
   }
 
-  async #refresh(): Promise<void> {
+  #refresh(): Promise<void> {
+    this.#renewing ??= this.#renewed().finally(() => { this.#renewing = null; });
+    return this.#renewing;
+  }
+
+  async #renewed(): Promise<void> {
     try {
       const playback = await this.#renew();
       if (!this.#stopped) this.#take(playback);

@@ -92,8 +92,12 @@ const live = h('div', {class: 'visually-hidden', role: 'status', 'aria-live': 'p
 const toasts = h('div', {class: 'toasts', role: 'status', 'aria-live': 'polite'});
 export const notices: HTMLElement[] = [live, toasts];
 
+let spoken: ReturnType<typeof setTimeout> | undefined;
+
 export function announce(text: string): void {
   live.textContent = text;
+  clearTimeout(spoken);
+  spoken = setTimeout(() => { live.textContent = ''; }, 5_000); // nobody finds it there later, and the same can be said again
 }
 
 export function toast(text: string, kind: 'good' | 'bad' = 'good'): void {
