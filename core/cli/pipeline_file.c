@@ -38,6 +38,8 @@ static mr_status bundle_text(mr_session *session, const char *file, const char *
 
 mr_status mr_pipeline_text(mr_session *session, const char *file, const char **ret_text, size_t *ret_len)
 {
+    if (mr_pipeline_is_unknown(session, file))
+        return MR_ERR_NOT_FOUND;
     if (is_lua(file))
         return bundle_text(session, file, ret_text, ret_len);
     mr_autofree char *text = NULL;

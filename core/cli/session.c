@@ -3,16 +3,21 @@
 #include "cli/session.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/cli.h"
 #include "cli/pipeline_file.h"
 #include "runtime/engine.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARENA_MAX = 256 << 20 };
+static const mr_span nowhere;
+
+enum { ARENA_MAX = 256 << 20, PIPELINES_MAX = 256 };
 
 static bool open_failed(mr_session *session)
 {
@@ -187,11 +192,18 @@ static const char *find_in_path(mr_session *session, const char *folders, const 
     return NULL;
 }
 
+/* A folder may have the name of a pipeline: what "vod" is published to is often called "vod". */
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
 const char *mr_find_pipeline(mr_session *session, const char *name)
 {
     /* build/bin and build/PRESET/bin lie below the root of the source tree. */
     static const char *const places[] = {"../share/millrace/pipelines", "../../pipelines", "../../../pipelines"};
-    if (strchr(name, '/') || access(name, F_OK) == 0)
+    if (strchr(name, '/') || is_file(name))
         return name;
     const char *found = find_in_path(session, getenv("MILLRACE_PIPELINE_PATH"), name);
     const char *dir = mr_program_dir(session->arena);
@@ -200,6 +212,64 @@ const char *mr_find_pipeline(mr_session *session, const char *name)
         found = folder ? find_in_folder(session, folder, strlen(folder), name) : NULL;
     }
     return found ? found : name;
+}
+
+/* Where mr_find_pipeline() looks, the latest first: what stands further on doesn't show when it has the name of an earlier one. */
+static void list_folder(const char *folder, json_t *names)
+{
+    struct dirent **found = NULL;
+    int count = scandir(folder, &found, NULL, alphasort);
+    for (int i = 0; i < count; i++) {
+        const char *dot = strrchr(found[i]->d_name, '.');
+        if (dot && dot != found[i]->d_name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".lua") == 0) && json_object_size(names) < PIPELINES_MAX) {
+            *(char *)dot = '\0';
+            json_object_set_new(names, found[i]->d_name, json_true());
+        }
+        free(found[i]);
+    }
+    free(found);
+}
+
+json_t *mr_pipeline_names(mr_session *session)
+{
+    json_t *names = json_object();
+    const char *folders = getenv("MILLRACE_PIPELINE_PATH");
+    while (names && folders && *folders) {
+        const size_t len = strcspn(folders, ":");
+        mr_autofree char *folder = len ? strndup(folders, len) : NULL;
+        if (folder)
+            list_folder(folder, names);
+        folders += len + (folders[len] == ':');
+    }
+    const char *shipped = mr_find_pipeline(session, "vod"); /* the folder of what comes with millrace */
+    const char *slash = strrchr(shipped, '/');
+    mr_autofree char *folder = slash ? strndup(shipped, (size_t)(slash - shipped)) : NULL;
+    if (names && folder)
+        list_folder(folder, names);
+    return names;
+}
+
+bool mr_pipeline_is_unknown(mr_session *session, const char *name)
+{
+    const char *known[64];
+    const char *key;
+    json_t *there;
+    size_t count = 0;
+    if (strpbrk(name, "/.") || is_file(name))
+        return false;
+    mr_autojson json_t *names = mr_pipeline_names(session);
+    json_object_foreach(names, key, there)
+    {
+        if (count < sizeof(known) / sizeof(*known))
+            known[count++] = key;
+    }
+    const char *meant = mr_nearest(name, known, count);
+    mr_error(session->diags, "unknown-pipeline", nowhere, "there is no pipeline '%s'", name);
+    if (meant)
+        mr_hint(session->diags, "did you mean '%s'?", meant);
+    else
+        mr_hint(session->diags, "name a file, or one that comes with millrace, as in 'vod'");
+    return true;
 }
 
 const char *mr_find_kit(mr_session *session, const char *name)

@@ -35,6 +35,10 @@ void mr_session_flush(mr_session *session);
  * nowhere is given back as it is, so that reading it says why.
  */
 const char *mr_find_pipeline(mr_session *session, const char *name);
+/* The bare names that are found: keys of an object. New reference; NULL: no memory. */
+json_t *mr_pipeline_names(mr_session *session);
+/* A bare name that was found nowhere: an error says so, and what may have been meant. */
+bool mr_pipeline_is_unknown(mr_session *session, const char *name);
 
 /*
  * A pipeline as a verb finds it: read, the scripts that it names loaded, and checked. text NULL: it is read from file. The scripts stay loaded with

@@ -7,11 +7,10 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIPELINES_MAX = 256, TEXT_MAX = 1 << 20 };
+enum { TEXT_MAX = 1 << 20 };
 
 static const mr_span nowhere;
 
@@ -100,41 +99,6 @@ void mr_platform_describe(const mr_pipeline *pipeline, json_t *run)
 
 /* ---- all of them ---- */
 
-/* Where mr_find_pipeline() looks, the latest first: what stands further on doesn't show when it has the name of an earlier one. */
-static void list_folder(const char *folder, json_t *names)
-{
-    struct dirent **found = NULL;
-    int count = scandir(folder, &found, NULL, alphasort);
-    for (int i = 0; i < count; i++) {
-        const char *dot = strrchr(found[i]->d_name, '.');
-        if (dot && dot != found[i]->d_name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".lua") == 0) && json_object_size(names) < PIPELINES_MAX) {
-            *(char *)dot = '\0';
-            json_object_set_new(names, found[i]->d_name, json_true());
-        }
-        free(found[i]);
-    }
-    free(found);
-}
-
-static json_t *all_names(mr_session *session)
-{
-    json_t *names = json_object();
-    const char *folders = getenv("MILLRACE_PIPELINE_PATH");
-    while (names && folders && *folders) {
-        const size_t len = strcspn(folders, ":");
-        mr_autofree char *folder = len ? strndup(folders, len) : NULL;
-        if (folder)
-            list_folder(folder, names);
-        folders += len + (folders[len] == ':');
-    }
-    const char *shipped = mr_find_pipeline(session, "vod"); /* the folder of what comes with millrace */
-    const char *slash = strrchr(shipped, '/');
-    mr_autofree char *folder = slash ? strndup(shipped, (size_t)(slash - shipped)) : NULL;
-    if (names && folder)
-        list_folder(folder, names);
-    return names;
-}
-
 static json_t *describe_pipeline(mr_platform *platform, const char *name)
 {
     mr_session session;
@@ -157,7 +121,7 @@ char *mr_platform_pipelines(mr_platform *platform)
     if (!mr_session_open_with(&session, platform->session->plugins))
         return NULL;
     mr_autojson json_t *list = json_array();
-    mr_autojson json_t *names = all_names(&session);
+    mr_autojson json_t *names = mr_pipeline_names(&session);
     pthread_mutex_lock(&platform->reading);
     json_object_foreach(names, name, there)
     {

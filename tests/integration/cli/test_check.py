@@ -13,6 +13,16 @@ class Check(Case):
         for path in sorted(SOURCE.glob("pipelines/*.yaml")):
             self.assertEqual(self.expect(0, "check", str(path)).stderr, "0 errors, 0 warnings\n", path.name)
 
+    def test_a_bare_name_that_is_none(self):
+        path = {"MILLRACE_PIPELINE_PATH": str(SOURCE / "pipelines")}
+        (self.dir / "vod").mkdir()  # a folder is no pipeline
+        self.expect(0, "check", "vod", **path)
+        for name, hint in (("vdo", "did you mean 'vod'?"), ("zzzzzzzz", "name a file")):
+            done = self.expect(2, "check", name, **path)
+            self.assertIn(f"error: there is no pipeline '{name}'", done.stderr)
+            self.assertIn(hint, done.stderr)
+        (self.dir / "vod").rmdir()
+
     def test_a_bare_name_finds_what_comes_with_millrace(self):
         self.expect(0, "check", "vod", MILLRACE_PIPELINE_PATH=f"/nonexistent::{SOURCE}/pipelines")
         self.expect(0, "check", "vod.yaml", MILLRACE_PIPELINE_PATH=str(SOURCE / "pipelines"))
