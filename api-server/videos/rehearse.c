@@ -7,7 +7,8 @@
  * Invariants
  *   - Nothing of it is in the metadata: an upload that goes takes its entry along, and who is told nothing has lost nothing but time.
  *   - One rehearsal of an upload at a time, and of all no more than `early_runs` less the runs that were begun early.
- *   - Lock order: starting, lock. A rehearsal that ends before its start has returned is recognised by the state that the run is in.
+ *   - Lock order: starting, lock. A run that says that it has started while a rehearsal is being started is that one: others are not started
+ * meanwhile.
  */
 #include "api-server/metrics/metrics.h"
 #include "api-server/videos/internal.h"
@@ -29,6 +30,7 @@ struct mr_rehearsal {
     int64_t results;       /* of the one that is under way */
     char run[MR_RUN_SIZE]; /* "": none */
     bool starting;
+    bool ended;    /* it spoke, and was over, before its start had returned */
     bool over;     /* the upload is complete, or gone: nothing follows the one that is under way */
     bool hopeless; /* it failed, or there is nothing that can be done ahead */
     struct mr_rehearsal *next;
@@ -136,24 +138,12 @@ static void ended(mr_videos *videos, const char *run)
                  it->results, it->seen, it->length);
         memcpy(video, it->video, sizeof(video));
         it->run[0] = '\0';
+        it->ended = true;
     }
     drop_if_over(videos, it);
     pthread_mutex_unlock(&videos->lock);
     if (video[0])
         mr_videos_log(videos, MR_SERVER_LOG_INFO, video, message);
-}
-
-/* Has it ended before anybody knew its id? */
-static bool is_over(const mr_videos *videos, const char *run)
-{
-    const mr_platform_host *host = videos->options.host;
-    char *text = host->run(host->platform, run);
-    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
-    const char *state = json_string_value(json_object_get(json, "state"));
-    const bool over = !state || strcmp(state, "running") != 0;
-    json_decref(json);
-    host->text_free(host->platform, text);
-    return over;
 }
 
 /* Starting held. */
@@ -185,6 +175,7 @@ static bool take_due(mr_videos *videos, mr_rehearsal *ret_copy)
     if (!it || !mr_videos_early_room(videos))
         return false;
     it->starting = true;
+    it->ended = false;
     it->seen = it->have;
     it->results = 0;
     *ret_copy = *it;
@@ -206,23 +197,34 @@ void mr_videos_look_at_rehearsals(mr_videos *videos)
         mr_rehearsal *it = more ? find(videos, due.source) : NULL;
         if (it) {
             it->starting = false;
-            it->hopeless = status != MR_OK;
-            snprintf(it->run, sizeof(it->run), "%s", run);
+            it->hopeless = it->hopeless || status != MR_OK;
+            snprintf(it->run, sizeof(it->run), "%s", it->ended ? "" : run);
             drop_if_over(videos, it);
         }
         pthread_mutex_unlock(&videos->lock);
         pthread_mutex_unlock(&videos->starting);
-        if (more && run[0] && is_over(videos, run))
-            ended(videos, run);
     }
 }
 
 /* ---- what others say ---- */
 
+/* Lock held. */
+static mr_rehearsal *that_starts(mr_videos *videos, const char *run)
+{
+    mr_rehearsal *it = videos->rehearsals;
+    while (it && (!it->starting || it->run[0]))
+        it = it->next;
+    if (it)
+        snprintf(it->run, sizeof(it->run), "%s", run);
+    return it;
+}
+
 bool mr_rehearsals_event(mr_videos *videos, const char *run, const char *event)
 {
     pthread_mutex_lock(&videos->lock);
-    mr_rehearsal *it = videos->rehearsals ? of_run(videos, run) : NULL;
+    mr_rehearsal *it = of_run(videos, run);
+    if (!it && strstr(event, "\"run.started\""))
+        it = that_starts(videos, run);
     if (it && strstr(event, "\"task.done\"") && strstr(event, "\"succeeded\"") && !strstr(event, "\"item\":\"\"")) {
         it->results++;
         mr_metrics_count(videos->options.metrics, MR_COUNT_TASKS_AHEAD, 1);
