@@ -17,6 +17,7 @@ from serving import TIMEOUT, Server, make_clip
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
+LEAST_AHEAD = 8  # tasks, of those that two thirds of a long clip suffice for
 PARAMS = {"preset": "ultrafast", "ladder": [{"height": 90, "max_bitrate": "200k"}], "segment_duration": "1s"}
 
 
@@ -282,7 +283,7 @@ class Arriving(unittest.TestCase):
         """The run for the whole has found what was done ahead, and what it published is what it publishes without."""
         run = self.video(video)["run"]
         cached = {node["node"]: node["cached"] for node in self.ask(200, "GET", f"/api/v1/runs/{run}").json["nodes"]}
-        self.assertEqual(cached["analysis"] + cached["video"] + cached["audio"], ahead, cached)
+        self.assertGreaterEqual(cached["analysis"] + cached["video"] + cached["audio"], ahead, cached)
         self.assertGreater(cached["video"], 2)
         self.assertGreater(cached["audio"], 0)
 
@@ -293,7 +294,7 @@ class Arriving(unittest.TestCase):
                 video, url = self.create(clip)
                 data = clip.read_bytes()
                 at = self.send(url, data, 0, len(data) * 2 // 3)
-                self.until(lambda before=before: self.ahead() > before, "nothing was done ahead")
+                self.until(lambda before=before: self.ahead() >= before + LEAST_AHEAD, "too little was done ahead")
                 self.rehearsed()
                 seen = self.video(video)
                 self.assertEqual((seen["status"], seen["playable"], seen["run"]), ("uploading", False, None))
@@ -321,8 +322,8 @@ class Arriving(unittest.TestCase):
             if at < len(data) - 1:
                 connection.send(data[at:at + 1])
                 at += 1
-            return self.ahead() > 0
-        self.until(one_more, "nothing was done ahead")
+            return self.ahead() >= LEAST_AHEAD
+        self.until(one_more, "too little was done ahead")
         self.rehearsed()
         ahead = self.ahead()
         events = Events(self.server, video, self.token)
