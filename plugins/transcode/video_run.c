@@ -2,9 +2,10 @@
 /*
  * The run() of transcode.analyse and transcode.video. A batch is one chunk, decoded for all its tasks together. The rungs' second pass begins when
  * the analysis is whole. Until then the scaled pictures of all rungs are kept if KEPT_ALL_MB holds them, else of the smallest, as many rungs as
- * KEPT_MAX_MB holds: each is then encoded alone, and again if need be, without the source. The others are encoded together in a second decode: keeping
- * some of their pictures too saves no time, since fresh memory costs about what it saves, and takes a multiple of the memory. Rungs whose analysis is
- * there already wait for nothing, and nothing is kept for them. With a processor to spare, pictures are decoded ahead on a thread (ahead.h).
+ * KEPT_MAX_MB holds: each is then encoded alone, and again if need be, without the source. The others are encoded together in a second decode:
+ * keeping some of their pictures too saves no time, since fresh memory costs about what it saves, and takes a multiple of the memory. Rungs whose
+ * analysis is there already wait for nothing, and nothing is kept for them. With a processor to spare, pictures are decoded ahead on a thread
+ * (ahead.h).
  *
  * Invariant: what a task makes is a function of its own inputs and params; the batch decides only about what is computed once for several.
  * The source is read on behalf of the reader, the largest rung's task, which is the last to be finished: its artifacts stay valid that long.
