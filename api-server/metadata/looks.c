@@ -130,7 +130,8 @@ void mr_video_print(const mr_sql_rows *rows, double fraction, FILE *to)
     } else {
         fputs(",\"reason\":null", to);
     }
-    fprintf(to, ",\"progress\":%.4g", complete ? 1.0 : status == MR_VIDEO_PROCESSING && fraction > 0 ? fraction : 0.0);
+    const bool made = status == MR_VIDEO_PROCESSING || (status == MR_VIDEO_UPLOADING && mr_sql_int(rows, 11)); /* playable: it is made while it comes */
+    fprintf(to, ",\"progress\":%.4g", complete ? 1.0 : made && fraction > 0 ? fraction : 0.0);
     print_number(to, "duration", rows, 15);
     print_number(to, "width", rows, 16);
     print_number(to, "height", rows, 17);

@@ -145,9 +145,13 @@ class Arriving(unittest.TestCase):
         data = self.clip.read_bytes()
         events = Events(self.server, video, self.token)
         at = self.send(url, data, 0, len(data) // 2)
-        events.until(lambda name, data: name == "ready")
+        said = []
+        events.until(lambda name, data: said.append(data.get("progress", 0)) or name == "ready")
+        if not any(said):
+            events.until(lambda name, data: name == "node" and data["progress"] > 0)
         seen = self.video(video)
         self.assertEqual((seen["status"], seen["playable"], seen["complete"]), ("uploading", True, False))
+        self.assertGreater(seen["progress"], 0, "a page that is opened now is told how much there is")
         segments = self.playlist(video)
         self.ask(200, "GET", segments[0])
         at = self.send(url, data, at, len(data) - 1)
