@@ -182,53 +182,6 @@ static int make_ends(mr_task_host *host, int *ret_socket, int *ret_words)
     return 0;
 }
 
-/* Without a process yet. NULL: *ret_error says why. */
-static mr_task_host *make_host(int *ret_socket, int *ret_words, int *ret_error)
-{
-    mr_task_host *host = calloc(1, sizeof(*host));
-    *ret_error = ENOMEM;
-    if (!host)
-        return NULL;
-    host->words_fd = -1;
-    host->control_fd = -1;
-    host->wire = (mr_wire){.fd = -1, .fd_in = -1};
-    *ret_error = make_ends(host, ret_socket, ret_words);
-    if (*ret_error == 0)
-        return host;
-    mr_host_free(host);
-    return NULL;
-}
-
-mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error)
-{
-    mr_autoclose int socket_fd = -1;
-    mr_autoclose int words_fd = -1;
-    mr_task_host *host = make_host(&socket_fd, &words_fd, ret_error);
-    if (host)
-        *ret_error = spawn(program, bare, socket_fd, words_fd, &host->pid);
-    if (*ret_error == 0)
-        return host;
-    mr_host_free(host);
-    return NULL;
-}
-
-int mr_host_load(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins)
-{
-    uint32_t count = 0;
-    /* Before it has threads, or forks: each inherits it. The kernel stops at 19. Scripts that somebody waits for load nothing, and are as urgent as
-     * he. */
-    setpriority(PRIO_PROCESS, (id_t)host->pid, getpriority(PRIO_PROCESS, 0) + (int)settings->host_nice);
-    for (size_t i = 0; i < mr_plugins_count(plugins); i++)
-        count += !mr_plugins_get(plugins, i)->bundle; /* scripts are told when something of them is to run */
-    mr_packer *packer = &host->packer;
-    mr_pack_begin(packer, MR_FRAME_LOAD);
-    mr_pack_u32(packer, count);
-    for (size_t i = 0; i < mr_plugins_count(plugins); i++)
-        if (!mr_plugins_get(plugins, i)->bundle)
-            mr_pack_text(packer, mr_plugins_get(plugins, i)->path);
-    return mr_wire_send(&host->wire, packer, -1, START_MS) == MR_OK ? 0 : EPIPE;
-}
-
 /* What the server has made of it: 0, or an errno. */
 static int ask_to_fork(mr_task_host *server, int socket_fd, int words_fd, pid_t *ret_pid)
 {
@@ -249,17 +202,52 @@ static int ask_to_fork(mr_task_host *server, int socket_fd, int words_fd, pid_t 
     return status == MR_OK ? 0 : status == MR_ERR_UNSUPPORTED ? ENOSYS : EAGAIN;
 }
 
-mr_task_host *mr_host_fork(mr_task_host *server, int *ret_error)
+/* From a program, or (NULL) from a fork server. NULL: *ret_error says why. */
+static mr_task_host *start(const char *program, bool bare, mr_task_host *server, int *ret_error)
 {
     mr_autoclose int socket_fd = -1;
     mr_autoclose int words_fd = -1;
-    mr_task_host *host = make_host(&socket_fd, &words_fd, ret_error);
-    if (host)
-        *ret_error = ask_to_fork(server, socket_fd, words_fd, &host->pid);
+    mr_task_host *host = calloc(1, sizeof(*host));
+    *ret_error = ENOMEM;
+    if (!host)
+        return NULL;
+    host->words_fd = -1;
+    host->control_fd = -1;
+    host->wire = (mr_wire){.fd = -1, .fd_in = -1};
+    *ret_error = make_ends(host, &socket_fd, &words_fd);
+    if (*ret_error == 0)
+        *ret_error = program ? spawn(program, bare, socket_fd, words_fd, &host->pid) : ask_to_fork(server, socket_fd, words_fd, &host->pid);
     if (*ret_error == 0)
         return host;
     mr_host_free(host);
     return NULL;
+}
+
+mr_task_host *mr_host_begin(const char *program, bool bare, int *ret_error)
+{
+    return start(program, bare, NULL, ret_error);
+}
+
+mr_task_host *mr_host_fork(mr_task_host *server, int *ret_error)
+{
+    return start(NULL, false, server, ret_error);
+}
+
+int mr_host_load(mr_task_host *host, const mr_settings *settings, const mr_plugins *plugins)
+{
+    uint32_t count = 0;
+    /* Before it has threads, or forks: each inherits it. The kernel stops at 19. Scripts that somebody waits for load nothing, and are as urgent as
+     * he. */
+    setpriority(PRIO_PROCESS, (id_t)host->pid, getpriority(PRIO_PROCESS, 0) + (int)settings->host_nice);
+    for (size_t i = 0; i < mr_plugins_count(plugins); i++)
+        count += !mr_plugins_get(plugins, i)->bundle; /* scripts are told when something of them is to run */
+    mr_packer *packer = &host->packer;
+    mr_pack_begin(packer, MR_FRAME_LOAD);
+    mr_pack_u32(packer, count);
+    for (size_t i = 0; i < mr_plugins_count(plugins); i++)
+        if (!mr_plugins_get(plugins, i)->bundle)
+            mr_pack_text(packer, mr_plugins_get(plugins, i)->path);
+    return mr_wire_send(&host->wire, packer, -1, START_MS) == MR_OK ? 0 : EPIPE;
 }
 
 int mr_host_hello(mr_task_host *host, const mr_settings *settings)
