@@ -329,5 +329,6 @@ void *mr_loop_run(void *context)
             checked = loop->now_ms;
         }
     }
+    empty_inbox(loop); /* answers to those who have gone: they hold references, and nothing is posted any more */
     return NULL;
 }
