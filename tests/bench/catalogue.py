@@ -32,7 +32,7 @@ ALL = [
     Bench("server-segments", "segments of 1 MB, against nginx", server.segments, 15, 10),
     Bench("server-uploads", "2 GB, against dd and the reference server of tus; 200 uploads at a time", server.uploads, 40, 60),
     Bench("server-idle", "memory of 5,000 connections that rest", server.idle, 5, 5),
-    Bench("sandbox", "what task hosts cost", sandbox.sandbox, 20, 18, main=False),
+    Bench("sandbox", "what task hosts cost", sandbox.sandbox, 20, 25, main=False),
     Bench("memory", "whether memory grows with the length of a source", memory.memory, 20, 240, main=False),
     Bench("rate-control", "capped quality beside constant quality", rate_control.rate_control, 240, 0, main=False),
     Bench("fleet", "the scheduler and the store for a fleet, on a virtual clock", fleet.fleet, 300, 0, main=False),
