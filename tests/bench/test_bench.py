@@ -151,6 +151,12 @@ class EqualBits(unittest.TestCase):
         peer.settle(0.02)
         self.assertEqual(peer.count, 1 + ladders.CORRECTIONS)
 
+    def test_the_nearest_is_compared(self):
+        peer = Peer(1000, lambda told: 980 if told < 1010 else 1100)  # less or more, nothing between
+        peer.run()
+        peer.settle(0.01)
+        self.assertAlmostEqual(peer.off()["240p"], 1000 / 980)
+
 
 class Logs(unittest.TestCase):
     def test_quality(self):
