@@ -130,7 +130,8 @@ void mr_video_print(const mr_sql_rows *rows, double fraction, FILE *to)
     } else {
         fputs(",\"reason\":null", to);
     }
-    const bool made = status == MR_VIDEO_PROCESSING || (status == MR_VIDEO_UPLOADING && mr_sql_int(rows, 11)); /* playable: it is made while it comes */
+    const bool made =
+        status == MR_VIDEO_PROCESSING || (status == MR_VIDEO_UPLOADING && mr_sql_int(rows, 11)); /* playable: it is made while it comes */
     fprintf(to, ",\"progress\":%.4g", complete ? 1.0 : made && fraction > 0 ? fraction : 0.0);
     print_number(to, "duration", rows, 15);
     print_number(to, "width", rows, 16);
