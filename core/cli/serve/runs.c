@@ -29,6 +29,7 @@ struct mr_served {
     mr_tally tally;
     mr_hooked *hooked;
     mr_run *run;
+    char *done; /* its last event, which is told when its end is recorded; of who reads events, then of who waits for the end */
     bool rehearsal;
     char id[MR_RUN_ID];
     mr_served *next;
@@ -45,6 +46,7 @@ static void free_served(mr_served *served)
     mr_job_clear(&served->job);
     mr_session_close(&served->session);
     json_decref(served->record);
+    free(served->done);
     pthread_mutex_destroy(&served->counting);
     free(served);
 }
@@ -61,9 +63,14 @@ static void on_event(void *context, const mr_event *event)
     pthread_mutex_unlock(&served->counting);
     mr_hooked_event(served->hooked, event);
     mr_autojson json_t *json = mr_event_json(event);
-    mr_autofree char *text = json ? mr_json_text(json) : NULL;
+    char *text = json ? mr_json_text(json) : NULL;
+    if (text && event->type == MR_EVENT_RUN_DONE) {
+        served->done = text;
+        return;
+    }
     if (text)
         platform->driver->event(platform->server, event->run, text);
+    free(text);
 }
 
 /* ---- what is to be run ---- */
@@ -187,6 +194,14 @@ static bool join_list(mr_served *served)
     return open;
 }
 
+/* What a server makes of it outlives a crash, so the run's end has to, too: else the run would be taken for interrupted, and nobody would go on with
+ * it. */
+static void tell_done(const mr_served *served)
+{
+    if (served->done)
+        served->platform->driver->event(served->platform->server, served->id, served->done);
+}
+
 static void tell_closed(const mr_served *served)
 {
     char text[MR_RUN_ID + 48];
@@ -199,6 +214,7 @@ static void *wait_for_end(void *context)
     mr_served *served = context;
     mr_session *session = &served->session;
     mr_status status = mr_run_wait(served->run, session->diags);
+    tell_done(served);
     mr_hooked_end(served->hooked, served->run, session);
     if (!served->rehearsal)
         mr_report_write(served->report, &served->job, session, &served->tally, served->run, session->diags);

@@ -132,7 +132,8 @@ typedef struct mr_server_driver {
     /* settings: that struct, valid until close(). After MR_OK it answers; port and address are told by address(). */
     mr_status (*open)(const mr_platform_host *host, const void *settings, mr_server **ret_server, mr_server_error *error);
     const char *(*address)(const mr_server *server); /* "http://localhost:8080" */
-    /* One event of a run, as `millrace run --json` prints it; at last {event: "run.closed"}: nothing writes to its output any more. */
+    /* One event of a run, as `millrace run --json` prints it. "run.done" comes when the run's end is recorded for good; at last {event:
+     * "run.closed"}: nothing writes to its output any more. */
     void (*event)(mr_server *server, const char *run, const char *event);
     /* Takes nothing new, lets what is under way end, and returns. The platform ends the runs afterwards; they are resumed by the next open(). */
     void (*drain)(mr_server *server);
