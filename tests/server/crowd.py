@@ -410,7 +410,8 @@ class Chooser(Client):
         deed = self.chance.random()
         if deed < 0.4:
             run = self.ask((202,), "POST", f"{API}/videos/{video}/process", {}).json["run"]
-            self.crowd.whole[video]["processed"].append(run)
+            if run:  # else it waits for its turn, and is not known yet
+                self.crowd.whole[video]["processed"].append(run)
         elif deed < 0.8:
             run = self.ask((202,), "POST", f"{API}/videos/{video}/poster", {"time": self.chance.randrange(1, 10) / 10}, {"Content-Type": "application/json"}).json["run"]
             self.posters.setdefault(video, []).append(run)

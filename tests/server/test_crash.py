@@ -169,7 +169,9 @@ class Crash(unittest.TestCase):
 
     def state_of(self, run, wait=False):
         for _ in range(600):
-            state = self.server.ask("GET", f"{API}/runs/{run}", token=self.crowd.key).json["state"]
+            answer = self.server.ask("GET", f"{API}/runs/{run}", token=self.crowd.key)
+            self.assertEqual(answer.status, 200, answer.body)
+            state = answer.json["state"]
             if not wait or state != "running":
                 break
             threading.Event().wait(0.05)
