@@ -87,6 +87,29 @@ bool mr_field_number(mr_fields *fields, const char *name, int64_t least, int64_t
     return false;
 }
 
+static void add_diagnostic(mr_fields *fields, const json_t *it)
+{
+    static const char param[] = "param ";
+    const char *file = json_string_value(json_object_get(it, "file"));
+    const char *code = json_string_value(json_object_get(it, "code"));
+    const char *message = json_string_value(json_object_get(it, "message"));
+    const char *hint = json_string_value(json_object_get(it, "hint"));
+    const bool of_param = file && strncmp(file, param, sizeof(param) - 1) == 0;
+    char name[160], text[640];
+    snprintf(name, sizeof(name), "params.%s", of_param ? file + sizeof(param) - 1 : "");
+    snprintf(text, sizeof(text), "%s%s%s", message ? message : "", of_param && hint ? "; " : "", of_param && hint ? hint : "");
+    mr_field_wrong(fields, of_param ? name : code && strcmp(code, "missing-param") == 0 ? "params" : "pipeline", text);
+}
+
+void mr_fields_diagnostics(mr_fields *fields, const char *answer)
+{
+    json_t *json = answer ? json_loads(answer, 0, NULL) : NULL;
+    size_t i;
+    const json_t *it;
+    json_array_foreach(json_object_get(json, "diagnostics"), i, it) add_diagnostic(fields, it);
+    json_decref(json);
+}
+
 bool mr_fields_good(mr_fields *fields)
 {
     if (!fields->errors)

@@ -18,6 +18,8 @@ const char *mr_field_text(mr_fields *fields, const char *name, size_t least, siz
 bool mr_field_bool(mr_fields *fields, const char *name, bool *ret);                                   /* false: absent, or wrong; *ret stays */
 bool mr_field_number(mr_fields *fields, const char *name, int64_t least, int64_t most, int64_t *ret); /* the same */
 void mr_field_wrong(mr_fields *fields, const char *name, const char *message);
+/* What the platform said of a run that it would not start: params by their names ("params.preset"), anything else is the pipeline's. */
+void mr_fields_diagnostics(mr_fields *fields, const char *answer);
 /* False: something is wrong, and answered. Called once, at the end. */
 bool mr_fields_good(mr_fields *fields);
 

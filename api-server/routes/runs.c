@@ -64,15 +64,30 @@ static json_t *describe_nodes(const json_t *run, const char *state)
     return list;
 }
 
-/* Whether the caller may know of the run; *ret_video is whose it is, or NULL. */
-static bool may_see(const mr_call *call, const char *run, json_t **ret_video)
+/* Whose a run is. */
+typedef struct whose {
+    json_t *video; /* NULL: nobody's, or not known any more */
+    bool waits;    /* it is to go on, and its turn has not come */
+} whose;
+
+/* Whether the caller may know of the run. */
+static bool may_see(const mr_call *call, const char *run, whose *ret_whose)
 {
     mr_video_life life = {0};
     const bool known = mr_video_life_of_run(call->server->metadata, run, &life) == MR_OK;
     const bool may = call->who.role == MR_ROLE_ADMIN || (known && strcmp(life.owner, call->who.user) == 0);
-    *ret_video = known && may ? json_string(life.id) : NULL;
+    *ret_whose = (whose){.video = known && may ? json_string(life.id) : NULL, .waits = life.again};
     free(life.params);
     return may;
+}
+
+/* Its record says how it ended the last time. */
+static const char *state_of_run(const json_t *run, const whose *of)
+{
+    const char *state = json_string_value(json_object_get(run, "state"));
+    if (!state)
+        return "";
+    return of->waits && strcmp(state, "running") != 0 ? "waiting" : state;
 }
 
 /* NULL: it is nobody's. */
@@ -87,18 +102,19 @@ static json_t *title_of(const mr_call *call, const json_t *video)
     return title;
 }
 
-/* Takes video. tasks: as of a node; done where it is not known. */
-static json_t *describe(const mr_call *call, const json_t *run, json_t *take_video)
+/* Takes the video. tasks: as of a node; done where it is not known. */
+static json_t *describe(const mr_call *call, const json_t *run, whose take)
 {
-    const char *state = json_string_value(json_object_get(run, "state"));
+    const char *state = state_of_run(run, &take);
+    const bool ended = strcmp(state, "waiting") != 0;
     json_t *total = json_object_get(run, "total");
     json_t *done = json_object_get(run, "tasks");
     return json_pack("{s:O, s:o*, s:o*, s:O, s:s, s:O*, s:O*, s:o*, s:o*, s:O, s:O, s:O, s:O, s:o*, s:O*}", "id", json_object_get(run, "run"),
-                     "title", title_of(call, take_video), "video", take_video, "pipeline", json_object_get(run, "pipeline"), "state",
-                     state ? state : "", "reason", json_object_get(run, "reason"), "hint", json_object_get(run, "hint"), "started_at",
-                     time_of(run, "started_us"), "ended_at", time_of(run, "ended_us"), "tasks", total ? total : done, "done", done, "cached",
-                     json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes", describe_nodes(run, state ? state : ""),
-                     "edges", json_object_get(run, "edges"));
+                     "title", title_of(call, take.video), "video", take.video, "pipeline", json_object_get(run, "pipeline"), "state", state, "reason",
+                     ended ? json_object_get(run, "reason") : NULL, "hint", ended ? json_object_get(run, "hint") : NULL, "started_at",
+                     time_of(run, "started_us"), "ended_at", ended ? time_of(run, "ended_us") : NULL, "tasks", total ? total : done, "done", done,
+                     "cached", json_object_get(run, "cached"), "failed", json_object_get(run, "failed"), "nodes", describe_nodes(run, state), "edges",
+                     json_object_get(run, "edges"));
 }
 
 /* Takes a text of the platform, which is its own: it can be read. NULL: there was none. */
@@ -114,14 +130,14 @@ static json_t *read_text(mr_call *call, char *take_text)
 
 static bool is_state(const char *text)
 {
-    static const char *const states[] = {"running", "succeeded", "failed", "cancelled", "interrupted"};
+    static const char *const states[] = {"waiting", "running", "succeeded", "failed", "cancelled", "interrupted"};
     for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
         if (strcmp(text, states[i]) == 0)
             return true;
     return false;
 }
 
-/* The cursor is the id of the last run that was told: runs sort by their id, which begins with the time. */
+/* The cursor is the id of the last run that was told. */
 void mr_route_runs(mr_call *call)
 {
     const mr_platform_host *host = call->server->host;
@@ -132,7 +148,8 @@ void mr_route_runs(mr_call *call)
     size_t i;
     json_t *run;
     if (state && !is_state(state)) {
-        mr_call_invalid(call, json_pack("[{s:s, s:s}]", "field", "state", "message", "this is running, succeeded, failed, cancelled or interrupted"));
+        mr_call_invalid(
+            call, json_pack("[{s:s, s:s}]", "field", "state", "message", "this is waiting, running, succeeded, failed, cancelled or interrupted"));
         return;
     }
     if (!mr_call_query_number(call, "limit", 1, PAGE_MAX, PAGE, &limit))
@@ -143,29 +160,40 @@ void mr_route_runs(mr_call *call)
     json_array_foreach(runs, i, run)
     {
         const char *id = json_string_value(json_object_get(run, "run"));
-        const char *its_state = json_string_value(json_object_get(run, "state"));
-        json_t *video = NULL;
-        if (behind && (!state || strcmp(its_state, state) == 0) && may_see(call, id, &video)) {
-            if (json_array_size(items) == (size_t)limit) {
-                json_decref(video);
-                next = json_string_value(json_object_get(json_array_get(items, (size_t)limit - 1), "id"));
-                break;
-            }
-            json_array_append_new(items, describe(call, run, video));
+        whose of = {0};
+        if (!behind) {
+            behind = strcmp(id, cursor) == 0;
+            continue;
         }
-        behind = behind || strcmp(id, cursor) == 0;
+        if (!may_see(call, id, &of))
+            continue;
+        const bool wanted = !state || strcmp(state_of_run(run, &of), state) == 0;
+        if (wanted && json_array_size(items) < (size_t)limit) {
+            json_array_append_new(items, describe(call, run, of));
+            continue;
+        }
+        json_decref(of.video);
+        if (wanted) {
+            next = json_string_value(json_object_get(json_array_get(items, (size_t)limit - 1), "id"));
+            break;
+        }
     }
-    mr_call_json(call, 200, json_pack("{s:o, s:s?}", "items", items, "next", next));
+    if (behind) {
+        mr_call_json(call, 200, json_pack("{s:o, s:s?}", "items", items, "next", next));
+    } else {
+        json_decref(items);
+        mr_call_invalid(call, json_pack("[{s:s, s:s}]", "field", "cursor", "message", "this is what 'next' of the page before says"));
+    }
     json_decref(runs);
 }
 
-/* NULL: answered. *ret_video is the caller's. */
-static json_t *find_run(mr_call *call, json_t **ret_video)
+/* NULL: answered. The video is the caller's. */
+static json_t *find_run(mr_call *call, whose *ret_whose)
 {
     const mr_platform_host *host = call->server->host;
-    json_t *run = may_see(call, call->ids[0], ret_video) ? read_text(call, host->run(host->platform, call->ids[0])) : NULL;
+    json_t *run = may_see(call, call->ids[0], ret_whose) ? read_text(call, host->run(host->platform, call->ids[0])) : NULL;
     if (!run) {
-        json_decref(*ret_video);
+        json_decref(ret_whose->video);
         mr_call_status(call, MR_ERR_NOT_FOUND, "run");
     }
     return run;
@@ -174,20 +202,20 @@ static json_t *find_run(mr_call *call, json_t **ret_video)
 /* Whether it is there for the caller; answered when it isn't. */
 static bool has_run(mr_call *call)
 {
-    json_t *video = NULL;
-    json_t *run = find_run(call, &video);
+    whose of;
+    json_t *run = find_run(call, &of);
     if (run)
-        json_decref(video);
+        json_decref(of.video);
     json_decref(run);
     return run != NULL;
 }
 
 void mr_route_run(mr_call *call)
 {
-    json_t *video = NULL;
-    json_t *run = find_run(call, &video);
+    whose of;
+    json_t *run = find_run(call, &of);
     if (run)
-        mr_call_json(call, 200, describe(call, run, video));
+        mr_call_json(call, 200, describe(call, run, of));
     json_decref(run);
 }
 
@@ -204,10 +232,11 @@ void mr_route_run_cancel(mr_call *call)
 
 void mr_route_run_retry(mr_call *call)
 {
-    json_t *video = NULL;
-    json_t *run = find_run(call, &video);
+    whose of;
+    json_t *run = find_run(call, &of);
     if (!run)
         return;
+    json_t *video = of.video;
     const mr_status status = video ? mr_videos_retry(call->server->videos, json_string_value(video), call->ids[0]) : MR_ERR_CONFLICT;
     const mr_video_view *view = NULL; /* its run is another when this one could not go on, and was begun anew */
     const bool seen = status == MR_OK && mr_video_look(call->server->metadata, json_string_value(video), &view) == MR_OK && view->run[0];

@@ -2,7 +2,6 @@
 /* Videos: create, look, search, edit, process, remove. */
 #include "api-server/routes/videos.h"
 
-#include "api-server/routes/fields.h"
 #include "api-server/routes/uploads.h"
 #include "api-server/videos/videos.h"
 
@@ -222,29 +221,30 @@ void mr_route_remove_video(mr_call *call)
 
 static void answer_refused(mr_call *call, mr_status status, const char *answer)
 {
-    json_t *json = answer ? json_loads(answer, 0, NULL) : NULL;
-    json_t *errors = json_array();
-    size_t i;
-    const json_t *it;
-    json_array_foreach(json_object_get(json, "diagnostics"), i, it)
-    {
-        json_array_append_new(errors, json_pack("{s:s, s:O}", "field", "pipeline", "message", json_object_get(it, "message")));
-    }
-    json_decref(json);
-    if (json_array_size(errors) > 0) {
-        mr_call_invalid(call, errors);
+    mr_fields found = {.call = call};
+    mr_fields_diagnostics(&found, answer);
+    if (!mr_fields_good(&found))
         return;
-    }
-    json_decref(errors);
     if (status == MR_ERR_NOT_FOUND)
         mr_call_problem(call, 409, "nothing-uploaded", "nothing was uploaded for this video yet");
     else
         mr_call_status(call, status, "run");
 }
 
+/* A run that has to wait for its turn is looked at now, not when somebody has long gone. What is not given stays as it is in the video. */
+static void check_run(mr_fields *fields, const mr_video_view *view, const char *pipeline, const json_t *params)
+{
+    json_t *video = json_loads(view->json, 0, NULL);
+    if (!pipeline)
+        pipeline = json_string_value(json_object_get(video, "pipeline"));
+    mr_fields_run(fields, pipeline, params ? params : json_object_get(video, "params"));
+    json_decref(video);
+}
+
 void mr_route_process_video(mr_call *call)
 {
-    if (!mr_call_video(call, true))
+    const mr_video_view *view = mr_call_video(call, true);
+    if (!view)
         return;
     mr_fields fields = mr_fields_begin(call, "pipeline params");
     const char *pipeline = mr_field_text(&fields, "pipeline", 1, 127, false);
@@ -253,6 +253,8 @@ void mr_route_process_video(mr_call *call)
         mr_field_wrong(&fields, "params", "this is an object");
     if (pipeline && strchr(pipeline, '/'))
         mr_field_wrong(&fields, "pipeline", "this is a pipeline's name");
+    if (!fields.errors)
+        check_run(&fields, view, pipeline, given_params);
     if (!mr_fields_good(&fields))
         return;
     char *params = given_params ? json_dumps(given_params, JSON_COMPACT) : NULL;

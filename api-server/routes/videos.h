@@ -4,6 +4,7 @@
 #define MR_ROUTES_VIDEOS_H
 
 #include "api-server/metadata/videos.h"
+#include "api-server/routes/fields.h"
 #include "api-server/routes/routes.h"
 
 /* The video in the path, if whoever calls may see it, or change it. NULL: answered; 404 also to those who may not know that it is there, 403 to those
@@ -18,6 +19,8 @@ typedef struct mr_video_body {
     const char *type; /* "": not said */
 } mr_video_body;
 enum mr_body_use { MR_BODY_CREATE, MR_BODY_EDIT, MR_BODY_REPLACE };
+/* What is wrong with a run of that pipeline (NULL: the server's), with these params (NULL: none). */
+void mr_fields_run(mr_fields *fields, const char *pipeline, const json_t *params);
 bool mr_call_video_body(mr_call *call, enum mr_body_use use, mr_video_body *ret_body);
 
 #endif

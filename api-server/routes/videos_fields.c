@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bodies that describe a video. */
-#include "api-server/routes/fields.h"
 #include "api-server/routes/videos.h"
+#include "api-server/videos/videos.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +76,16 @@ static const char *read_pipeline(mr_call *call, mr_fields *fields)
     return name;
 }
 
+void mr_fields_run(mr_fields *fields, const char *pipeline, const json_t *params)
+{
+    char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
+    char *answer = NULL;
+    if (mr_videos_check(fields->call->server->videos, pipeline, text ? text : "{}", &answer) != MR_OK)
+        mr_fields_diagnostics(fields, answer);
+    free(answer);
+    free(text);
+}
+
 static void read_creation(mr_call *call, mr_fields *fields, mr_video_body *body)
 {
     const char *type = read_line(fields, "type", 127);
@@ -84,6 +94,8 @@ static void read_creation(mr_call *call, mr_fields *fields, mr_video_body *body)
     body->fields.pipeline = read_pipeline(call, fields);
     const json_t *params = json_object_get(call->json, "params");
     body->fields.params = params ? read_object(fields, "params", params) : NULL;
+    if ((body->fields.pipeline || body->fields.params) && !fields->errors)
+        mr_fields_run(fields, body->fields.pipeline, body->fields.params);
     mr_field_number(fields, "size", 0, INT64_MAX, &body->size);
     if (!body->fields.title)
         body->fields.title = title_of(call, body->fields.filename);

@@ -39,6 +39,24 @@ static void first_message(const char *answer, char *to, size_t size)
     json_decref(json);
 }
 
+mr_status mr_videos_check(mr_videos *videos, const char *pipeline, const char *params, char **ret_answer)
+{
+    const mr_platform_host *host = videos->options.host;
+    mr_video_life life = {.params = (char *)params};
+    char *text = NULL;
+    *ret_answer = NULL;
+    if (host->has_hook(host->platform, "choose_pipeline"))
+        return MR_OK;
+    snprintf(life.pipeline, sizeof(life.pipeline), "%s", pipeline ? pipeline : "");
+    char *request = make_request(videos, &life, "");
+    mr_status status = request ? host->run_check(host->platform, request, &text) : MR_ERR_NOMEM;
+    if (status != MR_OK && text)
+        *ret_answer = strdup(text);
+    host->text_free(host->platform, text);
+    free(request);
+    return status;
+}
+
 static void fail_start(mr_videos *videos, const char *video, const char *run, const char *answer)
 {
     char message[512];

@@ -56,6 +56,9 @@ void mr_videos_upload_whole(mr_videos *videos, const char *video, const char *so
 /* Its upload is complete, and that is on the disk. Quick. */
 void mr_videos_upload_complete(mr_videos *videos, const char *video);
 void mr_videos_upload_progress(mr_videos *videos, const char *video, int64_t received, int64_t size);
+/* Whether a run could be started so; pipeline NULL: the server's; params: JSON text of an object. With an error *ret_answer has diagnostics as JSON;
+ * free(). Where the operator has a rule that chooses both (choose_pipeline), nothing is wrong before it was asked. Slow. */
+mr_status mr_videos_check(mr_videos *videos, const char *pipeline, const char *params, char **ret_answer);
 /* Starts another run at it. pipeline, params (JSON text of an object): NULL: as before. *ret_answer: the run's id ("": it waits for its turn) or,
  * with an error, diagnostics as JSON; free(). MR_ERR_NOT_FOUND: nothing was uploaded. Slow. */
 mr_status mr_videos_process(mr_videos *videos, const char *video, const char *pipeline, const char *params, char **ret_answer);

@@ -9,11 +9,17 @@ static const char *from_of(const mr_given *given)
     return given->from ? given->from : "--param";
 }
 
+/* Where none of its letters is wrong: "--param preset". */
+static mr_span given_span(mr_arena *arena, const mr_given *given)
+{
+    return (mr_span){.file = mr_arena_printf(arena, "%s %s", from_of(given), given->name)};
+}
+
 /* The text as it stands, or as a YAML flow value, by the declared type. */
 static mr_status read_given(mr_arena *arena, const mr_pipeline_param *param, const mr_given *given, mr_diags *diags, const mr_value **ret_value)
 {
     const char *text = given->text;
-    char *file = mr_arena_printf(arena, "%s %s", from_of(given), param->spec.name);
+    const char *file = given_span(arena, given).file;
     size_t len = strlen(text);
     mr_param_type type = (mr_param_type)param->spec.type;
     if (!file)
@@ -40,8 +46,7 @@ static void unknown_given(mr_arena *arena, const mr_pipeline *pipeline, const mr
     const char *names[MR_PIPELINE_NAMES_MAX];
     for (size_t i = 0; i < pipeline->param_count; i++)
         names[i] = pipeline->params[i].spec.name;
-    mr_error(diags, "unknown-param", (mr_span){0}, "%s %s: pipeline '%s' has no param '%s'", from_of(given), given->name, pipeline->name,
-             given->name);
+    mr_error(diags, "unknown-param", given_span(arena, given), "pipeline '%s' has no param '%s'", pipeline->name, given->name);
     const char *near = mr_nearest(given->name, names, pipeline->param_count);
     if (near)
         mr_hint(diags, "did you mean '%s'?", near);
@@ -70,7 +75,7 @@ static mr_status apply_given(mr_arena *arena, const mr_given *given, bool *seen,
     }
     const mr_pipeline_param *param = &pipeline->params[index];
     if (seen[index]) {
-        mr_error(diags, "duplicate", (mr_span){0}, "%s %s is given twice", from_of(given), given->name);
+        mr_error(diags, "duplicate", given_span(arena, given), "param '%s' is given twice", given->name);
         return MR_ERR_PARAM;
     }
     seen[index] = true;

@@ -79,6 +79,25 @@ class Life(ServerCase):
         self.expect_problem(422, "invalid", "GET", "/api/v1/runs?state=over", token=self.admin)
         self.expect(200, "GET", "/api/v1/runs?state=interrupted", token=self.admin)
 
+    def test_params_are_judged_before_anything_is_sent(self):
+        """By the pipeline's own check: each mistake by its param's name, and no video is made."""
+        before = len(self.expect(200, "GET", "/api/v1/videos?owner=me&limit=100", token=self.admin).json["items"])
+        for params, wrong in (({"segment_duration": "99s"}, {"params.segment_duration": "is too large: '99s'; expected 1s"}),
+                              ({"presett": "fast", "codec": "mpeg1"}, {"params.presett": "did you mean 'preset'?", "params.codec": "mpeg1"}),
+                              ({"ladder": [{"height": 5}]}, {"params.ladder": "'height' is too small"}),
+                              ({"webhook": "ftp://example.com"}, {"params.webhook": "takes an http(s) URL"}),
+                              ({"segment_duration": {"a": [None]}}, {"params.segment_duration": "takes a duration"})):
+            with self.subTest(params=params):
+                refused = self.expect_problem(422, "invalid", "POST", "/api/v1/videos", {"title": "t", "params": params}, self.admin)
+                found = {error["field"]: error["message"] for error in refused.json["errors"]}
+                self.assertEqual(found.keys(), wrong.keys())
+                for field, message in wrong.items():
+                    self.assertIn(message, found[field])
+        refused = self.expect_problem(422, "invalid", "POST", "/api/v1/videos", {"title": "t", "pipeline": "poster", "params": {"preset": "fast"}}, self.admin)
+        self.assertEqual(refused.json["errors"][0]["field"], "params.preset", "those of another pipeline")
+        self.assertEqual(len(self.expect(200, "GET", "/api/v1/videos?owner=me&limit=100", token=self.admin).json["items"]), before)
+        self.expect_problem(422, "invalid", "GET", "/api/v1/runs?cursor=none", token=self.admin)
+
     def test_nothing_to_process(self):
         video = self.expect(201, "POST", "/api/v1/videos", {"title": "t"}, self.admin).json["video"]["id"]
         self.expect_problem(409, "nothing-uploaded", "POST", f"/api/v1/videos/{video}/process", {}, self.admin)

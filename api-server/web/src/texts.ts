@@ -9,7 +9,7 @@ export const t = {
   footer: {label: 'About this server', api: 'API', by: (name: string, version: string) => (name === 'Millrace' ? `Millrace ${version}` : `${name}, by Millrace ${version}`)},
   notFound: {title: 'Not here', text: 'This page or video doesn’t exist, or it isn’t shared with you.', home: 'To the library'},
   library: {
-    title: 'Library', results: (q: string) => `Results for “${q}”`,
+    title: 'Library', videos: 'Videos', filters: 'Filters', results: (q: string) => `Results for “${q}”`,
     mine: 'My videos', all: 'All videos', whose: 'Whose videos',
     status: 'Status', anyStatus: 'Any status', visibility: 'Visibility', anyVisibility: 'Any visibility', sort: 'Sort',
     sorts: {new: 'Newest', old: 'Oldest', title: 'Title', views: 'Most viewed', duration: 'Longest'},
@@ -33,7 +33,7 @@ export const t = {
     announceDone: (name: string) => `${name} is uploaded`, signIn: 'Sign in as a creator to upload.',
   },
   player: {
-    region: 'Video player', play: 'Play', pause: 'Pause', seek: 'Seek', of: (a: string, b: string) => `${a} of ${b}`, mute: 'Mute', unmute: 'Unmute', volume: 'Volume',
+    region: 'Video player', play: 'Play', pause: 'Pause', seek: 'Seek', of: (a: string, b: string) => `${a} of ${b}`, mute: 'Mute', unmute: 'Unmute', muted: 'Sound is off', unmuted: 'Sound is on', volume: 'Volume',
     captions: 'Captions', captionsOff: 'Off', settings: 'Quality and speed', quality: 'Quality', auto: 'Auto', autoNow: (name: string) => `Auto (${name})`, speed: 'Speed', normal: 'Normal',
     audio: 'Sound', pip: 'Picture in picture', fullscreen: 'Full screen', exitFullscreen: 'Leave full screen', buffering: 'Loading',
     resumed: (time: string) => `Goes on at ${time}`, fromStart: 'From the start', failed: 'The video can’t be played', keys: 'Keyboard shortcuts',
@@ -58,7 +58,7 @@ export const t = {
     retry: 'Run again', cancel: 'Cancel run', cancelConfirm: 'Cancel this run?', cancelText: 'What is done is kept; a later run goes on from there.', cancelled: 'The run is being cancelled', retried: 'The run goes on',
     node: 'Step', op: 'Op', done: 'Done', cached: 'Reused', failed: 'Failed', cpu: 'CPU time', log: 'Log', allNodes: 'All steps', noLog: 'Nothing has been logged.', refresh: 'Refresh', steps: 'Steps', reused: (n: number) => `${n} reused`,
   },
-  runState: {running: 'Running', succeeded: 'Succeeded', failed: 'Failed', cancelled: 'Cancelled', interrupted: 'Interrupted'},
+  runState: {waiting: 'Waiting', running: 'Running', succeeded: 'Succeeded', failed: 'Failed', cancelled: 'Cancelled', interrupted: 'Interrupted'},
   nodeState: {pending: 'Waiting', ready: 'Ready', running: 'Running', succeeded: 'Done', cached: 'Reused', failed: 'Failed', cancelled: 'Cancelled', skipped: 'Skipped', stopped: 'Stopped'},
   session: {
     signIn: 'Sign in', register: 'Create an account', setUp: 'Set up Millrace', setUpText: 'You are the first here. This account administers the server.', email: 'Email', password: 'Password', name: 'Name',

@@ -69,6 +69,7 @@ static void fill_host(mr_platform *platform, const char *data_dir)
         .hook_tell = mr_platform_hook_tell,
         .source_grew = source_grew,
         .source_over = source_over,
+        .run_check = mr_platform_run_check,
     };
 }
 

@@ -57,6 +57,7 @@ void mr_platform_describe(const mr_pipeline *pipeline, json_t *run);
 
 /* runs.c */
 mr_status mr_platform_run_start(mr_platform *platform, const char *request, char **ret_answer);
+mr_status mr_platform_run_check(mr_platform *platform, const char *request, char **ret_answer);
 mr_status mr_platform_run_cancel(mr_platform *platform, const char *run);
 mr_status mr_platform_run_demand(mr_platform *platform, const char *run, const char *node, const char *item);
 /* What the events of a run that is under way add up to, in the words of its record: new reference. NULL: it is not under way; whoever reads its

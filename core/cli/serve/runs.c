@@ -288,17 +288,28 @@ static char *diagnostics_text(const mr_served *served)
     return answer ? mr_json_text(answer) : NULL;
 }
 
+static mr_served *new_served(mr_platform *platform, const json_t *request)
+{
+    mr_served *served = calloc(1, sizeof(*served));
+    if (!served)
+        return NULL;
+    served->platform = platform;
+    served->rehearsal = json_is_true(json_object_get(request, "rehearsal"));
+    pthread_mutex_init(&served->counting, NULL);
+    if (mr_session_open_with(&served->session, platform->session->plugins))
+        return served;
+    free_served(served);
+    return NULL;
+}
+
 mr_status mr_platform_run_start(mr_platform *platform, const char *request, char **ret_answer)
 {
     *ret_answer = NULL;
     mr_autojson json_t *json = json_loads(request, JSON_REJECT_DUPLICATES, NULL);
-    mr_served *served = json ? calloc(1, sizeof(*served)) : NULL;
+    mr_served *served = json ? new_served(platform, json) : NULL;
     if (!served)
         return json ? MR_ERR_NOMEM : MR_ERR_PARAM;
-    served->platform = platform;
-    served->rehearsal = json_is_true(json_object_get(json, "rehearsal"));
-    pthread_mutex_init(&served->counting, NULL);
-    mr_status status = mr_session_open_with(&served->session, platform->session->plugins) ? prepare(served, json) : MR_ERR_NOMEM;
+    mr_status status = prepare(served, json);
     const bool listed = status == MR_OK && join_list(served);
     if (status == MR_OK)
         status = listed ? start(served, json) : MR_ERR_UNAVAILABLE;
@@ -312,6 +323,23 @@ mr_status mr_platform_run_start(mr_platform *platform, const char *request, char
     mr_autojson json_t *answer = json_pack("{s:s}", "run", served->id);
     *ret_answer = answer ? mr_json_text(answer) : NULL;
     return watch(served);
+}
+
+mr_status mr_platform_run_check(mr_platform *platform, const char *request, char **ret_answer)
+{
+    *ret_answer = NULL;
+    mr_autojson json_t *json = json_loads(request, JSON_REJECT_DUPLICATES, NULL);
+    mr_served *served = json ? new_served(platform, json) : NULL;
+    if (!served)
+        return json ? MR_ERR_NOMEM : MR_ERR_PARAM;
+    pthread_mutex_lock(&platform->reading);
+    mr_status status = describe_new(served, json);
+    if (status == MR_OK && !mr_job_prepare(&served->job, &served->session))
+        status = MR_ERR_PARAM;
+    pthread_mutex_unlock(&platform->reading);
+    *ret_answer = diagnostics_text(served);
+    free_served(served);
+    return status;
 }
 
 bool mr_platform_cancel_locked(mr_platform *platform, const char *run)

@@ -119,6 +119,10 @@ typedef struct mr_platform_host {
     /* It is whole (after source_learn, where that is called): runs that read it may end well. Or it was given up: they fail; said before the file is
      * removed. Quick. MR_ERR_NOT_FOUND: nobody said that it arrives. */
     mr_status (*source_over)(mr_platform *platform, const char *path, int whole);
+
+    /* Whether run_start would take the request, as far as pipeline, params and the names of inputs tell; nothing is opened or begun. *ret_answer:
+     * {diagnostics: […]}; what is wrong with a param's value has file "param NAME". */
+    mr_status (*run_check)(mr_platform *platform, const char *request, char **ret_answer);
 } mr_platform_host;
 
 typedef struct mr_server_driver {

@@ -106,7 +106,7 @@ export interface Playback {
   duration: number | null;
 }
 
-export type RunState = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
+export type RunState = 'waiting' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
 export type NodeState = 'pending' | 'ready' | 'running' | 'succeeded' | 'cached' | 'failed' | 'cancelled' | 'skipped' | 'stopped';
 
 export interface RunNode {

@@ -2,7 +2,7 @@
 import {runs, videos} from '../api/calls';
 import {subscribe} from '../api/events';
 import type {LogEntry, NodeEvent, Run, RunNode, RunState, RunSummary} from '../api/types';
-import {h, replace} from '../base/dom';
+import {h, refresh, replace} from '../base/dom';
 import {ago, date, took} from '../base/format';
 import {go, type Page, type Params} from '../base/router';
 import {graph} from '../graph/view';
@@ -17,8 +17,8 @@ const titleOf = (run: RunSummary): string => run.title || run.pipeline || run.id
 const reasonOf = (run: RunSummary): string => (typeof run.reason === 'string' ? run.reason : run.reason?.message ?? '');
 
 // numbers: how many of the last columns hold them
-function table(label: string, heads: string[], numbers: number, rows: HTMLElement[]): HTMLElement {
-  return h('div', {class: 'table', tabindex: 0, role: 'group', 'aria-label': label}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head, index) => h('th', {scope: 'col', class: index >= heads.length - numbers ? 'number' : null}, head)))), h('tbody', {}, rows)));
+function table(label: string, heads: string[], numbers: number, body: HTMLElement): HTMLElement {
+  return h('div', {class: 'table', tabindex: 0, role: 'group', 'aria-label': label}, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head, index) => h('th', {scope: 'col', class: index >= heads.length - numbers ? 'number' : null}, head)))), body));
 }
 
 export function runList(): Page {
@@ -34,12 +34,12 @@ export function runList(): Page {
     all.push(...list.items);
     next = list.next;
     const more = button(t.more, () => void attempt(load, more));
-    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.of, r.pipeline, r.state, r.started, r.took, r.tasks], 2, all.map(row)), next !== null && h('div', {class: 'below'}, more)]);
+    replace(body, all.length === 0 ? empty('flow', r.empty, r.emptyText) : [table(r.title, [r.of, r.pipeline, r.state, r.started, r.took, r.tasks], 2, h('tbody', {}, all.map(row))), next !== null && h('div', {class: 'below'}, more)]);
   };
   load().catch((error: unknown) => replace(body, empty('close', t.unreachable, words(error))));
   const filter = select([['', r.any], ...Object.entries(t.runState)], state, {'aria-label': r.state});
   filter.addEventListener('change', () => go(`/runs${filter.value ? `?state=${filter.value}` : ''}`));
-  return {title: r.title, element: h('div', {class: 'page'}, h('div', {class: 'page-head'}, h('h1', {tabindex: '-1'}, r.title), h('div', {class: 'filters'}, filter)), body)};
+  return {title: r.title, element: h('div', {class: 'page'}, h('div', {class: 'page-head'}, h('h1', {}, r.title), h('div', {class: 'filters'}, filter)), body)};
 }
 
 function logLine(entry: LogEntry): HTMLElement {
@@ -67,9 +67,11 @@ function nodeRow(node: RunNode): HTMLElement {
 
 export async function runPage(params: Params): Promise<Page> {
   let run = await runs.get(params['id'] ?? '');
-  const head = h('div', {class: 'page-head'});
+  const facts = h('p', {class: 'muted'});
+  const actions = h('div', {class: 'actions'});
+  const head = h('div', {class: 'page-head'}, h('div', {}, h('p', {class: 'eyebrow'}, h('a', {href: '/runs'}, r.title)), h('h1', {}, titleOf(run)), facts), actions);
   const reason = h('p', {class: 'run-reason', role: 'alert'});
-  const steps = h('div');
+  const rows = h('tbody');
   const drawing = graph(run);
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -78,12 +80,12 @@ export async function runPage(params: Params): Promise<Page> {
     const cancel = button(r.cancel, () => void (async () => {
       if (await confirm(r.cancelConfirm, r.cancelText, r.cancel)) await attempt(async () => { await runs.cancel(run.id); toast(r.cancelled); await reload(); });
     })(), {kind: 'danger', icon: 'stop'});
-    replace(head, h('div', {}, h('p', {class: 'eyebrow'}, h('a', {href: '/runs'}, r.title)), h('h1', {tabindex: '-1'}, titleOf(run)), h('p', {class: 'muted'}, stateChip(run.state), ` ${run.pipeline} · ${date(run.started_at)} · ${took(seconds(run))} · ${run.done < run.tasks ? `${run.done} / ` : ''}${run.tasks} ${r.tasks.toLowerCase()}`, run.cached > 0 && ` · ${r.reused(run.cached)}`)),
-      h('div', {class: 'actions'}, run.video && linkButton(r.video, `/watch/${encodeURIComponent(run.video)}`, {icon: 'playLine'}), run.state === 'running' ? cancel : run.state !== 'succeeded' && retry));
-    reason.textContent = reasonOf(run);
+    refresh(facts, stateChip(run.state), ` ${run.pipeline} · ${date(run.started_at)} · ${took(seconds(run))} · ${run.done < run.tasks ? `${run.done} / ` : ''}${run.tasks} ${r.tasks.toLowerCase()}`, run.cached > 0 && ` · ${r.reused(run.cached)}`);
+    refresh(actions, run.video && linkButton(r.video, `/watch/${encodeURIComponent(run.video)}`, {icon: 'playLine'}), run.state === 'running' ? cancel : run.state !== 'succeeded' && run.state !== 'waiting' && retry);
+    refresh(reason, reasonOf(run));
     reason.hidden = reason.textContent === '';
     run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks ?? 0}));
-    replace(steps, table(r.steps, [r.node, r.op, r.state, r.done, r.cached, r.failed, r.cpu], 4, run.nodes.map(nodeRow)));
+    refresh(rows, run.nodes.map(nodeRow));
   }
   async function reload(): Promise<void> {
     run = await runs.get(run.id);
@@ -98,7 +100,7 @@ export async function runPage(params: Params): Promise<Page> {
     const look = async (): Promise<void> => {
       if (!document.hidden) await reload().catch(() => undefined); // the next look will do
       if (over) return;
-      if (run.state === 'running') timer = setTimeout(() => void look(), 2000);
+      if (run.state === 'running' || run.state === 'waiting') timer = setTimeout(() => void look(), 2000);
       else stop();
     };
     let over = false;
@@ -106,10 +108,10 @@ export async function runPage(params: Params): Promise<Page> {
     timer = setTimeout(() => void look(), 2000);
   }
   show();
-  if (run.state === 'running') listen();
+  if (run.state === 'running' || run.state === 'waiting') listen();
   return {
     title: `${r.one}: ${titleOf(run)}`,
-    element: h('div', {class: 'page'}, head, reason, h('section', {class: 'panel', 'aria-label': r.steps}, drawing.element, steps), logPart(run)),
+    element: h('div', {class: 'page'}, head, reason, h('section', {class: 'panel', 'aria-label': r.steps}, drawing.element, table(r.steps, [r.node, r.op, r.state, r.done, r.cached, r.failed, r.cpu], 4, rows)), logPart(run)),
     dispose: () => stop(),
   };
 }
