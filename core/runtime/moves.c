@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Moves: contents whose bytes lie in a source are made beside the op that emits them. It says where they lie, and goes on to the next; threads of
- * the engine read, hash, write and store them, as many at a time as there are slots.
+ * the engine read, hash, write and store them, as many at a time as there are slots; each makes two at once where many wait, for that is how hashing
+ * is fast (base/sha256.h).
  *
  * Invariants
  *   - A task is not concluded before its moves have ended, so what they use (task, source, item) lives as long as they do.
@@ -41,7 +42,9 @@ struct mr_movers {
     pthread_cond_t ended;  /* a move */
     mr_move *first;
     mr_move **end;
-    uint32_t open;  /* queued or being made */
+    uint32_t open; /* queued or being made */
+    uint32_t queued;
+    uint32_t idle;  /* threads that wait for a move */
     uint32_t count; /* threads */
     uint32_t most;
     bool closing;
@@ -50,14 +53,18 @@ struct mr_movers {
 
 /* ---- one move ---- */
 
+static void drop_first(mr_move *move)
+{
+    piece *one = move->first;
+    move->first = one->next;
+    free(one->ranges);
+    free(one);
+}
+
 static void drop_pieces(mr_move *move)
 {
-    while (move->first) {
-        piece *one = move->first;
-        move->first = one->next;
-        free(one->ranges);
-        free(one);
-    }
+    while (move->first)
+        drop_first(move);
     move->end = &move->first;
     move->ranges = 0;
 }
@@ -90,12 +97,23 @@ bool mr_move_add(mr_move **move, const mr_item *from, uint64_t offset, const mr_
     return true;
 }
 
+static mr_object_ranges first_ranges(const mr_move *move, mr_task *task, mr_object_writer *writer, mr_diags *diags)
+{
+    const piece *one = move->first;
+    return (mr_object_ranges){.writer = writer,
+                              .offset = one->offset,
+                              .from = {.fd = one->from->fd, .name = one->from->pub.name, .cancel = &task->cancel},
+                              .ranges = one->ranges,
+                              .count = one->count,
+                              .diags = diags};
+}
+
 mr_status mr_move_make(mr_move *move, mr_task *task, mr_object_writer *writer, mr_diags *diags)
 {
     mr_status status = MR_OK;
-    for (const piece *one = move->first; one && status == MR_OK; one = one->next) {
-        const mr_object_source from = {.fd = one->from->fd, .name = one->from->pub.name, .cancel = &task->cancel};
-        status = mr_object_copy_at(writer, one->offset, &from, one->ranges, one->count, diags);
+    for (; move->first && status == MR_OK; drop_first(move)) {
+        const mr_object_ranges what = first_ranges(move, task, writer, diags);
+        status = mr_object_copy(&what);
     }
     drop_pieces(move);
     return status;
@@ -122,32 +140,85 @@ static void note_failure(mr_task *task, mr_status status, const mr_diags *diags)
     task->moves.hint = diag && diag->hint ? strdup(diag->hint) : NULL;
 }
 
-/* On any thread; the task may be gone when it returns. */
-static void carry_out(mr_movers *movers, mr_move *take_move)
+typedef struct making {
+    mr_move *move;
+    mr_diags *diags;
+    mr_status status;
+} making;
+
+static making begin(mr_movers *movers, mr_move *take_move)
 {
-    mr_task *task = take_move->task;
+    return (making){.move = take_move, .diags = mr_diags_new(), .status = is_wanted(movers, take_move->task) ? MR_OK : MR_ERR_CANCELLED};
+}
+
+static mr_object_ranges next_ranges(const making *it)
+{
+    return first_ranges(it->move, it->move->task, it->move->writer, it->diags);
+}
+
+/* The task may be gone when it returns. */
+static void end(mr_movers *movers, making *it)
+{
+    mr_move *move = it->move;
+    mr_task *task = move->task;
     char digest[MR_DIGEST_TEXT];
     uint64_t size = 0;
-    mr_diags *diags = mr_diags_new();
-    mr_status status = is_wanted(movers, task) ? mr_move_make(take_move, task, take_move->writer, diags) : MR_ERR_CANCELLED;
-    if (status == MR_OK) {
-        status = mr_object_commit(take_move->writer, diags, digest, &size);
+    if (it->status == MR_OK)
+        it->status = mr_move_make(move, task, move->writer, it->diags);
+    if (it->status == MR_OK) {
+        it->status = mr_object_commit(move->writer, it->diags, digest, &size);
     } else {
-        mr_object_discard(take_move->writer);
+        mr_object_discard(move->writer);
     }
-    if (status == MR_OK) {
-        mr_item_set_content(take_move->item, digest, size);
-        mr_item_seal(take_move->item);
+    if (it->status == MR_OK) {
+        mr_item_set_content(move->item, digest, size);
+        mr_item_seal(move->item);
     }
-    mr_move_free(take_move);
+    mr_move_free(move);
     pthread_mutex_lock(&movers->lock);
-    if (status != MR_OK)
-        note_failure(task, status, diags);
+    if (it->status != MR_OK)
+        note_failure(task, it->status, it->diags);
     task->moves.open--;
     movers->open--;
     pthread_cond_broadcast(&movers->ended);
     pthread_mutex_unlock(&movers->lock);
-    mr_diags_free(diags);
+    mr_diags_free(it->diags);
+}
+
+/* On any thread. Of two, which may be different tasks', as much as both have is made at the same time. */
+static void carry_out(mr_movers *movers, mr_move *take_move, mr_move *take_other)
+{
+    making one = begin(movers, take_move);
+    making other = {0};
+    if (take_other) {
+        other = begin(movers, take_other);
+        while (one.status == MR_OK && other.status == MR_OK && one.move->first && other.move->first) {
+            const mr_object_ranges of_one = next_ranges(&one);
+            const mr_object_ranges of_other = next_ranges(&other);
+            mr_status status[2];
+            mr_object_copy_two(&of_one, &of_other, status);
+            drop_first(one.move);
+            drop_first(other.move);
+            one.status = status[0];
+            other.status = status[1];
+        }
+    }
+    end(movers, &one);
+    if (take_other)
+        end(movers, &other);
+}
+
+/* Lock held. NULL: there is none. */
+static mr_move *take_first(mr_movers *movers)
+{
+    mr_move *move = movers->first;
+    if (!move)
+        return NULL;
+    movers->first = move->next;
+    if (!movers->first)
+        movers->end = &movers->first;
+    movers->queued--;
+    return move;
 }
 
 static void *work(void *context)
@@ -155,16 +226,16 @@ static void *work(void *context)
     mr_movers *movers = context;
     pthread_mutex_lock(&movers->lock);
     while (movers->first || !movers->closing) {
-        mr_move *move = movers->first;
+        mr_move *move = take_first(movers);
         if (!move) {
+            movers->idle++;
             pthread_cond_wait(&movers->wanted, &movers->lock);
+            movers->idle--;
             continue;
         }
-        movers->first = move->next;
-        if (!movers->first)
-            movers->end = &movers->first;
+        mr_move *other = movers->queued > movers->idle ? take_first(movers) : NULL; /* two at once only when nobody else is free to make it */
         pthread_mutex_unlock(&movers->lock);
-        carry_out(movers, move);
+        carry_out(movers, move, other);
         pthread_mutex_lock(&movers->lock);
     }
     pthread_mutex_unlock(&movers->lock);
@@ -220,11 +291,12 @@ mr_status mr_task_move(mr_task *task, mr_move *take_move, mr_object_writer *take
     if (!alone) {
         *movers->end = take_move;
         movers->end = &take_move->next;
+        movers->queued++;
         pthread_cond_signal(&movers->wanted);
     }
     pthread_mutex_unlock(&movers->lock);
     if (alone)
-        carry_out(movers, take_move);
+        carry_out(movers, take_move, NULL);
     return status;
 }
 

@@ -15,12 +15,12 @@
 #define PARTS 64                 /* of one read */
 
 typedef struct copy {
-    mr_object_writer *writer;
+    const mr_object_ranges *what;
     uint64_t offset; /* in the object, of the first byte that is not written yet */
-    const mr_object_source *from;
-    mr_diags *diags;
-    char *buf;   /* STEP bytes, then GAP for what is passed over */
-    size_t used; /* of buf: read, or asked for in parts */
+    size_t range;    /* the one at hand, */
+    uint64_t done;   /* and how much of it was asked for */
+    char *buf;       /* STEP bytes, then GAP for what is passed over */
+    size_t used;     /* of buf: read, or asked for in parts */
     struct iovec parts[PARTS];
     size_t count;
     uint64_t at, next; /* in the file: of the first part, and behind the last one */
@@ -28,7 +28,7 @@ typedef struct copy {
 
 static mr_status say(const copy *it, mr_status status, const char *what, const char *why)
 {
-    mr_error(it->diags, "source", (mr_span){0}, "can't read %s: %s", what, why);
+    mr_error(it->what->diags, "source", (mr_span){0}, "can't read %s: %s", what, why);
     return status;
 }
 
@@ -37,13 +37,13 @@ static mr_status read_parts(copy *it)
 {
     struct iovec *part = it->parts;
     while (it->count > 0) {
-        const ssize_t got = preadv(it->from->fd, part, (int)it->count, (off_t)it->at);
+        const ssize_t got = preadv(it->what->from.fd, part, (int)it->count, (off_t)it->at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return say(it, MR_ERR_IO, it->from->name, strerrordesc_np(errno));
+            return say(it, MR_ERR_IO, it->what->from.name, strerrordesc_np(errno));
         if (got == 0)
-            return say(it, MR_ERR_INPUT, it->from->name, "it has become shorter meanwhile");
+            return say(it, MR_ERR_INPUT, it->what->from.name, "it has become shorter meanwhile");
         it->at += (uint64_t)got;
         size_t left = (size_t)got;
         for (; it->count > 0 && left >= part->iov_len; part++, it->count--)
@@ -54,18 +54,6 @@ static mr_status read_parts(copy *it)
         }
     }
     return MR_OK;
-}
-
-static mr_status write_out(copy *it)
-{
-    mr_status status = read_parts(it);
-    if (status == MR_OK && it->from->cancel && atomic_load(it->from->cancel))
-        status = MR_ERR_CANCELLED;
-    if (status == MR_OK)
-        status = mr_object_write_at(it->writer, it->offset, it->buf, it->used, it->diags);
-    it->offset += it->used;
-    it->used = 0;
-    return status;
 }
 
 /* len bytes more, for which there is room in buf. */
@@ -85,23 +73,76 @@ static mr_status add_part(copy *it, uint64_t offset, size_t len)
     return status;
 }
 
-mr_status mr_object_copy_at(mr_object_writer *writer, uint64_t offset, const mr_object_source *from, const mr_range *ranges, size_t count,
-                            mr_diags *diags)
+/* The next step's bytes; used is 0 when there are no more. */
+static mr_status fill(copy *it)
 {
-    copy it = {.writer = writer, .offset = offset, .from = from, .diags = diags, .buf = malloc(STEP + GAP)};
-    mr_status status = it.buf ? MR_OK : MR_ERR_NOMEM;
-    for (size_t i = 0; i < count && status == MR_OK; i++) {
-        for (uint64_t done = 0; done < ranges[i].size && status == MR_OK;) {
-            const uint64_t left = ranges[i].size - done;
-            const size_t len = left < STEP - it.used ? (size_t)left : STEP - it.used;
-            status = add_part(&it, ranges[i].offset + done, len);
-            done += len;
-            if (status == MR_OK && it.used == STEP)
-                status = write_out(&it);
+    const mr_object_ranges *what = it->what;
+    mr_status status = MR_OK;
+    it->used = 0;
+    while (it->range < what->count && it->used < STEP && status == MR_OK) {
+        const mr_range *range = &what->ranges[it->range];
+        const uint64_t left = range->size - it->done;
+        const size_t len = left < STEP - it->used ? (size_t)left : STEP - it->used;
+        if (len > 0)
+            status = add_part(it, range->offset + it->done, len);
+        it->done += len;
+        if (it->done == range->size) {
+            it->range++;
+            it->done = 0;
         }
     }
-    if (status == MR_OK && it.used > 0)
-        status = write_out(&it);
-    free(it.buf);
+    if (status == MR_OK)
+        status = read_parts(it);
+    if (status == MR_OK && what->from.cancel && atomic_load(what->from.cancel))
+        status = MR_ERR_CANCELLED;
     return status;
+}
+
+static mr_object_bytes bytes_of(const copy *it)
+{
+    return (mr_object_bytes){.writer = it->what->writer, .offset = it->offset, .data = it->buf, .len = it->used, .diags = it->what->diags};
+}
+
+static mr_status begin(copy *it, const mr_object_ranges *what)
+{
+    *it = (copy){.what = what, .offset = what->offset, .buf = malloc(STEP + GAP)};
+    return it->buf ? fill(it) : MR_ERR_NOMEM;
+}
+
+static mr_status next(copy *it, mr_status written)
+{
+    it->offset += it->used;
+    return written == MR_OK ? fill(it) : written;
+}
+
+/* What is left of one. */
+static mr_status finish(copy *it, mr_status status)
+{
+    while (status == MR_OK && it->used > 0)
+        status = next(it, mr_object_write_at(it->what->writer, it->offset, it->buf, it->used, it->what->diags));
+    free(it->buf);
+    return status;
+}
+
+mr_status mr_object_copy(const mr_object_ranges *what)
+{
+    copy it;
+    const mr_status status = begin(&it, what);
+    return finish(&it, status);
+}
+
+void mr_object_copy_two(const mr_object_ranges *one, const mr_object_ranges *other, mr_status ret_status[2])
+{
+    copy a, b;
+    ret_status[0] = begin(&a, one);
+    ret_status[1] = begin(&b, other);
+    while (ret_status[0] == MR_OK && ret_status[1] == MR_OK && a.used > 0 && b.used > 0) {
+        mr_object_bytes of_a = bytes_of(&a);
+        mr_object_bytes of_b = bytes_of(&b);
+        mr_object_write_two(&of_a, &of_b);
+        ret_status[0] = next(&a, of_a.status);
+        ret_status[1] = next(&b, of_b.status);
+    }
+    ret_status[0] = finish(&a, ret_status[0]);
+    ret_status[1] = finish(&b, ret_status[1]);
 }

@@ -279,8 +279,7 @@ static void learn(world *it)
     const size_t count = mr_block_count(SIZE);
     for (size_t i = 0; i < count; i++) {
         const size_t from = i * MR_BLOCK_SIZE;
-        assert_int_equal(mr_block_leaf(it->right + from, SIZE - from < MR_BLOCK_SIZE ? SIZE - from : MR_BLOCK_SIZE, leaves + i * MR_BLOCK_LEAF),
-                         MR_OK);
+        mr_block_leaf(it->right + from, SIZE - from < MR_BLOCK_SIZE ? SIZE - from : MR_BLOCK_SIZE, leaves + i * MR_BLOCK_LEAF);
     }
     assert_int_equal(mr_engine_learn_source(it->engine, it->file, SIZE, leaves, count, digest), MR_OK);
 }
