@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See folder.h. Every step of a path is opened on its own with O_NOFOLLOW, so that a symbolic link inside the folder leads nowhere.
+ * See folder.h; parents.h is the way to a file. A temporary file is made when somebody has bytes for it: what becomes another name of a file that is
+ * there needs none.
  * Durability: bytes of a file are on the disk before a playlist that names it gets its name. Files wait for that in a short list of descriptors,
  * so that many segments share the waiting.
  */
 #include "folder.h"
+#include "parents.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,20 +26,27 @@ enum { PENDING_MAX = 64, TEMPORARY_MAX = 64 };
 #define TEMPORARY "part" /* in NOTES, with a number where several files are made at a time */
 #define GUARD     "guard"
 
+typedef struct pending {
+    int fd;
+    dev_t device;
+    ino_t inode; /* of folders; 0: a file */
+} pending;
+
 struct mr_folder {
     int fd;
     int notes;
     bool locked;
     atomic_uint open_files;
     atomic_uint serial;
-    pthread_mutex_t lock;     /* for what follows */
-    int pending[PENDING_MAX]; /* committed files and folders whose bytes may not be on the disk yet */
+    mr_parents parents;
+    pthread_mutex_t lock;         /* for what follows */
+    pending pending[PENDING_MAX]; /* committed files and folders whose bytes may not be on the disk yet */
     size_t pending_count;
 };
 
 struct mr_folder_file {
     mr_folder *folder;
-    int fd;
+    int fd;     /* of the temporary file; -1: it is not there yet */
     int parent; /* the folder in which it will lie */
     bool committed;
     char temporary[TEMPORARY_MAX]; /* in the notes */
@@ -78,6 +87,7 @@ int mr_folder_open(const char *path, mr_folder **ret_folder)
         return -ENOMEM;
     folder->notes = -1;
     pthread_mutex_init(&folder->lock, NULL);
+    mr_parents_open(&folder->parents);
     folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->fd < 0 && errno == ENOENT && mkdir(path, 0755) == 0)
         folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -101,7 +111,8 @@ void mr_folder_close(mr_folder *folder)
     if (!folder)
         return;
     for (size_t i = 0; i < folder->pending_count; i++)
-        close(folder->pending[i]);
+        close(folder->pending[i].fd);
+    mr_parents_close(&folder->parents);
     pthread_mutex_destroy(&folder->lock);
     close_fd(&folder->notes);
     close_fd(&folder->fd);
@@ -144,37 +155,9 @@ int mr_folder_guard(mr_folder *folder)
     return fd;
 }
 
-/* The folder in which path lies, made where missing and make is set. The caller closes *ret_fd. *ret_name: the last component, in path. */
-static int open_parent(const mr_folder *folder, const char *path, bool make, int *ret_fd, const char **ret_name)
+static int open_parent(mr_folder *folder, const char *path, bool make, int *ret_fd, const char **ret_name)
 {
-    char name[NAME_MAX + 1];
-    int fd = fcntl(folder->fd, F_DUPFD_CLOEXEC, 0);
-    *ret_fd = -1;
-    if (fd < 0)
-        return -errno;
-    for (const char *slash; (slash = strchr(path, '/')) != NULL; path = slash + 1) {
-        size_t len = (size_t)(slash - path);
-        if (len > NAME_MAX) {
-            close(fd);
-            return -ENAMETOOLONG;
-        }
-        memcpy(name, path, len);
-        name[len] = '\0';
-        if (make && mkdirat(fd, name, 0755) != 0 && errno != EEXIST) {
-            int result = -errno;
-            close(fd);
-            return result;
-        }
-        int next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int result = next < 0 ? -errno : 0;
-        close(fd);
-        if (result != 0)
-            return result;
-        fd = next;
-    }
-    *ret_fd = fd;
-    *ret_name = path;
-    return 0;
+    return mr_parent_open(folder->locked ? &folder->parents : NULL, folder->fd, path, make, ret_fd, ret_name);
 }
 
 /* A name that nobody else uses: other processes, where they are not kept out. */
@@ -205,8 +188,6 @@ int mr_folder_create(mr_folder *folder, const char *path, mr_folder_file **ret_f
     if (result == 0) {
         snprintf(file->name, sizeof(file->name), "%s", name);
         name_temporary(file);
-        file->fd = openat(folder->notes, file->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        result = file->fd < 0 ? -errno : 0;
     }
     if (result != 0) {
         mr_folder_free(file);
@@ -216,28 +197,25 @@ int mr_folder_create(mr_folder *folder, const char *path, mr_folder_file **ret_f
     return result;
 }
 
-int mr_folder_file_fd(const mr_folder_file *file)
+int mr_folder_file_fd(mr_folder_file *file)
 {
-    return file->fd;
+    if (file->fd < 0)
+        file->fd = openat(file->folder->notes, file->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return file->fd < 0 ? -errno : file->fd;
 }
 
 int mr_folder_link(mr_folder_file *file, int fd)
 {
     char path[64];
-    char name[TEMPORARY_MAX + 8];
-    const int notes = file->folder->notes;
-    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int result = copy < 0 ? -errno : 0;
+    const int copy = file->fd < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy < 0)
+        return file->fd < 0 ? -errno : -EEXIST;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    snprintf(name, sizeof(name), "%s-link", file->temporary);
-    if (result == 0 && (linkat(AT_FDCWD, path, notes, name, AT_SYMLINK_FOLLOW) != 0 || renameat(notes, name, notes, file->temporary) != 0))
-        result = -errno;
-    if (result != 0) {
-        unlinkat(notes, name, 0);
-        close_fd(&(int){copy});
+    if (linkat(AT_FDCWD, path, file->folder->notes, file->temporary, AT_SYMLINK_FOLLOW) != 0) {
+        const int result = -errno;
+        close(copy);
         return result;
     }
-    close_fd(&file->fd);
     file->fd = copy;
     return 0;
 }
@@ -259,9 +237,9 @@ static int sync_pending(mr_folder *folder)
 {
     int result = 0;
     for (size_t i = 0; i < folder->pending_count; i++) {
-        if (fsync(folder->pending[i]) != 0 && errno != EINVAL && result == 0) /* EINVAL: a file system that does not do this */
+        if (fsync(folder->pending[i].fd) != 0 && errno != EINVAL && result == 0) /* EINVAL: a file system that does not do this */
             result = -errno;
-        close(folder->pending[i]);
+        close(folder->pending[i].fd);
     }
     folder->pending_count = 0;
     return result;
@@ -275,13 +253,13 @@ int mr_folder_sync(mr_folder *folder)
     return result;
 }
 
-/* Takes fd. Lock held. */
-static int remember(mr_folder *folder, int fd)
+/* Takes its descriptor. Lock held. */
+static int remember(mr_folder *folder, const pending *one)
 {
     int result = 0;
     if (folder->pending_count == PENDING_MAX)
         result = sync_pending(folder);
-    folder->pending[folder->pending_count++] = fd;
+    folder->pending[folder->pending_count++] = *one;
     return result;
 }
 
@@ -289,15 +267,15 @@ static int remember(mr_folder *folder, int fd)
 static int remember_parent(const mr_folder_file *file)
 {
     mr_folder *folder = file->folder;
-    struct stat mine, other;
-    if (fstat(file->parent, &mine) != 0)
+    struct stat info;
+    if (fstat(file->parent, &info) != 0)
         return -errno;
     for (size_t i = 0; i < folder->pending_count; i++) {
-        if (fstat(folder->pending[i], &other) == 0 && other.st_ino == mine.st_ino && other.st_dev == mine.st_dev)
+        if (folder->pending[i].inode == info.st_ino && folder->pending[i].device == info.st_dev)
             return 0;
     }
-    int copy = fcntl(file->parent, F_DUPFD_CLOEXEC, 0);
-    return copy < 0 ? -errno : remember(folder, copy);
+    const pending one = {.fd = fcntl(file->parent, F_DUPFD_CLOEXEC, 0), .device = info.st_dev, .inode = info.st_ino};
+    return one.fd < 0 ? -errno : remember(folder, &one);
 }
 
 static int put_in_place(mr_folder_file *file, bool fresh)
@@ -314,8 +292,9 @@ static int put_in_place(mr_folder_file *file, bool fresh)
 int mr_folder_commit(mr_folder_file *file, bool durable, bool fresh)
 {
     mr_folder *folder = file->folder;
-    int result = durable ? mr_folder_sync(folder) : 0;
-    if (result == 0 && durable && fdatasync(file->fd) != 0)
+    const int fd = mr_folder_file_fd(file); /* an empty file is one, too */
+    int result = fd < 0 ? fd : durable ? mr_folder_sync(folder) : 0;
+    if (result == 0 && durable && fdatasync(fd) != 0)
         result = -errno;
     if (result == 0)
         result = put_in_place(file, fresh);
@@ -324,8 +303,8 @@ int mr_folder_commit(mr_folder_file *file, bool durable, bool fresh)
     file->committed = true;
     pthread_mutex_lock(&folder->lock);
     if (!durable) {
-        int copy = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-        result = copy < 0 ? -errno : remember(folder, copy);
+        const pending one = {.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+        result = one.fd < 0 ? -errno : remember(folder, &one);
     }
     if (result == 0)
         result = remember_parent(file);
@@ -383,6 +362,7 @@ int mr_folder_remove(mr_folder *folder, const char *path)
         close_fd(&parent);
         if (removed != 0)
             break;
+        mr_parents_forget(&folder->parents);
     }
     return 0;
 }

@@ -29,8 +29,8 @@ int mr_folder_guard(mr_folder *folder);
 
 /* A temporary file that will lie at path, folders made as needed. Several at a time are fine, on several threads. */
 int mr_folder_create(mr_folder *folder, const char *path, mr_folder_file **ret_file);
-int mr_folder_file_fd(const mr_folder_file *file); /* to write to, borrowed */
-/* Makes the temporary file, still empty, another name of the file that fd has open. -EXDEV and others: can't be; it is as it was. */
+int mr_folder_file_fd(mr_folder_file *file); /* to write to, borrowed, or a negative errno */
+/* Makes the temporary file, for which there are no bytes yet, another name of the file that fd has open. -EXDEV and others: can't be. */
 int mr_folder_link(mr_folder_file *file, int fd);
 /* Renames the temporary file to its path. durable: its bytes reach the disk before it gets its name, as do all files committed earlier. fresh:
  * -EEXIST when something is there. */

@@ -279,8 +279,11 @@ static mr_status local_put_new(mr_storage *store, const char *key, const mr_stor
 static mr_status local_put_write(mr_storage_put *put, const void *data, size_t len, mr_storage_error *error)
 {
     const char *at = data;
+    const int to = mr_folder_file_fd(put->file);
+    if (to < 0)
+        return fail(error, to);
     while (len > 0) {
-        const ssize_t written = pwrite(mr_folder_file_fd(put->file), at, len, (off_t)put->written);
+        const ssize_t written = pwrite(to, at, len, (off_t)put->written);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -301,11 +304,14 @@ static bool can_link(const mr_storage_put *put, const struct stat *info)
 /* Shares the file or its bytes where the file system can, else lets the kernel copy. */
 static mr_status local_put_fd(mr_storage_put *put, int fd, uint64_t offset, uint64_t len, uint64_t *ret_len, mr_storage_error *error)
 {
-    const int to = mr_folder_file_fd(put->file);
     struct stat info;
     *ret_len = 0;
     const bool whole = offset == 0 && put->written == 0 && fstat(fd, &info) == 0 && (uint64_t)info.st_size == len;
-    if (whole && ((can_link(put, &info) && mr_folder_link(put->file, fd) == 0) || ioctl(to, FICLONE, fd) == 0)) {
+    const bool linked = whole && can_link(put, &info) && mr_folder_link(put->file, fd) == 0;
+    const int to = mr_folder_file_fd(put->file);
+    if (to < 0)
+        return fail(error, to);
+    if (linked || (whole && ioctl(to, FICLONE, fd) == 0)) {
         *ret_len = put->written = len;
         return MR_OK;
     }

@@ -62,6 +62,46 @@ static void expect(const char *key, const char *text)
     assert_string_equal(found, text);
 }
 
+/* Who keeps others out goes the way to a folder once, as long as it is there. */
+static void test_folders_that_go_and_come(void **state)
+{
+    char path[96], moved[112];
+    (void)state;
+    assert_int_equal(driver->lock(store, &error), MR_OK);
+    assert_int_equal(put("a/b/1", "one", 0, NULL, -1, NULL), MR_OK);
+    assert_int_equal(put("a/b/2", "two", 0, NULL, -1, NULL), MR_OK);
+    assert_int_equal(driver->remove(store, "a/b/1", NULL, &error), MR_OK);
+    assert_int_equal(driver->remove(store, "a/b/2", NULL, &error), MR_OK); /* and the folders, which are empty */
+    assert_int_equal(put("a/b/3", "three", MR_PUT_DURABLE, NULL, -1, NULL), MR_OK);
+    expect("a/b/3", "three");
+    snprintf(path, sizeof(path), "%s/a place/a", root);
+    snprintf(moved, sizeof(moved), "%s/gone", root);
+    assert_int_equal(rename(path, moved), 0); /* somebody else removes it, */
+    assert_int_equal(mr_dir_remove(moved, NULL), MR_OK);
+    assert_int_equal(put("a/b/4", "four", 0, NULL, -1, NULL), MR_OK);
+    expect("a/b/4", "four");
+    assert_int_equal(mr_dir_remove(path, NULL), MR_OK);
+    assert_int_equal(symlink("/tmp", path), 0); /* or puts something else there */
+    assert_int_equal(put("a/b/5", "five", 0, NULL, -1, NULL), MR_ERR_IO);
+    assert_int_equal(unlink(path), 0);
+    for (char k = 'a'; k < 'k'; k++) { /* more than are kept */
+        const char key[] = {k, '/', 'x', '\0'};
+        assert_int_equal(put(key, key, 0, NULL, -1, NULL), MR_OK);
+    }
+    expect("a/x", "a/x");
+    expect("j/x", "j/x");
+}
+
+/* What nothing was written to is an object, too. */
+static void test_empty(void **state)
+{
+    mr_storage_object object = {.size = sizeof(object)};
+    (void)state;
+    assert_int_equal(put("a/empty", "", 0, NULL, 0, &object), MR_OK);
+    assert_int_equal(object.bytes, 0);
+    expect("a/empty", "");
+}
+
 static void test_whole_or_not_there(void **state)
 {
     const mr_storage_put_options options = {.size = sizeof(options), .bytes = -1};
@@ -199,7 +239,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        T(test_whole_or_not_there), T(test_tags_and_conditions), T(test_lists), T(test_threads), T(test_one_publisher),
+        T(test_whole_or_not_there), T(test_folders_that_go_and_come), T(test_empty), T(test_tags_and_conditions), T(test_lists), T(test_threads),
+        T(test_one_publisher),
     };
     void *plugin = dlopen(PLUGIN, RTLD_NOW | RTLD_LOCAL);
     const mr_plugin *entry = plugin ? dlsym(plugin, MR_PLUGIN_SYMBOL) : NULL;
