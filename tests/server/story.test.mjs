@@ -213,7 +213,7 @@ test('embedded in a page of another origin', async () => {
     const {page} = state;
     await page.goto(`${state.wire.origin}/watch/${state.id}`);
     await page.getByRole('button', {name: 'Share'}).click();
-    const code = await page.getByLabel('Embed code').inputValue();
+    const code = await page.getByRole('textbox', {name: 'Embed code'}).inputValue();
     const host = createServer((_request, response) => { response.setHeader('Content-Type', 'text/html'); response.end(`<!doctype html><title>A blog</title>${code}`); });
     await new Promise((resolve) => { host.listen(0, '127.0.0.1', resolve); });
     const stranger = await state.browser.newContext();

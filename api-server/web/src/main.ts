@@ -80,6 +80,15 @@ async function open(params: Params, place: Place | undefined): Promise<Page> {
   }
 }
 
+// Where a screen reader goes on. It takes the focus only now: what takes it always is told as something to press.
+function goOnAt(place: HTMLElement): void {
+  if (!place.hasAttribute('tabindex')) {
+    place.tabIndex = -1;
+    place.addEventListener('blur', () => place.removeAttribute('tabindex'), {once: true});
+  }
+  place.focus({preventScroll: true});
+}
+
 async function show(): Promise<void> {
   const mine = ++opening;
   const path = location.pathname.replace(/(.)\/$/, '$1');
@@ -104,7 +113,7 @@ async function show(): Promise<void> {
   main.removeAttribute('aria-busy');
   if (first) return;
   window.scrollTo(0, 0);
-  (page.element.querySelector<HTMLElement>('h1') ?? main).focus({preventScroll: true}); // where a screen reader goes on
+  goOnAt(page.element.querySelector<HTMLElement>('h1') ?? main);
 }
 
 async function begin(): Promise<void> {

@@ -45,5 +45,19 @@ export function replace(parent: Element, ...children: Child[]): void {
   append(parent, ...children);
 }
 
+// As replace(), but what is there already, and looks the same, stays: whoever reads it or has it in focus is not disturbed.
+export function refresh(parent: Element, ...children: Child[]): void {
+  const wanted = document.createDocumentFragment();
+  append(wanted, ...children);
+  const before = [...parent.childNodes];
+  const now = [...wanted.childNodes];
+  now.forEach((node, index) => {
+    const was = before[index];
+    if (!was) parent.append(node);
+    else if (!was.isEqualNode(node)) was.replaceWith(node);
+  });
+  before.slice(now.length).forEach((node) => node.remove());
+}
+
 let last = 0;
 export const uniqueId = (word: string): string => `${word}-${++last}`;

@@ -32,7 +32,8 @@ function box(node: RunNode): {element: SVGGElement; set: (state: NodeState, done
   const bar = svg('rect', {class: 'node-done', x: 10, y: size.height - 9, width: size.width - 20, height: 3, rx: 1.5});
   const numbers = svg('text', {class: 'node-count', x: size.width - 10, y: 20, 'text-anchor': 'end'});
   const title = svg('title');
-  const element = svg('g', {}, title,
+  let said = '';
+  const element = svg('g', {role: 'img'}, title, // what it shows is said in one sentence
     svg('rect', {class: 'node-box', width: size.width, height: size.height, rx: 9}),
     svg('text', {class: 'node-name', x: 10, y: 20}, short(node.node, 12)),
     svg('text', {class: 'node-op', x: 10, y: 34}, short(node.op, 21)),
@@ -45,7 +46,10 @@ function box(node: RunNode): {element: SVGGElement; set: (state: NodeState, done
       element.setAttribute('class', `node ${state}`);
       bar.style.transform = `scaleX(${fraction})`;
       numbers.textContent = total > 1 ? `${done}/${total}` : '';
-      title.textContent = `${node.node} (${node.op}): ${t.nodeState[state] ?? state}${total > 0 ? `, ${done}/${total}` : ''}`;
+      const says = `${node.node} (${node.op}): ${t.nodeState[state] ?? state}${total > 0 ? `, ${done}/${total}` : ''}`;
+      if (says === said) return;
+      said = title.textContent = says;
+      element.setAttribute('aria-label', says);
     },
   };
 }
@@ -57,7 +61,7 @@ export function graph(run: Run): Graph {
   const boxes = new Map(run.nodes.map((node) => [node.node, box(node)]));
   const lines = plan.lines.map((line) => ({...line, element: svg('path', {class: 'edge', d: path(line.points)})}));
   const width = plan.width + 2 * edge;
-  const drawing = svg('svg', {viewBox: `${-edge} ${-edge} ${width} ${plan.height + 2 * edge}`, role: 'img', 'aria-label': t.watch.graphLabel, class: 'graph-drawing'});
+  const drawing = svg('svg', {viewBox: `${-edge} ${-edge} ${width} ${plan.height + 2 * edge}`, role: 'presentation', class: 'graph-drawing'});
   drawing.style.width = `${width}px`;
   drawing.style.minWidth = `${Math.min(width, 760)}px`; // smaller than that its words can't be read: it is scrolled instead
   for (const line of lines) drawing.append(line.element);

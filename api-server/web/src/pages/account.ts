@@ -67,7 +67,7 @@ export function account(): Page {
   const signOut = button(t.nav.signOut, () => void attempt(async () => { await auth.signOut(); go('/'); }, signOut));
   return {
     title: a.title,
-    element: h('div', {class: 'page narrow'}, h('div', {class: 'page-head'}, h('div', {}, h('h1', {tabindex: '-1'}, a.title), h('p', {class: 'muted'}, `${user.email} · ${t.roles[user.role]} · ${a.used(bytes(user.used_bytes ?? 0), user.quota_bytes ? bytes(user.quota_bytes) : null)}`)), signOut),
+    element: h('div', {class: 'page narrow'}, h('div', {class: 'page-head'}, h('div', {}, h('h1', {}, a.title), h('p', {class: 'muted'}, `${user.email} · ${t.roles[user.role]} · ${a.used(bytes(user.used_bytes ?? 0), user.quota_bytes ? bytes(user.quota_bytes) : null)}`)), signOut),
       section(a.profile, profile), passwordPart(), user.role !== 'viewer' && keysPart()),
   };
 }

@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import {server, users} from '../api/calls';
 import {me} from '../api/http';
 import type {ServerStats, User, VideoStatus} from '../api/types';
-import {h, replace} from '../base/dom';
+import {h, refresh, replace} from '../base/dom';
 import {bytes, count, date, day, took} from '../base/format';
 import type {Page} from '../base/router';
 import {bars} from '../ui/bars';
@@ -71,7 +71,8 @@ function userRow(user: User, gone: () => Promise<void>): HTMLElement {
   quota.addEventListener('change', () => void attempt(async () => { await users.change(user.id, {quota_bytes: quota.value ? Math.round(Number(quota.value) * 1e9) : null}); toast(a.changed); }));
   const remove = button(a.remove, () => void (async () => { if (await confirm(a.removeConfirm(user.email), a.removeText, a.remove)) await attempt(async () => { await users.remove(user.id); await gone(); }); })(), {small: true});
   remove.disabled = self;
-  return h('tr', {}, h('th', {scope: 'row'}, user.name, h('span', {class: 'muted block'}, user.email)), h('td', {}, role), h('td', {}, active), h('td', {class: 'number'}, bytes(user.used_bytes ?? 0)), h('td', {}, quota), h('td', {class: 'muted'}, date(user.created_at)), h('td', {}, remove));
+  remove.setAttribute('aria-label', `${a.remove}: ${user.email}`);
+  return h('tr', {}, h('th', {scope: 'row'}, user.name, ' ', h('span', {class: 'muted block'}, user.email)), h('td', {}, role), h('td', {}, active), h('td', {class: 'number'}, bytes(user.used_bytes ?? 0)), h('td', {}, quota), h('td', {class: 'muted'}, date(user.created_at)), h('td', {}, remove));
 }
 
 function usersPart(): HTMLElement {
@@ -119,8 +120,8 @@ export function admin(): Page {
   const draw = (stats: ServerStats, numbers: Map<string, number> | null): void => {
     const time = Date.now();
     version.textContent = a.up(stats.version, took(stats.uptime_seconds));
-    replace(tiles, tilesOf(stats));
-    replace(days, bars(a.viewsByDay, stats.views.days.map((one) => ({label: day(one.day), value: one.views})), [t.edit.daysAgo, t.edit.today]));
+    refresh(tiles, tilesOf(stats));
+    refresh(days, bars(a.viewsByDay, stats.views.days.map((one) => ({label: day(one.day), value: one.views})), [t.edit.daysAgo, t.edit.today]));
     queue.add(time, stats.processing.queue_length);
     const now = {time, requests: numbers?.get('millrace_http_requests_total') ?? 0};
     if (before) requests.add(time, (Math.max(0, now.requests - before.requests) * 1000) / (time - before.time));
@@ -137,7 +138,7 @@ export function admin(): Page {
   void look();
   return {
     title: a.title,
-    element: h('div', {class: 'page'}, h('div', {class: 'page-head'}, h('div', {}, h('h1', {tabindex: '-1'}, a.title), version), linkButton(t.footer.api, '/api/v1/docs', {icon: 'code'})), tiles,
+    element: h('div', {class: 'page'}, h('div', {class: 'page-head'}, h('div', {}, h('h1', {}, a.title), version), linkButton(t.footer.api, '/api/v1/docs', {icon: 'code'})), tiles,
       section(a.charts, live), section(a.views, days), usersPart()),
     dispose() { over = true; clearTimeout(timer); queue.dispose(); requests.dispose(); },
   };

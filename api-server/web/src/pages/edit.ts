@@ -136,7 +136,7 @@ export async function edit(params: Params): Promise<Page> {
   if (!may('creator')) return {title: e.title, element: emptyPage('shield', t.notFound.title, t.notFound.text)};
   const playback: Playback | null = video.playable ? await videos.playback(video.id).catch(() => null) : null; // without it there are no captions to list
   const playing = video.playable ? player(video, {embedded: true, from: 0}) : null;
-  const heading = h('h1', {tabindex: '-1'}, titleOf(video));
+  const heading = h('h1', {}, titleOf(video));
   return {
     title: `${e.title}: ${titleOf(video)}`,
     element: h('div', {class: 'page'},

@@ -15,7 +15,7 @@ export function library(): Page {
   const of = (name: string): string => asked.get(name) ?? '';
   const creator = may('creator');
   const owner = of('owner');
-  const grid = h('ul', {class: 'grid', 'aria-label': t.library.title});
+  const grid = h('ul', {class: 'grid', 'aria-label': t.library.videos, hidden: true});
   const below = h('div', {class: 'below'});
   const cards = new Map<string, {video: Video; element: HTMLElement}>();
   const stop = new AbortController();
@@ -57,7 +57,8 @@ export function library(): Page {
       const more = button(t.more, () => void attempt(load, more));
       replace(below, next !== null && more);
     }
-    announce(t.library.found(cards.size, next !== null));
+    grid.hidden = cards.size === 0;
+    if (asked.size > 0) announce(t.library.found(cards.size, next !== null));
   }
 
   // On a new server the first thing to do is to make an administrator, where that is allowed.
@@ -99,8 +100,8 @@ export function library(): Page {
   const title = of('q') ? t.library.results(of('q')) : t.library.title;
   const whose = (label: string, value: string): HTMLElement => h('button', {type: 'button', 'aria-pressed': String(owner === value), on: {click: () => change('owner', value)}}, label);
   const element = h('div', {class: 'page'},
-    h('div', {class: 'page-head'}, h('h1', {tabindex: '-1'}, title),
-      h('div', {class: 'filters', role: 'group', 'aria-label': t.library.title},
+    h('div', {class: 'page-head'}, h('h1', {}, title),
+      h('div', {class: 'filters', role: 'group', 'aria-label': t.library.filters},
         creator && h('div', {class: 'segments', role: 'group', 'aria-label': t.library.whose}, whose(t.library.all, ''), whose(t.library.mine, 'me')),
         me() && filter(t.library.status, 'status', status), me() && filter(t.library.visibility, 'visibility', visibility), filter(t.library.sort, 'sort', sorts))),
     (of('category') || of('tag')) && h('p', {class: 'active-filters'}, [of('category'), of('tag') && `#${of('tag')}`].filter(Boolean).join(' '), ' ', linkButton(t.library.clear, '/', {kind: 'quiet', small: true})),

@@ -24,7 +24,6 @@ export function liveProgress(first: Video, canSeeRun: boolean, changed: (video: 
   let video = first;
   let shown: Graph | null = null;
   let asked = '';
-  let announced = 0;
   let disposed = false;
 
   async function draw(): Promise<void> {
@@ -52,18 +51,17 @@ export function liveProgress(first: Video, canSeeRun: boolean, changed: (video: 
     share.hidden = bar.element.hidden;
     share.textContent = percent(video.progress);
     bar.set(video.progress);
-    const tenth = Math.floor(video.progress * 10);
-    if (tenth > announced && video.status === 'processing') announce(`${t.watch.progress} ${percent(video.progress)}`);
-    announced = tenth;
     void draw();
   }
 
   const update = (change: Partial<Video>): void => {
-    const status = video.status;
+    const {status, complete} = video;
     video = {...video, ...change};
     show();
     changed(video);
-    if (status !== video.status) announce(t.status[video.status]);
+    // How far it is, the bar says to whoever wants to know.
+    if (video.complete && !complete) announce(t.watch.complete);
+    else if (status !== video.status) announce(t.status[video.status]);
   };
   const reload = async (): Promise<void> => {
     const now = await videos.get(video.id).catch(() => null); // the next event asks again

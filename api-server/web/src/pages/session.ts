@@ -18,7 +18,7 @@ function form(title: string, text: string, withName: boolean, action: (values: {
   const email = textField(s.email, {type: 'email', autocomplete: 'username', required: true});
   const password = textField(s.password, {type: 'password', autocomplete: withName ? 'new-password' : 'current-password', required: true, ...(withName ? {minlength: 10} : {})}, withName ? s.passwordHelp : undefined);
   const press = h('button', {class: 'button primary wide', type: 'submit'}, title);
-  const element = h('form', {class: 'session'}, h('img', {src: '/mark.svg', alt: '', width: 44, height: 44}), h('h1', {tabindex: '-1'}, title), text && h('p', {class: 'muted'}, text), withName && name.element, email.element, password.element, press, below);
+  const element = h('form', {class: 'session'}, h('img', {src: '/mark.svg', alt: '', width: 44, height: 44}), h('h1', {}, title), text && h('p', {class: 'muted'}, text), withName && name.element, email.element, password.element, press, below);
   element.addEventListener('submit', (event) => {
     event.preventDefault();
     void attempt(async () => {
@@ -34,7 +34,7 @@ export async function signIn(): Promise<Page> {
   const state = await server.setUpState();
   if (state.needed) {
     if (state.allowed) return form(s.setUp, s.setUpText, true, auth.setUp);
-    return {title: s.setUp, element: h('div', {class: 'page narrow'}, h('h1', {tabindex: '-1'}, s.setUp), h('p', {}, s.setUpElsewhere), h('pre', {class: 'code'}, s.setUpCommand))};
+    return {title: s.setUp, element: h('div', {class: 'page narrow'}, h('h1', {}, s.setUp), h('p', {}, s.setUpElsewhere), h('pre', {class: 'code'}, s.setUpCommand))};
   }
   const info = await server.info();
   const to = new URLSearchParams(location.search).get('to');

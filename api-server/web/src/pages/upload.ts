@@ -43,19 +43,20 @@ function row(first: Upload): Row {
       share.textContent = upload.state === 'done' ? '' : percent(upload.size > 0 ? upload.sent / upload.size : 0);
       element.dataset['state'] = upload.state;
       if (shown === upload.state + upload.key) return;
-      if (shown && upload.state !== 'sending') announce(`${upload.name}: ${says(upload)}`);
+      if (upload.state !== 'waiting') announce(`${upload.name}: ${upload.state === 'sending' ? t.status.uploading : says(upload)}`);
       shown = upload.state + upload.key;
       const focused = actions.contains(document.activeElement);
       const remove = async (): Promise<void> => {
         if (await confirm(t.upload.remove, t.upload.removeConfirm(upload.name), t.upload.remove)) await attempt(() => queue.remove(upload.key));
       };
       const active = upload.state === 'sending' || upload.state === 'paused';
+      const named = <E extends HTMLElement>(label: string, element: E): E => { element.setAttribute('aria-label', `${label}: ${upload.name}`); return element; };
       replace(actions,
         active && iconButton(upload.state === 'paused' ? 'playLine' : 'pauseLine', upload.state === 'paused' ? t.upload.resume : t.upload.pause, () => queue.togglePause(upload.key)),
-        upload.state === 'failed' && button(t.upload.retry, () => void queue.retry(upload.key), {small: true, icon: 'retry'}),
-        upload.state !== 'done' && iconButton('close', t.upload.remove, () => void remove()),
-        upload.video && linkButton(t.upload.details, `/videos/${upload.video}`, {small: true}),
-        upload.state === 'done' && linkButton(t.upload.watch, `/watch/${upload.video}`, {kind: 'primary', small: true}));
+        upload.state === 'failed' && named(t.upload.retry, button(t.upload.retry, () => void queue.retry(upload.key), {small: true, icon: 'retry'})),
+        upload.state !== 'done' && named(t.upload.remove, iconButton('close', t.upload.remove, () => void remove())),
+        upload.video && named(t.upload.details, linkButton(t.upload.details, `/videos/${upload.video}`, {small: true})),
+        upload.state === 'done' && named(t.upload.watch, linkButton(t.upload.watch, `/watch/${upload.video}`, {kind: 'primary', small: true})));
       if (focused) actions.querySelector<HTMLElement>('button, a')?.focus(); // who pressed Pause may press Resume
     },
   };
@@ -143,7 +144,7 @@ export function upload(): Page {
   show();
   return {
     title: t.upload.title,
-    element: h('div', {class: 'page narrow'}, h('h1', {tabindex: '-1'}, t.upload.title), zone, queued, left),
+    element: h('div', {class: 'page narrow'}, h('h1', {}, t.upload.title), zone, queued, left),
     dispose() { queue.removeEventListener('change', show); stop.abort(); },
   };
 }

@@ -30,12 +30,16 @@ function waiting(video: Video): HTMLElement {
 function about(video: Video, own: boolean): HTMLElement {
   const facts = [t.watch.by(video.owner.name), t.views(count(video.views), video.views === 1), date(video.published_at ?? video.created_at)];
   const links = h('div', {class: 'share', hidden: true}, copyField(t.watch.link, watchLink(video), copiedWord(video)), copyField(t.watch.embed, embedCode(video), copiedWord(video)));
-  const share = button(t.watch.share, () => { links.hidden = !links.hidden; share.setAttribute('aria-expanded', String(!links.hidden)); }, {icon: 'code'});
+  const share = button(t.watch.share, () => {
+    links.hidden = !links.hidden;
+    share.setAttribute('aria-expanded', String(!links.hidden));
+    links.querySelector('input')?.focus();
+  }, {icon: 'code'});
   share.setAttribute('aria-expanded', 'false');
   const tag = (name: string): HTMLElement => h('a', {class: 'tag', href: `/?tag=${encodeURIComponent(name)}`}, `#${name}`);
   return h('div', {class: 'about'},
     h('div', {class: 'about-head'},
-      h('div', {}, h('h1', {tabindex: '-1'}, titleOf(video)), h('p', {class: 'muted'}, facts.join(' · '), ' ', video.visibility !== 'public' && chip('outline', t.visibility[video.visibility]))),
+      h('p', {class: 'muted'}, facts.join(' · '), ' ', video.visibility !== 'public' && chip('outline', t.visibility[video.visibility])),
       h('div', {class: 'actions'}, button(t.watch.copy, () => void attempt(() => copy(watchLink(video), copiedWord(video))), {icon: 'link'}), share,
         own && video.run && may('creator') && linkButton(t.watch.run, `/runs/${encodeURIComponent(video.run)}`, {icon: 'flow'}), own && linkButton(t.watch.edit, `/videos/${encodeURIComponent(video.id)}`, {icon: 'edit'}))),
     links,
@@ -72,7 +76,7 @@ export async function watch(params: Params): Promise<Page> {
   document.addEventListener('keydown', keys);
   return {
     title: titleOf(video),
-    element: h('div', {class: 'page watch'}, stage, live?.element, about(video, own)),
+    element: h('div', {class: 'page watch'}, h('h1', {}, titleOf(video)), stage, live?.element, about(video, own)), // the title first: who goes on from it comes to the player
     dispose() {
       document.removeEventListener('keydown', keys);
       live?.dispose();

@@ -3,7 +3,7 @@ import {append, h, replace, uniqueId} from '../base/dom';
 import {clock, percent, spoken} from '../base/format';
 import {icon, type IconName} from '../base/icons';
 import {t} from '../texts';
-import {explain} from '../ui/parts';
+import {announce, explain} from '../ui/parts';
 import {at, type Picture} from './storyboard';
 import type {Choice, Stream} from './stream';
 
@@ -83,6 +83,7 @@ export class Controls {
   readonly #stop = new AbortController();
   readonly #seek = h('input', {type: 'range', class: 'seek', min: 0, max: 0, step: 'any', value: 0, 'aria-label': t.player.seek});
   readonly #played = h('div', {class: 'seek-played'});
+  readonly #thumb = h('div', {class: 'seek-thumb'}); // drawn by us: the bar's own would move only when its value is told
   readonly #buffered = h('div', {class: 'seek-buffered'});
   readonly #preview = h('div', {class: 'preview', hidden: true});
   readonly #previewPicture = h('div', {class: 'preview-picture'});
@@ -132,7 +133,7 @@ export class Controls {
       h('button', {type: 'button', class: 'big-play', tabindex: '-1', 'aria-hidden': 'true', on: {click: () => this.toggle()}}, icon('play')),
       h('div', {class: 'spinner', 'aria-hidden': 'true'}),
       h('div', {class: 'bar'}, captions.panel, tune.panel,
-        h('div', {class: 'seek-area'}, this.#preview, h('div', {class: 'seek-track'}, this.#buffered, this.#played), this.#seek),
+        h('div', {class: 'seek-area'}, this.#preview, h('div', {class: 'seek-track'}, this.#buffered, this.#played), this.#thumb, this.#seek),
         h('div', {class: 'controls'}, this.#play.element, h('div', {class: 'volume'}, this.#mute.element, this.#loudness), this.#time, h('span', {class: 'space'}),
           this.#captionsButton.element, this.#tune.element, pip, this.#full.element)));
   }
@@ -154,7 +155,7 @@ export class Controls {
   #listen(): void {
     const video = this.#video;
     const options = {signal: this.#stop.signal};
-    for (const event of ['play', 'pause', 'timeupdate', 'durationchange', 'progress', 'volumechange', 'seeking', 'seeked', 'ended', 'ratechange']) video.addEventListener(event, () => this.#update(), options);
+    for (const event of ['play', 'pause', 'timeupdate', 'durationchange', 'progress', 'volumechange', 'seeking', 'seeked', 'ended', 'ratechange']) video.addEventListener(event, () => this.#update(event), options);
     video.addEventListener('click', () => this.toggle(), options);
     video.addEventListener('dblclick', () => this.fullscreen(), options);
     this.#stream.addEventListener('choices', () => { this.#update(); this.#panels.forEach((panel) => panel.update()); }, options);
@@ -163,7 +164,7 @@ export class Controls {
     this.element.addEventListener('keydown', (event) => this.key(event), options);
     for (const event of ['pointermove', 'pointerdown', 'focusin', 'keydown']) this.element.addEventListener(event, () => this.#wake(), options);
     this.element.addEventListener('pointerleave', () => this.element.classList.toggle('idle', !video.paused), options);
-    this.#seek.addEventListener('input', () => { this.#dragging = true; this.#paint(Number(this.#seek.value)); this.#show(Number(this.#seek.value)); }, options);
+    this.#seek.addEventListener('input', () => { this.#dragging = true; this.#paint(Number(this.#seek.value)); this.#tell(Number(this.#seek.value)); this.#show(Number(this.#seek.value)); }, options);
     this.#seek.addEventListener('change', () => { this.#dragging = false; this.#stream.seek(Number(this.#seek.value)); this.#preview.hidden = true; }, options);
     this.#seek.addEventListener('pointermove', (event) => {
       const box = this.#seek.getBoundingClientRect();
@@ -180,11 +181,16 @@ export class Controls {
   #paint(time: number): void {
     const duration = this.#duration();
     this.#played.style.transform = `scaleX(${duration > 0 ? time / duration : 0})`;
+    this.#thumb.style.left = `${duration > 0 ? (time / duration) * 100 : 0}%`;
     this.#time.textContent = `${clock(time)} / ${clock(duration)}`;
-    this.#seek.setAttribute('aria-valuetext', t.player.of(spoken(time), spoken(duration)));
   }
 
-  #update(): void {
+  #tell(time: number): void {
+    this.#seek.setAttribute('aria-valuetext', t.player.of(spoken(time), spoken(this.#duration())));
+  }
+
+  // why: the event of the video that it follows
+  #update(why = ''): void {
     const video = this.#video;
     const duration = this.#duration();
     const silent = video.muted || video.volume === 0;
@@ -199,8 +205,13 @@ export class Controls {
     this.#captionsButton.element.hidden = tracks.length === 0;
     this.#captionsButton.element.classList.toggle('on', tracks.some((track) => track.chosen));
     if (!this.#dragging) {
-      this.#seek.value = String(video.currentTime);
       this.#paint(video.currentTime);
+      // Screen readers say each new value of what has the focus. A clock that talks is no help: there the bar tells only where the viewer went, or stopped.
+      const quiet = document.activeElement === this.#seek && !video.paused && why !== 'seeking';
+      if (!quiet) {
+        this.#tell(video.currentTime); // first: a new value is what makes them say it
+        this.#seek.value = String(video.currentTime);
+      }
     }
     let ahead = 0;
     for (let range = 0; range < video.buffered.length; range++) if (video.buffered.start(range) <= video.currentTime + 0.1) ahead = Math.max(ahead, video.buffered.end(range));
@@ -254,22 +265,40 @@ export class Controls {
   }
 
   #step(seconds: number): void {
-    this.#stream.seek(Math.min(this.#duration(), Math.max(0, this.#video.currentTime + seconds)));
+    this.#jump(this.#video.currentTime + seconds);
+  }
+
+  // Where a key led is said by the bar, when it has the focus, or else in words.
+  #jump(to: number): void {
+    const time = Math.min(this.#duration(), Math.max(0, to));
+    this.#stream.seek(time);
+    if (document.activeElement !== this.#seek) announce(spoken(time));
+  }
+
+  #silence(): void {
+    this.#video.muted = !this.#video.muted;
+    announce(this.#video.muted ? t.player.muted : t.player.unmuted);
   }
 
   #louder(by: number): void {
     this.#video.volume = Math.min(1, Math.max(0, this.#video.volume + by));
     this.#video.muted = false;
+    announce(`${t.player.volume} ${percent(this.#video.volume)}`);
   }
 
   #faster(by: number): void {
     const index = speeds.indexOf(this.#video.playbackRate);
     this.#video.playbackRate = speeds[Math.min(speeds.length - 1, Math.max(0, index + by))] ?? 1;
+    announce(`${t.player.speed} ${this.#video.playbackRate}×`);
   }
 
   #toggleCaptions(): void {
     const tracks = this.#stream.captions();
-    this.#stream.chooseCaptions(tracks.some((track) => track.chosen) ? null : tracks[0]?.id ?? null);
+    const [first] = tracks;
+    if (!first) return;
+    const on = !tracks.some((track) => track.chosen);
+    this.#stream.chooseCaptions(on ? first.id : null);
+    announce(`${t.player.captions}: ${on ? first.label : t.player.captionsOff}`);
   }
 
   // Also called by the page for keys that nothing else wants.
@@ -279,7 +308,7 @@ export class Controls {
     const onButton = target instanceof HTMLButtonElement;
     const onLoudness = target === this.#loudness;
     const actions: Record<string, () => void> = {
-      k: () => this.toggle(), j: () => this.#step(-10), l: () => this.#step(10), m: () => { this.#video.muted = !this.#video.muted; }, f: () => this.fullscreen(), c: () => this.#toggleCaptions(),
+      k: () => this.toggle(), j: () => this.#step(-10), l: () => this.#step(10), m: () => this.#silence(), f: () => this.fullscreen(), c: () => this.#toggleCaptions(),
       p: () => this.pictureInPicture(), '<': () => this.#faster(-1), '>': () => this.#faster(1), '?': () => explain(t.player.keys, t.player.shortcuts),
     };
     if (!onButton) actions[' '] = () => this.toggle();
@@ -287,7 +316,8 @@ export class Controls {
       Object.assign(actions, {ArrowLeft: () => this.#step(-5), ArrowRight: () => this.#step(5), ArrowUp: () => this.#louder(0.05), ArrowDown: () => this.#louder(-0.05)});
       Object.assign(actions, {Home: () => this.#step(-Infinity), End: () => this.#step(this.#duration())});
     }
-    for (let tenth = 0; tenth <= 9; tenth++) actions[String(tenth)] = () => this.#stream.seek((this.#duration() * tenth) / 10);
+    if (target === this.#seek) Object.assign(actions, {PageUp: () => this.#step(this.#duration() / 10), PageDown: () => this.#step(-this.#duration() / 10)}); // its own would count from what was told last
+    for (let tenth = 0; tenth <= 9; tenth++) actions[String(tenth)] = () => this.#jump((this.#duration() * tenth) / 10);
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();

@@ -26,18 +26,28 @@ export interface Field<E extends HTMLElement> {
 
 function field<E extends HTMLElement>(label: string, input: E, help?: string): Field<E> {
   const id = uniqueId('field');
-  const wrong = h('span', {class: 'field-error', id: `${id}-error`, 'aria-live': 'polite'});
+  const wrong = h('span', {class: 'field-error', id: `${id}-error`});
   input.id = id;
   input.setAttribute('aria-describedby', `${id}-error${help ? ` ${id}-help` : ''}`);
-  return {
-    input,
-    element: h('div', {class: 'field'}, h('label', {for: id}, label), input, help && h('span', {class: 'field-help', id: `${id}-help`}, help), wrong),
-    say(message) {
-      wrong.textContent = message;
-      if (message) input.setAttribute('aria-invalid', 'true');
-      else input.removeAttribute('aria-invalid');
-    },
+  const say = (message: string): void => {
+    wrong.textContent = message;
+    if (message) input.setAttribute('aria-invalid', 'true');
+    else input.removeAttribute('aria-invalid');
   };
+  // The browser's own bubble goes away by itself, and not every screen reader says it.
+  input.addEventListener('invalid', (event) => {
+    event.preventDefault();
+    say((input as Element as HTMLInputElement).validationMessage);
+    if (input.closest('form')?.querySelector(':is(input, textarea, select):invalid') === input) point(input, wrong);
+  });
+  input.addEventListener('input', () => say(''));
+  return {input, element: h('div', {class: 'field'}, h('label', {for: id}, label), input, help && h('span', {class: 'field-help', id: `${id}-help`}, help), wrong), say};
+}
+
+// To a field that is wrong. With its focus comes what is wrong with it, unless it has the focus already.
+function point(input: HTMLElement, wrong: HTMLElement): void {
+  if (document.activeElement === input) announce(wrong.textContent);
+  else input.focus();
 }
 
 export const textField = (label: string, attributes: Attributes = {}, help?: string): Field<HTMLInputElement> => field(label, h('input', {type: 'text', ...attributes}), help);
@@ -78,7 +88,7 @@ export const chip = (kind: string, label: string): HTMLElement => h('span', {cla
 const nothing = (heading: HTMLElement, name: IconName, text: string, actions: Child[]): HTMLElement => h('div', {class: 'empty'}, h('div', {class: 'empty-icon'}, icon(name)), heading, h('p', {}, text), actions);
 export const empty = (name: IconName, title: string, text: string, ...actions: Child[]): HTMLElement => nothing(h('h2', {}, title), name, text, actions);
 // The same as a whole page.
-export const emptyPage = (name: IconName, title: string, text: string, ...actions: Child[]): HTMLElement => h('div', {class: 'page'}, nothing(h('h1', {tabindex: '-1'}, title), name, text, actions));
+export const emptyPage = (name: IconName, title: string, text: string, ...actions: Child[]): HTMLElement => h('div', {class: 'page'}, nothing(h('h1', {}, title), name, text, actions));
 
 export const section = (title: string, ...content: Child[]): HTMLElement => {
   const id = uniqueId('section');
@@ -88,16 +98,15 @@ export const section = (title: string, ...content: Child[]): HTMLElement => {
 export const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 // ---- what a screen reader says, and what is shown for a moment ----
-const live = h('div', {class: 'visually-hidden', role: 'status', 'aria-live': 'polite'});
-const toasts = h('div', {class: 'toasts', role: 'status', 'aria-live': 'polite'});
+// Without a role: an empty 'status' is read out to whoever comes by, and a full one is read anew as a whole.
+const live = h('div', {class: 'visually-hidden', 'aria-live': 'polite'});
+const toasts = h('div', {class: 'toasts', 'aria-live': 'polite'});
 export const notices: HTMLElement[] = [live, toasts];
 
-let spoken: ReturnType<typeof setTimeout> | undefined;
-
 export function announce(text: string): void {
-  live.textContent = text;
-  clearTimeout(spoken);
-  spoken = setTimeout(() => { live.textContent = ''; }, 5_000); // nobody finds it there later, and the same can be said again
+  const said = h('p', {}, text);
+  live.append(said);
+  setTimeout(() => said.remove(), 5_000); // nobody finds it there later
 }
 
 export function toast(text: string, kind: 'good' | 'bad' = 'good'): void {
@@ -116,7 +125,8 @@ export async function attempt(work: () => Promise<void>, busy?: HTMLButtonElemen
     const named = error instanceof Problem ? error.fields.filter((wrong) => wrong.field in fields) : [];
     named.forEach((wrong) => fields[wrong.field]?.say(wrong.message));
     const first = named[0];
-    if (first) fields[first.field]?.element.querySelector<HTMLElement>('input, textarea, select')?.focus();
+    const wrong = first && fields[first.field];
+    if (wrong) point(wrong.input, wrong.element.querySelector('.field-error') ?? wrong.element);
     else toast(words(error), 'bad');
   } finally {
     if (busy) busy.disabled = false;
@@ -127,8 +137,8 @@ export async function attempt(work: () => Promise<void>, busy?: HTMLButtonElemen
 export function confirm(title: string, text: string, action: string): Promise<boolean> {
   return new Promise((resolve) => {
     const id = uniqueId('dialog');
-    const dialog = h('dialog', {class: 'dialog', 'aria-labelledby': id},
-      h('h2', {id}, title), h('p', {}, text),
+    const dialog = h('dialog', {class: 'dialog', 'aria-labelledby': id, 'aria-describedby': `${id}-text`},
+      h('h2', {id}, title), h('p', {id: `${id}-text`}, text),
       h('form', {method: 'dialog', class: 'actions'}, h('button', {class: 'button plain', value: ''}, t.cancel), h('button', {class: 'button danger', value: 'yes'}, action)));
     dialog.addEventListener('close', () => {
       dialog.remove();
@@ -170,6 +180,8 @@ export function copyField(label: string, value: string, said?: string): HTMLElem
   const text = textField(label, {readonly: true, value});
   text.input.addEventListener('focus', () => text.input.select());
   const row = h('div', {class: 'copy-row'}, text.input.parentElement && text.element);
-  row.append(button(t.account.copy, () => void attempt(() => copy(value, said)), {icon: 'link'}));
+  const press = button(t.account.copy, () => void attempt(() => copy(value, said)), {icon: 'link'});
+  press.setAttribute('aria-label', `${t.account.copy}: ${label}`);
+  row.append(press);
   return row;
 }
