@@ -6,6 +6,8 @@
  *
  * Invariants
  *   - Nothing of it is in the metadata: an upload that goes takes its entry along, and who is told nothing has lost nothing but time.
+ *   - The next one follows when about one more chunk has come, by what the last ones made of how many bytes. Each reads the beginning anew: that
+ * takes no more than a tenth of one processor, and an upload has RUNS_MOST of them or so.
  *   - One rehearsal of an upload at a time, and of all no more than `early_runs` less the runs that were begun early.
  *   - Lock order: starting, lock. A run that says that it has started while a rehearsal is being started is that one: others are not started
  * meanwhile.
@@ -20,15 +22,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { UPLOADS_MOST = 1024, PARTS = 16, HEAD = 600, STEP_LEAST = 256 << 10 };
+enum { UPLOADS_MOST = 1024, RUNS_MOST = 64, HEAD = 600, STEP_LEAST = 64 << 10, PACE = 10, FAILURES_MOST = 3 };
 
 struct mr_rehearsal {
     char video[MR_ID_SIZE];
     char source[64]; /* the upload's file, below the data folder */
     int64_t length, have;
-    int64_t seen;          /* how much of it the last one had */
-    int64_t results;       /* of the one that is under way */
-    char run[MR_RUN_SIZE]; /* "": none */
+    int64_t seen;            /* how much of it the last one had */
+    int64_t step;            /* bytes that the next one waits for */
+    int64_t chunks, counted; /* chunks that were whole when so many bytes had come */
+    int64_t began_us;        /* the last one */
+    int failures;            /* one after the other: too little may have come for it to be read at all */
+    int64_t results, whole;  /* tasks that it did, and chunks that it found whole */
+    int64_t reading_us;      /* processor time of those in it that look at all of the beginning */
+    char run[MR_RUN_SIZE];   /* "": none */
     bool starting;
     bool ended;    /* it spoke, and was over, before its start had returned */
     bool over;     /* the upload is complete, or gone: nothing follows the one that is under way */
@@ -55,12 +62,28 @@ static bool is_read_on_and_on(const char *path)
     return there && (memcmp(head, ebml, sizeof(ebml)) == 0 || is_transport(head, 188, 0) || is_transport(head, 192, 4));
 }
 
-/* Each reads the beginning once more, so they become rarer as it grows. */
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static bool is_due(const mr_rehearsal *it)
 {
-    const int64_t part = it->length / PARTS > it->seen / 4 ? it->length / PARTS : it->seen / 4;
     return !it->hopeless && !it->over && !it->starting && !it->run[0] && it->have < it->length &&
-           it->have - it->seen >= (part > STEP_LEAST ? part : STEP_LEAST);
+           it->have - it->seen >= larger(it->step, larger(it->length / RUNS_MOST, STEP_LEAST)) &&
+           mr_metrics_now_us() - it->began_us >= PACE * it->reading_us;
+}
+
+/* One has ended: how many bytes are a chunk is what the last ones took, or more. */
+static void learn(mr_rehearsal *it)
+{
+    if (it->whole > it->chunks) {
+        it->step = (it->seen - it->counted) / (it->whole - it->chunks);
+        it->chunks = it->whole;
+        it->counted = it->seen;
+    } else {
+        it->step = larger(it->step, STEP_LEAST) * 2;
+    }
 }
 
 /* ---- the list: lock held ---- */
@@ -139,6 +162,7 @@ static void ended(mr_videos *videos, const char *run)
         memcpy(video, it->video, sizeof(video));
         it->run[0] = '\0';
         it->ended = true;
+        learn(it);
     }
     drop_if_over(videos, it);
     pthread_mutex_unlock(&videos->lock);
@@ -177,7 +201,8 @@ static bool take_due(mr_videos *videos, mr_rehearsal *ret_copy)
     it->starting = true;
     it->ended = false;
     it->seen = it->have;
-    it->results = 0;
+    it->results = it->whole = it->reading_us = 0;
+    it->began_us = mr_metrics_now_us();
     *ret_copy = *it;
     return true;
 }
@@ -219,18 +244,40 @@ static mr_rehearsal *that_starts(mr_videos *videos, const char *run)
     return it;
 }
 
+/* Lock held. Tasks of chunks have items, "chunk" or "chunk,rung"; the others have looked at all of the beginning. */
+static void count_task(mr_videos *videos, mr_rehearsal *it, const char *event)
+{
+    json_t *json = json_loads(event, 0, NULL);
+    const char *item = json_string_value(json_object_get(json, "item"));
+    const char *state = json_string_value(json_object_get(json, "state"));
+    const bool made = state && strcmp(state, "succeeded") == 0;
+    if (item && !item[0]) {
+        it->reading_us += json_integer_value(json_object_get(json, "cpu_us"));
+    } else if (item && (made || (state && strcmp(state, "cached") == 0))) {
+        it->whole = larger(it->whole, strtoll(item, NULL, 10) + 1);
+        it->results += made;
+        mr_metrics_count(videos->options.metrics, MR_COUNT_TASKS_AHEAD, made);
+    }
+    json_decref(json);
+}
+
+/* Lock held. */
+static void count_run(mr_rehearsal *it, const char *event)
+{
+    it->failures = strstr(event, "\"failed\"") ? it->failures + 1 : 0;
+    it->hopeless = it->hopeless || it->failures == FAILURES_MOST || !(it->failures || strstr(event, "\"succeeded\""));
+}
+
 bool mr_rehearsals_event(mr_videos *videos, const char *run, const char *event)
 {
     pthread_mutex_lock(&videos->lock);
     mr_rehearsal *it = of_run(videos, run);
     if (!it && strstr(event, "\"run.started\""))
         it = that_starts(videos, run);
-    if (it && strstr(event, "\"task.done\"") && strstr(event, "\"succeeded\"") && !strstr(event, "\"item\":\"\"")) {
-        it->results++;
-        mr_metrics_count(videos->options.metrics, MR_COUNT_TASKS_AHEAD, 1);
-    } else if (it && strstr(event, "\"run.done\"")) {
-        it->hopeless = !strstr(event, "\"succeeded\"");
-    }
+    if (it && strstr(event, "\"task.done\""))
+        count_task(videos, it, event);
+    else if (it && strstr(event, "\"run.done\""))
+        count_run(it, event);
     pthread_mutex_unlock(&videos->lock);
     if (it && strstr(event, "\"run.closed\""))
         ended(videos, run);
