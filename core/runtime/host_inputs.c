@@ -5,6 +5,8 @@
  */
 #include "runtime/internal.h"
 
+#define AHEAD_META ((size_t)32 << 10) /* bytes of metadata that are given before they are asked for */
+
 static const mr_bound_port *find_port(const mr_task *task, uint32_t port, uint32_t *ret_binding)
 {
     for (uint32_t b = 0; b < task->node->node->binding_count; b++) {
@@ -126,5 +128,34 @@ mr_status mr_host_next(mr_task *task, uint32_t *ret_port, const mr_artifact **re
         pthread_cond_wait(task->wake, &engine->lock);
     }
     pthread_mutex_unlock(&engine->lock);
+    return status;
+}
+
+/* Without waiting. */
+static bool next_ready(mr_task *task, size_t most_meta, uint32_t *ret_port, const mr_artifact **ret_item)
+{
+    mr_engine *engine = task->run->engine;
+    pthread_mutex_lock(&engine->lock);
+    const size_t last = task->cursor_last;
+    bool found = !atomic_load(&task->cancel) && look_at_all(task, ret_port, ret_item) == NEXT_ITEM;
+    if (found && (*ret_item)->meta_len > most_meta) { /* it stays the next */
+        task->cursors[task->cursor_last]--;
+        task->cursor_last = last;
+        found = false;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return found;
+}
+
+mr_status mr_host_next_some(mr_task *task, uint32_t most, uint32_t *ret_ports, const mr_artifact **ret_items, uint32_t *ret_count)
+{
+    const mr_status status = mr_host_next(task, &ret_ports[0], &ret_items[0]);
+    size_t meta = 0;
+    *ret_count = status == MR_OK ? 1 : 0;
+    for (uint32_t i = *ret_count; i > 0 && i < most; *ret_count = ++i) {
+        meta += ret_items[i - 1]->meta_len;
+        if (meta > AHEAD_META || !next_ready(task, AHEAD_META - meta, &ret_ports[i], &ret_items[i]))
+            break;
+    }
     return status;
 }

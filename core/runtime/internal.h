@@ -264,10 +264,11 @@ struct mr_run {
     mr_item *items;    /* all, for freeing */
     mr_node_run *dirty;
     size_t task_count;
-    size_t opening; /* tasks of the opening that have not ended */
-    size_t busy;    /* tasks running or waiting on a thread of their own */
-    size_t ready;   /* tasks in the heap */
-    bool stopping;  /* failed or cancelled: nothing more is started, but nodes with a trigger */
+    size_t opening;        /* tasks of the opening that have not ended */
+    uint32_t opening_kept; /* slots that are left to its batches as their second processors */
+    size_t busy;           /* tasks running or waiting on a thread of their own */
+    size_t ready;          /* tasks in the heap */
+    bool stopping;         /* failed or cancelled: nothing more is started, but nodes with a trigger */
     bool cancelled;
     bool interrupted; /* cancelled, but its end is not recorded */
     bool over;
@@ -300,6 +301,7 @@ typedef struct mr_batch_run {
     uint32_t count;
     uint32_t memory_mb;
     uint32_t spare;               /* processors that its op may use besides its own */
+    uint32_t kept;                /* of these, those whose slots the opening keeps for it */
     int64_t cpu_mark_us;          /* the thread's CPU time when the last task was finished: what follows is the next one's */
     bool concluded[MR_MAX_BATCH]; /* by task: reported. A concluded task may be another worker's already */
     mr_arena *arena;              /* params of the tasks: until run() has returned */
@@ -463,7 +465,8 @@ mr_batch_run *mr_pick_urgent(mr_engine *engine);            /* NULL: a slot is f
 void mr_wake_workers(mr_engine *engine);
 void mr_heap_drop_run(mr_engine *engine, const mr_run *run);
 double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count);
-void mr_slots_look_again(mr_engine *engine); /* something changed: what was left for an opening's sake may start now */
+void mr_batch_over(mr_engine *engine, const mr_batch_run *batch); /* it has run: what was kept for it comes free */
+void mr_slots_look_again(mr_engine *engine);                      /* something changed: what was left for an opening's sake may start now */
 
 /* batch.c: without the lock */
 void mr_batch_execute(mr_engine *engine, mr_batch_run *batch, mr_expr_vm *vm);
@@ -496,6 +499,8 @@ extern const mr_host mr_host_table;
 size_t mr_host_input_count(const mr_task *task, uint32_t port);
 const mr_artifact *mr_host_input(const mr_task *task, uint32_t port, size_t index);
 mr_status mr_host_next(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item);
+/* The same, and what is there besides of small ones: most in all. *ret_count is 0 unless it is MR_OK. */
+mr_status mr_host_next_some(mr_task *task, uint32_t most, uint32_t *ret_ports, const mr_artifact **ret_items, uint32_t *ret_count);
 void mr_task_close_contents(mr_task *task);
 int mr_task_open_content(mr_task *task, const mr_artifact *artifact); /* as content_fd, for one who counts what is read */
 

@@ -183,19 +183,39 @@ static const mr_artifact *host_input(const mr_task *task, uint32_t port, size_t 
     return known->items[index] ? &known->items[index]->pub : NULL;
 }
 
-static mr_status host_next(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item)
+/* Asks for the next ones. */
+static mr_status read_ahead(mr_task *task)
 {
     mr_status status = MR_OK;
     begin(task, MR_FRAME_NEXT);
     mr_frame frame = mr_child_ask(task->child, &status);
-    *ret_port = mr_frame_u32(&frame);
-    if (status == MR_OK) {
-        const mr_known *known = read_artifact(task->child, &frame);
-        *ret_item = known ? &known->pub : NULL;
-        status = known ? MR_OK : MR_ERR_NOMEM;
+    const uint32_t count = mr_frame_u32(&frame);
+    task->ahead_next = 0;
+    task->ahead_count = status == MR_OK && count <= MR_HOST_AHEAD ? count : 0;
+    for (uint32_t i = 0; i < task->ahead_count && status == MR_OK; i++) {
+        task->ahead_ports[i] = mr_frame_u32(&frame);
+        task->ahead[i] = read_artifact(task->child, &frame);
+        status = task->ahead[i] ? MR_OK : MR_ERR_NOMEM;
     }
     end(task);
-    return status;
+    return status == MR_OK && task->ahead_count == 0 ? MR_ERR_INTERNAL : status;
+}
+
+static int host_cancelled(const mr_task *task)
+{
+    return __atomic_load_n(&task->child->control->cancel[task->slot], __ATOMIC_ACQUIRE) != 0;
+}
+
+static mr_status host_next(mr_task *task, uint32_t *ret_port, const mr_artifact **ret_item)
+{
+    if (host_cancelled(task))
+        return MR_ERR_CANCELLED;
+    const mr_status status = task->ahead_next < task->ahead_count ? MR_OK : read_ahead(task);
+    if (status != MR_OK)
+        return status;
+    *ret_port = task->ahead_ports[task->ahead_next];
+    *ret_item = &task->ahead[task->ahead_next++]->pub;
+    return MR_OK;
 }
 
 static int open_input(mr_task *task, const mr_known *artifact)
@@ -454,11 +474,6 @@ static void host_progress(mr_task *task, double fraction)
     mr_pack_f64(begin(task, MR_FRAME_PROGRESS), fraction >= 0 && fraction <= 1 ? fraction : 0);
     mr_child_send(task->child);
     end(task);
-}
-
-static int host_cancelled(const mr_task *task)
-{
-    return __atomic_load_n(&task->child->control->cancel[task->slot], __ATOMIC_ACQUIRE) != 0;
 }
 
 static mr_status host_finish(mr_task *task, mr_status status)

@@ -48,6 +48,9 @@ struct mr_task {
     mr_child_port ports[MR_CHILD_PORTS];
     mr_open_input open[MR_CHILD_OPEN];
     uint32_t open_next;
+    const mr_known *ahead[MR_HOST_AHEAD]; /* streaming: what came with an earlier one */
+    uint32_t ahead_ports[MR_HOST_AHEAD];
+    uint32_t ahead_count, ahead_next;
     char *scratch;
     int64_t progress_us; /* when it was last sent */
 };

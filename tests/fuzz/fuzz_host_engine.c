@@ -158,7 +158,6 @@ static void report(mr_task *task, mr_severity severity, const char *param, const
 const mr_host mr_host_table = {.size = sizeof(mr_host),
                                .input_count = input_count,
                                .input = input,
-                               .next = next,
                                .content_fd = content_fd,
                                .content_new = content_new,
                                .content_write_at = content_write_at,
@@ -168,6 +167,15 @@ const mr_host mr_host_table = {.size = sizeof(mr_host),
                                .emit_from = emit_from,
                                .progress = progress,
                                .report = report};
+
+mr_status mr_host_next_some(mr_task *task, uint32_t most, uint32_t *ret_ports, const mr_artifact **ret_items, uint32_t *ret_count)
+{
+    mr_status status = next(task, &ret_ports[0], &ret_items[0]);
+    *ret_count = status == MR_OK ? 1 : 0;
+    while (*ret_count > 0 && *ret_count < most && next(task, &ret_ports[*ret_count], &ret_items[*ret_count]) == MR_OK)
+        ++*ret_count;
+    return status;
+}
 
 int mr_task_open_content(mr_task *task, const mr_artifact *artifact)
 {

@@ -28,11 +28,12 @@
 
 #include <stdint.h>
 
-#define MR_HOST_PROTOCOL 7u  /* raise with every change: both ends must be of one build */
+#define MR_HOST_PROTOCOL 8u  /* raise with every change: both ends must be of one build */
 #define MR_HOST_SOCKET   3   /* the descriptor of its end in a host */
 #define MR_HOST_CONTENTS 64u /* contents that a host may have under way */
 #define MR_HOST_NOTHING  UINT32_MAX
 #define MR_HOST_RANGES   256u          /* ranges in one COPY, */
+#define MR_HOST_AHEAD    32u           /* artifacts in the answer to one NEXT */
 #define MR_HOST_COPY     (64ull << 20) /* and bytes: the engine looks at nothing else while it copies */
 
 enum {
@@ -53,7 +54,7 @@ enum {
     MR_FRAME_READY = 64,  /* u32 protocol, u32 what the kernel lacks (mr_sandbox_missing), text what went wrong ("": nothing) */
     MR_FRAME_INPUT_COUNT, /* u32 slot, u32 port. REPLY: u64 count */
     MR_FRAME_INPUT,       /* u32 slot, u32 port, u64 index. REPLY: an artifact; status MR_ERR_NOT_FOUND: none (yet) */
-    MR_FRAME_NEXT,        /* u32 slot. REPLY: u32 port, an artifact */
+    MR_FRAME_NEXT,        /* u32 slot. REPLY: u32 count, count × (u32 port, an artifact): one, and what is there besides */
     MR_FRAME_OPEN,        /* u32 slot, u32 artifact. REPLY with a descriptor */
     MR_FRAME_WRITE,       /* u32 slot, u32 content, u64 offset, bytes */
     MR_FRAME_DROP,        /* u32 content: it will not be emitted */

@@ -176,14 +176,18 @@ static bool on_input(service *it, mr_frame *frame)
 static bool on_next(service *it, mr_frame *frame)
 {
     mr_task *task = running_task(it, mr_frame_u32(frame));
-    const mr_artifact *artifact = NULL;
-    uint32_t port = 0;
+    const mr_artifact *artifacts[MR_HOST_AHEAD];
+    uint32_t ports[MR_HOST_AHEAD], count = 0;
     if (!task || !whole(it, frame))
         return false;
-    mr_status status = mr_host_table.next(task, &port, &artifact);
-    begin_reply(it, status);
-    mr_pack_u32(&it->host->packer, port);
-    return (status != MR_OK || pack_artifact(it, artifact)) && send_reply(it, -1);
+    begin_reply(it, mr_host_next_some(task, MR_HOST_AHEAD, ports, artifacts, &count));
+    mr_pack_u32(&it->host->packer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        mr_pack_u32(&it->host->packer, ports[i]);
+        if (!pack_artifact(it, artifacts[i]))
+            return false;
+    }
+    return send_reply(it, -1);
 }
 
 static bool on_open(service *it, mr_frame *frame)
