@@ -31,11 +31,14 @@ window.readPicture = (() => {
   };
 })();
 
-// The next picture that a video puts on the screen and that is meant: its place in the media, what it carries, how large it was encoded, and when it is seen.
+// The next picture that a video puts on the screen and that is meant: its place in the media, what it carries, how large it was encoded, when it is seen, and
+// how many seconds after it was put there the page came to look: what is read may be newer by so much.
 window.nextPicture = (video, clip, meant = () => true) => new Promise((resolve) => {
-  const look = (_now, {mediaTime, expectedDisplayTime}) => {
-    if (meant(mediaTime)) resolve({mediaTime, seen: performance.timeOrigin + expectedDisplayTime, height: video.videoHeight, ...window.readPicture(video, clip)});
-    else video.requestVideoFrameCallback(look);
+  const look = (_now, {mediaTime, presentationTime, expectedDisplayTime}) => {
+    if (!meant(mediaTime)) { video.requestVideoFrameCallback(look); return; }
+    const picture = window.readPicture(video, clip);
+    const late = (performance.now() - presentationTime) / 1000;
+    resolve({mediaTime, late, seen: performance.timeOrigin + expectedDisplayTime, height: video.videoHeight, ...picture});
   };
   video.requestVideoFrameCallback(look);
 });
