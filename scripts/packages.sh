@@ -90,9 +90,19 @@ as_root() {
 
 apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null; }
 
-# packages_ensure GROUP…: installs what is missing for these groups
+# What this system calls itself.
+system_name() {
+    (
+        unset PRETTY_NAME
+        # shellcheck source=/dev/null
+        source /etc/os-release 2>/dev/null || true
+        printf '%s\n' "${PRETTY_NAME:-$(uname -s)}"
+    )
+}
+
+# packages_ensure GROUP…: installs what is missing for these groups, or says in one sentence what to do
 packages_ensure() {
-    local group kind name package wanted=() missing=()
+    local group kind name package wanted=() missing=() words
     while read -r group kind name package; do
         [[ " $* " == *" $group "* ]] || continue
         wanted+=("$package")
@@ -100,18 +110,19 @@ packages_ensure() {
     done < <(packages_table)
     ((${#missing[@]})) || return 0
     if ! command -v apt-get >/dev/null; then
-        printf "dev: this system has no apt-get: install what Debian 12 calls %s, then try again\\n" "${missing[*]}" >&2
+        printf 'dev: this is %s, and it has no apt-get: install what Debian 12 calls %s, then try again\n' "$(system_name)" "${missing[*]}" >&2
         return 1
     fi
-    if ((EUID != 0)) && ! command -v sudo >/dev/null; then
-        printf "dev: packages are missing, and only root can install them: as root, run 'apt-get install %s', then try again\\n" "${missing[*]}" >&2
+    if ! as_root true; then # sudo may ask for a password, or refuse
+        printf "dev: packages are missing, and only root can install them: as root, run 'apt-get update && apt-get install --no-install-recommends %s', then try again\n" \
+            "${missing[*]}" >&2
         return 1
     fi
-    printf 'installing: %s\n' "${missing[*]}"
-    apt_install "${missing[@]}" >/dev/null 2>&1 && return 0
-    as_root apt-get update -q </dev/null || true # the lists are old or were never read
-    apt_install "${missing[@]}" || {
-        printf 'dev: apt-get could not install: %s\n' "${missing[*]}" >&2
-        return 1
-    }
+    printf 'installing what is missing, which may take some minutes: %s\n' "${missing[*]}"
+    words=$(apt_install "${missing[@]}" 2>&1) && return 0
+    words=$(as_root apt-get update -q </dev/null 2>&1 || true) # the lists are old or were never read
+    words+=$'\n'$(apt_install "${missing[@]}" 2>&1) && return 0
+    grep -m 3 '^E: ' <<<"$words" >&2
+    printf "dev: apt-get could not install them: above is why (the names are Debian 12's, and this is %s)\n" "$(system_name)" >&2
+    return 1
 }
