@@ -182,6 +182,8 @@ static mr_status open_server(const mr_platform_host *host, const void *settings,
     if (status == MR_OK)
         status = listen_for(server, error);
     if (status == MR_OK) {
+        int64_t free_bytes = 0;
+        mr_server_has_room(server, &free_bytes); /* the log says it, before somebody uploads in vain */
         mr_videos_begin(server->videos);
         return MR_OK;
     }

@@ -12,6 +12,8 @@
 #include "api-server/settings.h"
 #include <millrace/server.h>
 
+#include <stdatomic.h>
+
 struct mr_server {
     const mr_platform_host *host;
     const mr_server_settings *settings;
@@ -24,6 +26,7 @@ struct mr_server {
     struct mr_videos *videos;
     struct mr_page *page;
     struct mr_uploads *uploads;
+    atomic_bool full;                             /* there was no room on the disk for uploads when that was last looked at */
     const struct mr_upload_people *upload_people; /* what their routes ask of videos and accounts */
     mr_http_server *http;
     char address[320];

@@ -26,6 +26,8 @@ const mr_param mr_server_setting_table[] = {
     MR_INT(mr_server_settings, runs, .standard = "16", .min = "1", .max = "100",
            .help = "videos that are processed at a time; others wait in the order in which they were created"),
     MR_SIZE(mr_server_settings, upload_max, .standard = "64GiB", .min = "1MiB", .max = "16TiB", .help = "bytes of one upload"),
+    MR_SIZE(mr_server_settings, keep_free, .standard = "64MiB", .min = "0", .max = "16TiB",
+            .help = "bytes of the disk that uploads leave free for all else; with less, /readyz says so"),
     MR_INT(mr_server_settings, early_runs, .standard = "4", .min = "0", .max = "1000",
            .help = "uploads that are processed while they still arrive, at a time; others wait until they are complete; 0: all wait"),
     MR_BOOL(mr_server_settings, access_log, .standard = "true", .help = "a line in the log for each request"),

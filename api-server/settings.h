@@ -21,6 +21,7 @@ typedef struct mr_server_settings {
     const char *pipeline; /* that uploads go through */
     int64_t runs;         /* videos that are processed at a time */
     int64_t upload_max;   /* bytes of one upload */
+    int64_t keep_free;    /* bytes of the disk that uploads leave free */
     int64_t early_runs;   /* for uploads that go on, at a time; 0: none */
     bool access_log;      /* a line for each request */
     int64_t url_life;     /* us that signed URLs of playback are good for */

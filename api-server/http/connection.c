@@ -154,7 +154,7 @@ static bool begin(mr_connection *connection)
     if (parsed != MR_OK)
         return mr_connection_refuse(connection, parsed == MR_ERR_UNSUPPORTED ? 501 : 400,
                                     parsed == MR_ERR_UNSUPPORTED ? "this method is not known here"
-                                    : parsed == MR_ERR_PARAM     ? "the path is not plain: use normalised paths without '..', '//' or '%2f'"
+                                    : parsed == MR_ERR_PARAM     ? "the path is not plain: use normalised paths without '..', '//', '%2f' or '%00'"
                                                                  : "the request could not be parsed");
     connection->close_after = !llhttp_should_keep_alive(&exchange->parser) || atomic_load(&server->closing);
     exchange->begun = true;

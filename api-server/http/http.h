@@ -24,11 +24,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MR_HTTP_LATER_MS    60000       /* that an answer may be put off */
-#define MR_HTTP_STREAM_MAX  262144      /* bytes of a stream that wait for a slow reader; more: it is cut off */
-#define MR_HTTP_REPLY_MAX   4096        /* bytes of the fields of an answer */
-#define MR_HTTP_BODY_MAX    (16u << 20) /* bytes of a body that is kept in memory, whatever the handler asks for */
-#define MR_HTTP_CONNECTIONS 20000       /* at a time; and so many that a quarter of the files that the process may open are left, and 256 */
+#define MR_PROBLEM_TYPE     "urn:millrace:problem:" /* of problem+json; a code follows */
+#define MR_HTTP_LATER_MS    60000                   /* that an answer may be put off */
+#define MR_HTTP_STREAM_MAX  262144                  /* bytes of a stream that wait for a slow reader; more: it is cut off */
+#define MR_HTTP_REPLY_MAX   4096                    /* bytes of the fields of an answer */
+#define MR_HTTP_BODY_MAX    (16u << 20)             /* bytes of a body that is kept in memory, whatever the handler asks for */
+#define MR_HTTP_CONNECTIONS 20000 /* at a time; and so many that a quarter of the files that the process may open are left, and 256 */
 
 /* Zero: the number in brackets. */
 typedef struct mr_http_limits {

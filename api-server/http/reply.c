@@ -149,7 +149,7 @@ int mr_http_answered(const mr_exchange *exchange, int64_t *ret_len)
 /* True: the answer can be made as it was asked for. Otherwise it is a 500, and made already. */
 static bool may_reply(mr_exchange *exchange)
 {
-    static const char *const spoilt = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
+    static const char *const spoilt = "{\"type\":\"" MR_PROBLEM_TYPE "internal\",\"title\":\"Internal Server Error\",\"status\":500}";
     if (exchange->replied)
         return false;
     if (!exchange->spoilt)
@@ -203,7 +203,7 @@ void mr_http_reply_file(mr_exchange *exchange, int status, int take_fd, uint64_t
 void mr_http_reply_problem(mr_exchange *exchange, int status, const char *code, const char *detail)
 {
     json_t *problem =
-        json_pack("{s:s,s:s,s:i,s:s,s:s}", "type", "about:blank", "title", mr_http_reason(status), "status", status, "code", code, "detail", detail);
+        json_pack("{s:s+,s:s,s:i,s:s}", "type", MR_PROBLEM_TYPE, code, "title", mr_http_reason(status), "status", status, "detail", detail);
     char *text = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
     mr_http_reply_field(exchange, "Content-Type", "application/problem+json");
     mr_http_reply(exchange, status, text ? text : "", text ? strlen(text) : 0);

@@ -53,6 +53,8 @@ bool mr_target_path(const char *target, size_t len, char *path)
         *out++ = (char)c;
     }
     *out = '\0';
+    if (query && memmem(query, len - (size_t)(query - target), "%00", 3)) /* it would end a text early, and so widen what is asked for */
+        return false;
     return segment_is_plain(segment, (size_t)(out - segment), true);
 }
 

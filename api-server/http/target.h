@@ -8,7 +8,8 @@
 
 /*
  * Decodes the path of a target (up to '?') into path, which has room for len + 1 bytes. False: an escape that is none, a NUL, a control character, a
- * backslash, a segment "." or "..", an empty segment within, or an escaped slash: each is a way to mean another file than it seems.
+ * backslash, a segment "." or "..", an empty segment within, or an escaped slash: each is a way to mean another file than it seems. Nor
+ * may a NUL be in what stands behind '?'.
  */
 bool mr_target_path(const char *target, size_t len, char *path);
 

@@ -46,24 +46,27 @@ static bool is_word(unsigned char c)
     return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Every word in quotation marks, so that nothing of it is an operator; the last one may be a beginning. "": there is no word in it. */
-static void make_match(const char *text, char match[MATCH_MAX])
+/* Every word in quotation marks, so that nothing of it is an operator; the last one may be a beginning. What has no word in it is found nowhere. */
+static mr_status make_match(const char *text, char match[MATCH_MAX])
 {
     size_t len = 0;
-    match[0] = '\0';
-    for (int words = 0; words < WORDS_MAX; words++) {
+    snprintf(match, MATCH_MAX, "\"\"");
+    for (int words = 0; *text; words++) {
         while (*text && !is_word((unsigned char)*text))
             text++;
         size_t word = 0;
         while (is_word((unsigned char)text[word]))
             word++;
-        if (word == 0 || len + word + 5 > MATCH_MAX)
+        if (word == 0)
             break;
+        if (words == WORDS_MAX || len + word + 5 > MATCH_MAX)
+            return MR_ERR_LIMIT;
         len += (size_t)snprintf(match + len, MATCH_MAX - len, "%s\"%.*s\"", len ? " " : "", (int)word, text);
         text += word;
     }
     if (len > 0)
         memcpy(match + len, "*", 2);
+    return MR_OK;
 }
 
 /* ---- cursors: "t.42.6162": sort, number, key in hex ---- */
@@ -143,12 +146,13 @@ mr_status mr_video_list(mr_metadata *metadata, const mr_video_query *query, char
     *ret_json = NULL;
     if (!read_cursor(query->cursor, query->sort, &at))
         return MR_ERR_PARAM;
-    make_match(query->text ? query->text : "", match);
+    if (query->text && make_match(query->text, match) != MR_OK)
+        return MR_ERR_LIMIT;
     FILE *to = open_memstream(ret_json, &len);
     if (!to)
         return MR_ERR_NOMEM;
     fputs("{\"items\":[", to);
-    mr_sql_rows rows = ask(mr_sql_reader(metadata->sql), query, &at, match[0] ? match : NULL);
+    mr_sql_rows rows = ask(mr_sql_reader(metadata->sql), query, &at, query->text ? match : NULL);
     for (size_t i = 0; mr_sql_next(&rows); i++) {
         if (i == query->limit) {
             memcpy(next, last, sizeof(next));

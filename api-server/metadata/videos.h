@@ -92,8 +92,8 @@ typedef struct mr_video_query {
     const char *cursor; /* NULL: from the start */
 } mr_video_query;
 
-/* {items, next}: what is there for as long as one pages is seen once, whatever is added meanwhile. MR_ERR_PARAM: no cursor of ours. ret_json: free().
- */
+/* {items, next}: what is there for as long as one pages is seen once, whatever is added meanwhile. MR_ERR_PARAM: no cursor of ours. MR_ERR_LIMIT: too
+ * much is searched for. ret_json: free(). */
 mr_status mr_video_list(mr_metadata *metadata, const mr_video_query *query, char **ret_json);
 
 /* ---- life cycle; api-server/videos only ---- */

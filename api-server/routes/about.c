@@ -3,6 +3,7 @@
 #include "api-server/metadata/videos.h"
 #include "api-server/metrics/metrics.h"
 #include "api-server/routes/routes.h"
+#include "api-server/routes/uploads.h"
 #include "api-server/videos/videos.h"
 
 #include <stdlib.h>
@@ -15,7 +16,15 @@ void mr_route_healthz(mr_call *call)
 
 void mr_route_readyz(mr_call *call)
 {
-    mr_call_text(call, 200, "text/plain", "ready\n", 6);
+    int64_t free_bytes = 0;
+    if (mr_server_has_room(call->server, &free_bytes)) {
+        mr_call_text(call, 200, "text/plain", "ready\n", 6);
+        return;
+    }
+    mr_http_reply_field(call->exchange, "Retry-After", "60");
+    mr_call_problem(call, 503, "disk-full",
+                    "there is no room on the disk for uploads: %lld bytes are free, and %lld stay so (setting server.keep_free)",
+                    (long long)free_bytes, (long long)call->server->settings->keep_free);
 }
 
 char *mr_about_text(const mr_server *server)

@@ -65,10 +65,8 @@ void mr_call_empty(mr_call *call, int status)
 
 static void send_problem(mr_call *call, int status, const char *code, const char *detail, json_t *take_errors)
 {
-    char type[128];
-    snprintf(type, sizeof(type), "urn:millrace:problem:%s", code);
-    json_t *problem = json_pack("{s:s, s:s, s:i, s:s, s:s, s:o*}", "type", type, "title", mr_http_reason(status), "status", status, "detail", detail,
-                                "request_id", call->request_id, "errors", take_errors);
+    json_t *problem = json_pack("{s:s+, s:s, s:i, s:s, s:s, s:o*}", "type", MR_PROBLEM_TYPE, code, "title", mr_http_reason(status), "status", status,
+                                "detail", detail, "request_id", call->request_id, "errors", take_errors);
     char *text = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
     json_decref(problem);
     mr_http_reply_field(call->exchange, "Cache-Control", "no-store");

@@ -7,7 +7,7 @@
 const mr_route mr_route_table[] = {
     /* method  path                          rule             scopes  lane           body           bound  answer */
     {"GET", "/healthz",                      MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_healthz, .limit = MR_LIMIT_NONE, .quiet = true},
-    {"GET", "/readyz",                       MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_readyz, .limit = MR_LIMIT_NONE, .quiet = true},
+    {"GET", "/readyz",                       MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_readyz, .limit = MR_LIMIT_NONE, .quiet = true},
     {"GET", "/metrics",                      MR_RULE_ANYONE,  0, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_metrics, .limit = MR_LIMIT_NONE, .quiet = true},
     {"GET", "/api/v1/server",                MR_RULE_ANYONE,  0, MR_LANE_QUICK, MR_BODY_NONE, 0, .answer = mr_route_server},
     {"GET", "/api/v1/pipelines",             MR_RULE_CREATOR, MR_SCOPE_RUNS_READ, MR_LANE_SLOW, MR_BODY_NONE, 0, .answer = mr_route_pipelines},

@@ -21,6 +21,8 @@ typedef struct mr_upload_people {
 
 /* Opens server->uploads, with what metadata, accounts and the engine are to them (uploads_people.c). why: what is wrong. */
 mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size);
+/* Whether uploads are taken, as far as the disk goes; the log hears when that changes. May block. */
+bool mr_server_has_room(mr_server *server, int64_t *ret_free);
 void mr_server_close_uploads(mr_server *server); /* not opened is fine */
 
 #define MR_S3_REGION "us-east-1" /* in signatures of ours; those of others may name any */

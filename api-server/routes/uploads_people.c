@@ -99,6 +99,28 @@ static void leaving(void *context, const mr_upload *upload)
         mr_videos_upload_gone(server->videos, upload->video, source);
 }
 
+bool mr_server_has_room(mr_server *server, int64_t *ret_free)
+{
+    char fields[128];
+    const mr_platform_host *host = server->host;
+    const bool room = mr_uploads_have_room(server->uploads, 0, ret_free);
+    if (atomic_exchange(&server->full, !room) == !room)
+        return room;
+    snprintf(fields, sizeof(fields), "{\"free_bytes\":%lld,\"keep_free\":%lld}", (long long)*ret_free, (long long)server->settings->keep_free);
+    if (room)
+        host->log(host->platform, MR_SERVER_LOG_INFO, "disk", fields, "there is room on the disk again, and uploads are taken");
+    else
+        host->log(host->platform, MR_SERVER_LOG_WARNING, "disk", fields,
+                  "there is no room on the disk: uploads are refused until more than server.keep_free is free");
+    return room;
+}
+
+static void full(void *context)
+{
+    int64_t free_bytes = 0;
+    mr_server_has_room(context, &free_bytes);
+}
+
 static void begun(void *context)
 {
     mr_metrics_count(((mr_server *)context)->metrics, MR_COUNT_UPLOADS_STARTED, 1);
@@ -139,11 +161,13 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
     server->upload_people = people;
     mr_uploads_options options = {.data_dir = server->host->data_dir,
                                   .max = server->settings->upload_max,
+                                  .keep_free = server->settings->keep_free,
                                   .store = *mr_metadata_uploads(server->metadata),
                                   .context = server,
                                   .identify = identify};
     options.completed = completed;
     options.begun = begun;
+    options.full = full;
     options.dropped = dropped;
     options.progress = progress;
     options.passes = passes;

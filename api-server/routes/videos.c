@@ -103,6 +103,8 @@ void mr_route_videos(mr_call *call)
     const mr_status found = mr_video_list(call->server->metadata, &query, &json);
     if (found == MR_ERR_PARAM) {
         wrong_query(call, "cursor", "this is what 'next' of the page before says, with the same sort");
+    } else if (found == MR_ERR_LIMIT) {
+        wrong_query(call, "q", "this is 16 words at most, and not a kilobyte of them");
     } else if (found != MR_OK) {
         mr_call_status(call, found, "list");
     } else {

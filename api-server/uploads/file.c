@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define STEP   (256ll << 20) /* that is allocated ahead */
@@ -26,6 +27,12 @@
 #define ASIDES_MAX  2
 
 static atomic_uint asides;
+
+int64_t mr_disk_free(int fd)
+{
+    struct statvfs disk;
+    return fstatvfs(fd, &disk) == 0 ? (int64_t)(disk.f_bavail * disk.f_frsize) : -1;
+}
 
 static mr_status status_of_errno(void)
 {
@@ -187,6 +194,13 @@ void mr_upload_file_close(mr_upload_file *file)
     *file = (mr_upload_file){.fd = -1, .leaves = -1};
 }
 
+/* How much is free is not known everywhere: then the disk says it itself. */
+static bool fits(const mr_upload_file *file, int64_t more)
+{
+    const int64_t room = mr_disk_free(file->fd);
+    return room < 0 || room - more >= file->keep;
+}
+
 static mr_status allocate(mr_upload_file *file, int64_t until)
 {
     int64_t to = until + STEP;
@@ -194,6 +208,10 @@ static mr_status allocate(mr_upload_file *file, int64_t until)
         to = file->end > until ? file->end : until;
     if (until <= file->allocated)
         return MR_OK;
+    if (!fits(file, to - file->allocated))
+        to = until;
+    if (!fits(file, to - file->allocated))
+        return MR_ERR_LIMIT;
     if (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, file->allocated, to - file->allocated) != 0 &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
         return MR_ERR_LIMIT;

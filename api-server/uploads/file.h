@@ -29,17 +29,19 @@ typedef struct mr_upload_file {
     int64_t end; /* that is expected; -1: not known */
     int64_t allocated;
     int64_t flushed; /* up to here the disk was asked to write */
+    int64_t keep;    /* bytes of the disk that are left free; the caller's, after open */
     int64_t begun;   /* where it was opened at */
     void *hash;      /* EVP_MD_CTX of the block that at is in */
     mr_aside *aside; /* hashes while this thread writes; NULL: not yet, or others have them all */
     unsigned small;  /* pieces, the last ones, that weren't worth it */
 } mr_upload_file;
 
+int64_t mr_disk_free(int fd); /* bytes; -1: not known */
 /* Makes it, empty and durable. MR_ERR_CONFLICT: it is there. */
 mr_status mr_upload_file_create(int folder, const char *name);
 /* To go on at `at`. with_leaves: they are made from there on; at a place within a block its beginning is read for that. */
 mr_status mr_upload_file_open(int folder, const char *name, int64_t at, int64_t end, bool with_leaves, mr_upload_file *ret_file);
-/* MR_ERR_LIMIT: the disk is full. MR_ERR_IO. */
+/* MR_ERR_LIMIT: the disk is full, or has no more than is to be kept. MR_ERR_IO. */
 mr_status mr_upload_file_write(mr_upload_file *file, const void *data, size_t len);
 mr_status mr_upload_file_sync(mr_upload_file *file);      /* data, then leaves: durable */
 void mr_upload_file_close(mr_upload_file *file);          /* twice is fine */

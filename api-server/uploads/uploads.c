@@ -45,7 +45,7 @@ bool mr_upload_refuse_status(mr_refusal *why, mr_status status, const mr_upload 
     case MR_OK: return true;
     case MR_ERR_NOT_FOUND: return mr_upload_refuse(why, 404, "no-such-upload", "there is no upload '%s'", upload->id);
     case MR_ERR_CONFLICT: return mr_upload_refuse(why, 409, "upload-complete", "the upload, or its video's, is complete already");
-    case MR_ERR_LIMIT: return mr_upload_refuse(why, 507, "disk-full", "the server's disk is full");
+    case MR_ERR_LIMIT: return mr_upload_refuse(why, 507, "disk-full", "there is no room on the server's disk: try again when there is");
     case MR_ERR_NOMEM:
     case MR_ERR_UNAVAILABLE: return mr_upload_refuse(why, 503, "unavailable", "the server can't take it at the moment: try again");
     default: return mr_upload_refuse(why, 500, "internal", "the server's disk refused");
@@ -335,6 +335,25 @@ static bool length_is_fine(const mr_uploads *uploads, int64_t length, mr_refusal
                             uploads->options.max);
 }
 
+bool mr_uploads_have_room(const mr_uploads *uploads, int64_t bytes, int64_t *ret_free)
+{
+    *ret_free = mr_disk_free(uploads->folder);
+    return *ret_free < 0 || *ret_free - bytes >= uploads->options.keep_free;
+}
+
+static bool there_is_room(const mr_uploads *uploads, int64_t length, mr_refusal *why)
+{
+    int64_t room = 0;
+    if (mr_uploads_have_room(uploads, length > 0 ? length : 0, &room))
+        return true;
+    if (uploads->options.full)
+        uploads->options.full(uploads->options.context);
+    return mr_upload_refuse(why, 507, "disk-full",
+                            "there is no room for it on the server's disk: %" PRId64 " bytes are free, and %" PRId64
+                            " stay so (setting server.keep_free)",
+                            room, uploads->options.keep_free);
+}
+
 static bool refuse_quota(mr_refusal *why, int64_t length, int64_t left)
 {
     return mr_upload_refuse(why, 413, "quota-exceeded", "the upload has %" PRId64 " bytes; %" PRId64 " are left of the account's quota", length,
@@ -349,6 +368,8 @@ bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, const struct mr_v
         return false;
     if (!is_media_type(upload->type))
         return mr_upload_refuse(why, 415, "type-not-taken", "'%.80s' is no type of video or audio", upload->type);
+    if (!there_is_room(uploads, upload->length, why))
+        return false;
     if (!mr_id_make('f', upload->id))
         return mr_upload_refuse_status(why, MR_ERR_UNAVAILABLE, upload);
     upload->state = MR_UPLOAD_OPEN;

@@ -38,6 +38,7 @@ typedef struct mr_refusal {
 typedef struct mr_uploads_options {
     const char *data_dir;  /* DATA/uploads is made */
     int64_t max;           /* bytes of one upload */
+    int64_t keep_free;     /* bytes of the disk that uploads leave free */
     mr_upload_store store; /* its context outlives the uploads */
     void *context;
     /* The digest of the file whose leaves these are, and the engine remembers it. NULL: digests stay away. */
@@ -45,6 +46,7 @@ typedef struct mr_uploads_options {
     /* It is complete, and that is durable. NULL: nothing to do. Must not wait for other uploads. */
     void (*completed)(void *context, const mr_upload *upload, const char *path);
     void (*begun)(void *context);                             /* there is one more; NULL: nobody wants to know */
+    void (*full)(void *context);                              /* one was refused, since there is no room on the disk; NULL as above */
     void (*dropped)(void *context);                           /* one is gone that was not complete: given up, or expired; NULL as above */
     void (*progress)(void *context, const mr_upload *upload); /* its offset was committed; NULL: nobody wants to know */
     /* A PUT, which will have length bytes: so many are written, and stay unless all of it is dropped, but nothing of it counts yet. May be NULL. */
@@ -55,6 +57,7 @@ typedef struct mr_uploads_options {
 mr_status mr_uploads_open(const mr_uploads_options *options, mr_uploads **ret_uploads, char *why, size_t why_size);
 void mr_uploads_close(mr_uploads *uploads); /* all writers have been freed. NULL is fine */
 int64_t mr_uploads_max(const mr_uploads *uploads);
+bool mr_uploads_have_room(const mr_uploads *uploads, int64_t bytes, int64_t *ret_free); /* for so many more; -1: how much is free is not known */
 
 /* Adds one: the caller fills video, owner, kind, role, length, filename, type, metadata; It gets an id and its times. new_video: as store.h says;
  * NULL: the video is there, or there is none. False: refused. */

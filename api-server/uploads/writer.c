@@ -91,6 +91,13 @@ bool mr_writer_take_over(mr_live *live)
 
 /* ---- beginning ---- */
 
+static mr_status open_file(mr_writer *writer, const char *name, int64_t at, int64_t end, bool with_leaves)
+{
+    const mr_status status = mr_upload_file_open(writer->uploads->folder, name, at, end, with_leaves, &writer->file);
+    writer->file.keep = writer->uploads->options.keep_free;
+    return status;
+}
+
 /* The one writer of an upload without parts. */
 static bool begin_whole(mr_writer *writer, mr_refusal *why)
 {
@@ -112,8 +119,7 @@ static bool begin_whole(mr_writer *writer, mr_refusal *why)
     /* A body that may be dropped again must leave no leaves behind; a whole upload is dropped with them. */
     const bool with_leaves = !write->whole || upload->kind == MR_UPLOAD_PUT;
     writer->committed = upload->offset;
-    return mr_upload_refuse_status(
-        why, mr_upload_file_open(writer->uploads->folder, upload->id, upload->offset, upload->length, with_leaves, &writer->file), upload);
+    return mr_upload_refuse_status(why, open_file(writer, upload->id, upload->offset, upload->length, with_leaves), upload);
 }
 
 static mr_status know_places(mr_writer *writer)
@@ -169,12 +175,12 @@ static bool begin_part(mr_writer *writer, mr_refusal *why)
     writer->part.file = 1 + (int64_t)number;
     writer->most = writer->part.size + (writer->part.place > 0 ? writer->part.place : 0);
     if (status == MR_OK && writer->part.place >= 0) {
-        status = mr_upload_file_open(writer->uploads->folder, writer->upload.id, writer->part.place, writer->most, true, &writer->file);
+        status = open_file(writer, writer->upload.id, writer->part.place, writer->most, true);
     } else if (status == MR_OK) {
         mr_part_file_name(writer->upload.id, writer->part.file, name);
         status = mr_upload_file_create(writer->uploads->folder, name);
         if (status == MR_OK)
-            status = mr_upload_file_open(writer->uploads->folder, name, 0, writer->most, false, &writer->file);
+            status = open_file(writer, name, 0, writer->most, false);
     }
     return mr_upload_refuse_status(why, status, &writer->upload);
 }

@@ -130,6 +130,12 @@ class Server:
         with open(self.seen, "a") as out:
             out.write(json.dumps({"method": method, "path": path, "status": answer.status, "type": kind, "body": answer.json}) + "\n")
 
+    def check_answers(self):
+        """Everything that was answered is as the OpenAPI document says."""
+        if self.seen.exists():
+            subprocess.run(["node", str(SOURCE / "tests" / "server" / "validate.mjs"), str(SOURCE / "api-server" / "openapi.yaml"), str(self.seen)],
+                           check=True, timeout=TIMEOUT)
+
     # ---- accounts ----
 
     def set_up(self, email="admin@example.org"):
@@ -200,17 +206,10 @@ class ServerCase(unittest.TestCase):
     def setUpClass(cls):
         cls.dir = Path(tempfile.mkdtemp(prefix="millrace-server-"))
         cls.addClassCleanup(shutil.rmtree, cls.dir, True)
-        cls.addClassCleanup(cls.check_answers)
         cls.server = Server(cls.dir, *cls.SETTINGS)
+        cls.addClassCleanup(cls.server.check_answers)
         cls.addClassCleanup(cls.server.stop)
         cls.server.start()
-
-    @classmethod
-    def check_answers(cls):
-        """Everything that was answered is as the OpenAPI document says."""
-        if cls.server.seen.exists():
-            subprocess.run(["node", str(SOURCE / "tests" / "server" / "validate.mjs"), str(SOURCE / "api-server" / "openapi.yaml"), str(cls.server.seen)],
-                           check=True, timeout=TIMEOUT)
 
     def expect(self, status, method, path, *args, **more):
         answer = self.server.ask(method, path, *args, **more)

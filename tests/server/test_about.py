@@ -10,6 +10,8 @@ from pathlib import Path
 
 from serving import MILLRACE, Server, ServerCase
 
+TUS = {"Tus-Resumable": "1.0.0"}
+
 
 class About(ServerCase):
     def test_itself(self):
@@ -26,6 +28,10 @@ class About(ServerCase):
         self.expect_problem(404, "not-found", "GET", "/api/v1/nothing")
         self.expect_problem(404, "not-found", "POST", "/api/v1/nothing")
         self.expect_problem(404, "not-found", "GET", "/assets/none.js")
+        for status, code, path in ((400, "bad-request", "/api/v1/../x"), (400, "bad-request", "/api/v1/videos?owner=me%00"), (403, "url-not-signed", "/media/x/v_a/1/m"),
+                                   (422, "invalid", "/api/v1/videos?q=" + "x" * 2000)):
+            answer = self.expect(status, "GET", path)
+            self.assertEqual((answer.headers["content-type"], answer.json["type"]), ("application/problem+json", f"urn:millrace:problem:{code}"))
         refused = self.expect_problem(405, "method-not-allowed", "DELETE", "/healthz")
         self.assertEqual(refused.headers["allow"], "GET")
 
@@ -45,6 +51,47 @@ class About(ServerCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("Address already in use", done.stderr)
         self.assertIn("say --listen with another port", done.stderr)
+
+
+class Full(unittest.TestCase):
+    """A disk without room: said at once, and of no harm to what came before."""
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="millrace-server-")
+        self.addCleanup(self.dir.cleanup)
+
+    def serve(self, *settings):
+        server = Server(self.dir.name, "server.access_log=false", *settings).start()
+        self.addCleanup(server.stop)
+        return server
+
+    def expect_full(self, answer):
+        self.assertEqual((answer.status, answer.json["type"]), (507, "urn:millrace:problem:disk-full"), answer.body)
+        self.assertIn("no room", answer.json["detail"])
+
+    def test_it_says_so(self):
+        server = self.serve()
+        token = server.set_up()
+        self.assertEqual(server.ask("GET", "/readyz").status, 200)
+        url = server.ask("POST", "/api/v1/uploads/tus", token=token, headers={**TUS, "Upload-Length": "1000"}).headers["location"]
+        bytes_at = lambda at: {**TUS, "Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"}
+        self.assertEqual(server.ask("PATCH", url, b"x" * 100, token, bytes_at(0)).status, 204)
+        server.stop()
+        full = self.serve("server.keep_free=16TiB")
+        self.assertEqual(full.ask("GET", "/healthz").status, 200)
+        ready = full.ask("GET", "/readyz")
+        self.assertEqual((ready.status, ready.json["type"], ready.headers["retry-after"]), (503, "urn:millrace:problem:disk-full", "60"))
+        self.expect_full(full.ask("PATCH", url, b"x" * 900, token, bytes_at(100)))
+        self.expect_full(full.ask("POST", "/api/v1/uploads/tus", token=token, headers={**TUS, "Upload-Length": "10"}))
+        self.expect_full(full.ask("POST", "/api/v1/videos", {"title": "t", "size": 10}, token))
+        self.assertEqual(full.ask("HEAD", url, token=token, headers=TUS).headers["upload-offset"], "100")
+        self.assertEqual(len(full.ask("GET", "/api/v1/videos", token=token).json["items"]), 1, "the one that was begun before")
+        full.stop()
+        warnings = [line for line in full.log.read_text().splitlines() if '"level":"warning"' in line and '"event":"disk"' in line]
+        self.assertEqual(len(warnings), 1, "once, at the start")
+        full.check_answers()
+        again = self.serve()
+        self.assertEqual(again.ask("PATCH", url, b"x" * 900, token, bytes_at(100)).status, 204)
 
 
 class Settings(unittest.TestCase):

@@ -40,6 +40,8 @@ static void test_paths(void **state)
     check_path("/a%00", NULL);
     check_path("/a%0ab", NULL);
     check_path("/a%7f", NULL);
+    check_path("/a?b=c%00d", NULL);
+    check_path("/a?b=c%2500d", "/a");
     check_path("/a%", NULL);
     check_path("/a%2", NULL);
     check_path("/a%zz", NULL);

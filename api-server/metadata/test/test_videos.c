@@ -131,7 +131,13 @@ static void test_search(void **state)
     assert_int_equal(hits(&at, &nobody, "morgen"), 0); /* not playable */
     assert_int_equal(hits(&at, &ada, "\" OR NEAR( * : ^ -"), 0);
     assert_int_equal(hits(&at, &ada, "morgen\" OR title:\"x"), 0);
-    assert_int_equal(hits(&at, &ada, "- ( \""), 1); /* no word: no search */
+    assert_int_equal(hits(&at, &ada, "- ( \""), 0); /* no word: it is found nowhere */
+    assert_int_equal(hits(&at, &ada, "\xf0\x9f\x8e\xac"), 0);
+    char *none = NULL;
+    const char *most = "a b c d e f g h i j k l m n o p";
+    assert_int_equal(mr_video_list(at.metadata, &(mr_video_query){.who = &ada, .limit = 1, .text = "a b c d e f g h i j k l m n o p q"}, &none),
+                     MR_ERR_LIMIT);
+    assert_int_equal(hits(&at, &ada, most), 0);
     finish_video(&at, at.bob, id, 10);
     assert_int_equal(hits(&at, &nobody, "morgen"), 1);
     assert_int_equal(mr_video_edit(at.metadata, id, NULL, &(mr_video_fields){.title = "Abend"}), MR_OK);
