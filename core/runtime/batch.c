@@ -365,6 +365,7 @@ static void clean_up(mr_engine *engine, mr_batch_run *batch)
     mr_arena_free(batch->arena);
     mr_reads_free(batch);
     pthread_mutex_lock(&engine->lock);
+    mr_batch_over(engine, batch);
     for (uint32_t i = 0; i < batch->count; i++) {
         mr_task *task = batch->tasks[i];
         if (task->state >= MR_TASK_SUCCEEDED)

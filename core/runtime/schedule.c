@@ -9,9 +9,10 @@
  * who is free first takes them.
  *
  * The opening is what the first moment of the video needs: the tasks that make the items along it, and those of its first items. All slots are the
- * opening's as far as it can use them: its batches are split over them, what has no place in the video comes behind it, and so do pictures (sheets of
- * a storyboard), which nobody waits for; and slots are kept free for those of its tasks whose inputs are being made on a slot at this moment. Nothing
- * is kept for what waits otherwise, so that nothing can wait for ever.
+ * opening's as far as it can use them: its batches have two processors each, so that a chunk is decoded once, and are split over what slots there
+ * are; what has no place in the video comes behind it, and so do pictures (sheets of a storyboard), which nobody waits for; and slots are kept free
+ * of all else for the second processors, and for those of its tasks whose inputs are being made on a slot at this moment. Nothing is kept for what
+ * waits otherwise, so that nothing can wait for ever. docs/adr/0033.
  *
  * A batch is never interrupted, and may take half a minute. So that nobody waits that long for a slot, one worker more takes what is urgent while all
  * slots are taken, and nothing else: what is demanded, and the opening of a run of which nothing else is at work. docs/adr/0030.
@@ -235,12 +236,12 @@ static double other_work(const mr_engine *engine, const mr_item *item, double en
     return weight;
 }
 
-/* Among how many slots the tasks that share the item are divided: in an opening all of them; else its part of all by what is left, but for a little.
- */
+/* Among how many slots the tasks that share the item are divided: in an opening all of them, of which each batch has two; else its part of all by
+ * what is left, but for a little. */
 static uint32_t slots_for(const mr_engine *engine, const mr_task *first, const mr_item *item)
 {
     if (in_opening(first) || engine->jobs < 2)
-        return engine->jobs;
+        return engine->jobs > 3 ? engine->jobs / 2 : 1;
     const double own = weight_of(item);
     const double part = own / (own + other_work(engine, item, own * engine->jobs));
     const double slots = engine->jobs * part - LITTLE;
@@ -266,7 +267,9 @@ static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
         item->fusable_head = item->fusable_head->fusable_next;
     const uint32_t slots = slots_for(engine, batch->tasks[0], item);
     const size_t share = share_of(batch, slots, count_fitting(item, batch, op));
-    batch->spare = slots > 1 ? 1 : 0;
+    batch->kept = in_opening(batch->tasks[0]) && engine->jobs > 1 ? 1 : 0;
+    batch->tasks[0]->run->opening_kept += batch->kept;
+    batch->spare = batch->kept > 0 || slots > 1 ? 1 : 0;
     most = share < most ? share : most;
     for (mr_task *task = item->fusable_head; task && batch->count < most; task = task->fusable_next) {
         const mr_op *other = task->node->node->op;
@@ -314,11 +317,11 @@ static bool siblings_are_near(const mr_task *task)
     return near;
 }
 
-/* How many slots the run's opening will want in a moment; enough: no less than that, or it is not known as long as what its tasks are made of is
- * being made. */
+/* How many slots the run's opening uses besides those of its batches, or will want in a moment; enough: no less than that, or it is not known as long
+ * as what its tasks are made of is being made. */
 static uint32_t opening_wants(const mr_run *run, uint32_t enough)
 {
-    uint32_t count = 0;
+    uint32_t count = run->opening_kept;
     bool begun = false;
     bool leading = false;
     bool waiting = false; /* for those that it will share a batch with */
@@ -348,6 +351,12 @@ void mr_slots_look_again(mr_engine *engine)
         return;
     engine->slots_kept = false;
     mr_wake_workers(engine);
+}
+
+void mr_batch_over(mr_engine *engine, const mr_batch_run *batch)
+{
+    batch->tasks[0]->run->opening_kept -= batch->kept;
+    mr_slots_look_again(engine);
 }
 
 void mr_wake_workers(mr_engine *engine)

@@ -209,9 +209,11 @@ static void count_qp(mr_encoder *encoder, const AVPacket *packet)
 {
     size_t size = 0;
     const uint8_t *stats = av_packet_get_side_data(packet, AV_PKT_DATA_QUALITY_STATS, &size);
-    if (!stats || size < 4)
+    /* With frame threads libx264 tells that of the picture that went in last; of those that come out when none go in, -1. */
+    const int quality = stats && size >= 4 ? (int32_t)AV_RL32(stats) : 0;
+    if (quality <= 0)
         return;
-    encoder->qp_sum += AV_RL32(stats) / (double)FF_QP2LAMBDA;
+    encoder->qp_sum += quality / (double)FF_QP2LAMBDA;
     encoder->qp_count++;
 }
 

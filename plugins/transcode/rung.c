@@ -14,6 +14,9 @@
 
 enum { SIDE_MIN = 2, SIDE_MAX = 16384 };
 #define BITRATE_MAX 2000000000
+/* What somebody waits for: the large rungs of a video's first chunk have two threads, on any machine. Only where x264 does not mind the decoder's
+ * buffer, since with it two threads give other bytes from time to time. */
+enum { OPENING_THREADS = 2, OPENING_PIXELS = 1280 * 720 };
 
 typedef struct made_segment {
     uint8_t *data;
@@ -79,8 +82,7 @@ static void fill_options(mr_rung_encode *encode)
                                           .fps = encode->chunk->fps,
                                           .kind = mr_pictures_kind(encode->chunk, &pictures),
                                           .longest_gop = encode->chunk->longest_segment,
-                                          .max_bitrate = encode->rung->max_bitrate,
-                                          .threads = (int)params->encoder_threads};
+                                          .max_bitrate = encode->rung->max_bitrate};
 }
 
 mr_status mr_rung_encode_new(const mr_host *host, mr_task *task, const mr_chunk *chunk, const mr_rung *rung, const mr_video_params *params,
@@ -137,6 +139,13 @@ static mr_status keep(mr_rung_encode *encode, made_segment *segment, const uint8
     return MR_OK;
 }
 
+static int threads_of(const mr_rung_encode *encode, const mr_rung_rate *rate)
+{
+    const int wanted = (int)encode->params->encoder_threads;
+    const bool large = encode->rung->size.width * encode->rung->size.height >= OPENING_PIXELS;
+    return wanted < OPENING_THREADS && encode->chunk->first_frame == 0 && large && rate->free_flow ? OPENING_THREADS : wanted;
+}
+
 mr_status mr_rung_encode_begin(mr_rung_encode *encode, const mr_rung_rate *rate)
 {
     mr_cmaf_options cmaf = {.timescale = encode->chunk->timescale};
@@ -148,6 +157,7 @@ mr_status mr_rung_encode_begin(mr_rung_encode *encode, const mr_rung_rate *rate)
     encode->options.bitrate = rate->bitrate;
     encode->options.stats = rate->stats;
     encode->options.free_flow = rate->free_flow;
+    encode->options.threads = threads_of(encode, rate);
     encode->options.first_dts = 0;
     mr_status status = mr_encoder_open(encode->host, encode->task, &encode->options, &encode->encoder);
     if (status == MR_OK)
