@@ -255,7 +255,11 @@ static void listen_again(mr_loop *loop, bool again)
 
 static void accept_some(mr_loop *loop)
 {
-    for (int i = 0; i < ACCEPT_TURN && !atomic_load(&loop->server->closing); i++) {
+    if (atomic_load(&loop->server->closing)) { /* what is shut says so again and again */
+        listen_again(loop, false);
+        return;
+    }
+    for (int i = 0; i < ACCEPT_TURN; i++) {
         address from = {0};
         socklen_t len = sizeof(from);
         const int fd = accept4(loop->server->listener, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -324,7 +328,7 @@ void *mr_loop_run(void *context)
         if (loop->now_ms - checked >= TICK_MS) {
             check_deadlines(loop);
             free_spare(loop);
-            if (loop->deaf)
+            if (loop->deaf && !atomic_load(&loop->server->closing))
                 listen_again(loop, true);
             checked = loop->now_ms;
         }

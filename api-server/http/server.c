@@ -230,6 +230,8 @@ void mr_http_close(mr_http_server *server, int64_t grace_ms)
     if (!server)
         return;
     atomic_store(&server->cut_ms, mr_loop_now_ms() + grace_ms);
+    if (server->listener >= 0)
+        shutdown(server->listener, SHUT_RD); /* who comes now is refused at once, and may ask another server */
     atomic_store(&server->closing, true);
     for (size_t i = 0; server->loops && i < server->loop_count; i++) {
         if (server->loops[i].started)

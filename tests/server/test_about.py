@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What the server says of itself, what it refuses, and how it ends."""
+import contextlib
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
-from serving import MILLRACE, Server, ServerCase
+from serving import MILLRACE, TIMEOUT, Server, ServerCase
 
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -124,6 +128,45 @@ class Settings(unittest.TestCase):
         for words, said in ((["--set", "server.pipeline=nothing"], "there is no pipeline 'nothing'"), (["--listen", "127.0.0.1:65536"], "is not an address to listen at")):
             done = subprocess.run([MILLRACE, "serve", "--listen", "localhost:0", "--data", str(self.dir / "data"), *words], capture_output=True, text=True, timeout=240)
             self.assertEqual((done.returncode, said in done.stderr), (2, True), done.stderr)
+
+    def test_whoever_started_it_is_told(self):
+        """As systemd wants it (sd_notify): ready when it answers, stopping when it does not take more."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.bind(str(self.dir / "told"))
+            told.settimeout(TIMEOUT)
+            with unittest.mock.patch.dict(os.environ, NOTIFY_SOCKET=str(self.dir / "told")):
+                server = Server(self.dir)
+                self.addCleanup(server.stop)
+                server.start()
+            self.assertEqual(told.recv(100), b"READY=1")
+            self.assertEqual(server.ask("GET", "/readyz").status, 200)
+            server.stop()
+            self.assertEqual(told.recv(100), b"STOPPING=1")
+
+    def test_what_is_under_way_ends_well(self):
+        """Told to stop, it takes nothing new, and lets a request that has begun come to its answer."""
+        server = Server(self.dir, "server.access_log=false", "server.drain=2m")
+        self.addCleanup(server.stop)
+        server.start()
+        token = server.set_up()
+        url = server.ask("POST", "/api/v1/uploads/tus", token=token, headers={**TUS, "Upload-Length": "2000"}).headers["location"]
+        idle = socket.create_connection(("localhost", server.port), timeout=TIMEOUT)
+        self.addCleanup(idle.close)
+        with contextlib.closing(server.connect()) as connection:
+            connection.putrequest("PATCH", url)
+            for name, value in {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream", "Content-Length": "2000",
+                                "Authorization": f"Bearer {token}"}.items():
+                connection.putheader(name, value)
+            connection.endheaders(b"x" * 1000)
+            self.assertEqual(server.ask("GET", "/healthz").status, 200)
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(idle.recv(1), b"", "who has asked nothing is let go")
+            with self.assertRaises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT).close()
+            connection.send(b"x" * 1000)
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.headers["Upload-Offset"]), (204, "2000"))
+        self.assertEqual(server.stop(), 0)
 
     def test_the_end_is_clean(self):
         server = Server(self.dir)
