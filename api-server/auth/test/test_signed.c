@@ -209,6 +209,38 @@ static void keys_rotate_and_stay(void **state)
     mr_ring_close(&ring);
 }
 
+/* A token that was just found good is not checked anew: that must not make others good, nor outlive its key. */
+static void what_is_known_stays_itself(void **state)
+{
+    mr_ring ring;
+    mr_claims read;
+    char token[MR_ACCESS_SIZE];
+    const int64_t now = mr_now_us();
+    (void)state;
+    open_ring(&ring, now);
+    mr_claims claims = claims_at(now);
+    assert_int_equal(mr_access_make(&ring, &claims, token), MR_OK);
+    const size_t len = strlen(token);
+    for (size_t i = 0; i < len; i++) { /* known before each try */
+        assert_int_equal(mr_access_read(&ring, token, now, &read), MR_OK);
+        assert_string_equal(read.user, claims.user);
+        assert_int_equal(read.expires_s, claims.expires_s);
+        const char was = token[i];
+        token[i] = was == 'A' ? 'Q' : 'A';
+        assert_int_equal(mr_access_read(&ring, token, now, &read), MR_ERR_INPUT);
+        token[i] = '\0';
+        assert_int_equal(mr_access_read(&ring, token, now, &read), MR_ERR_INPUT);
+        token[i] = was;
+    }
+    assert_int_equal(mr_access_read(&ring, token, now, &read), MR_OK);
+    assert_int_equal(mr_access_read(&ring, token, claims.expires_s * SECOND, &read), MR_ERR_INPUT);
+    assert_int_equal(mr_access_read(&ring, token, now, &read), MR_OK);
+    for (int i = 0; i < MR_SIGNING_KEYS; i++)
+        assert_int_equal(mr_ring_rotate(&ring, now), MR_OK);
+    assert_int_equal(mr_access_read(&ring, token, now, &read), MR_ERR_INPUT);
+    mr_ring_close(&ring);
+}
+
 static void *rotate_often(void *context)
 {
     for (int i = 0; i < 20; i++)
@@ -320,6 +352,7 @@ int main(void)
         TEST(forged_tokens_are_refused),
         TEST(claims_that_make_no_sense_are_refused),
         TEST(keys_rotate_and_stay),
+        TEST(what_is_known_stays_itself),
         TEST(keys_rotate_under_readers),
         TEST(keys_that_others_may_read_are_refused),
         TEST(urls_are_good_for_their_prefix_and_time),
