@@ -39,6 +39,8 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     mr_exchange *exchange = parser->data;
     if (exchange->begun || exchange->field_count == 0)
         return HPE_USER;
+    if (len == 0) /* `at` is where the next line begins: the value is what stands at the colon */
+        return 0;
     char *value = exchange->head + (at - exchange->head);
     while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
         len--;

@@ -111,14 +111,26 @@ mr_status mr_video_insert(mr_sql_link *link, const char *id, const char *owner, 
 
 /* ---- edit ---- */
 
+/* Whether an etag, with its quotation marks, is in a list of such (RFC 9110, 13.1.1). A weak one never is. */
+static bool is_among(const char *list, const char *etag)
+{
+    const size_t len = strlen(etag);
+    for (const char *at = list; (at = strstr(at, etag)); at++) {
+        const char behind = at[len];
+        if ((at == list || strchr(" \t,", at[-1])) && (behind == '\0' || strchr(" \t,", behind)))
+            return true;
+    }
+    return false;
+}
+
 static mr_status check_version(mr_sql_link *link, const video_change *it)
 {
-    char text[MR_ETAG_SIZE];
+    char text[MR_ETAG_SIZE + 2];
     const int64_t etag = mr_sql_count(link, "SELECT etag FROM videos WHERE id = ?1", "t", it->id);
-    snprintf(text, sizeof(text), "%lld", (long long)etag);
+    snprintf(text, sizeof(text), "\"%lld\"", (long long)etag);
     if (etag < 0)
         return MR_ERR_NOT_FOUND;
-    return !it->if_match || strcmp(it->if_match, text) == 0 ? MR_OK : MR_ERR_CONFLICT;
+    return !it->if_match || is_among(it->if_match, text) ? MR_OK : MR_ERR_CONFLICT;
 }
 
 static mr_status edit_video(mr_sql_link *link, void *context)

@@ -72,7 +72,7 @@ typedef struct mr_video_fields {
 } mr_video_fields;
 
 /* A video is added with its first upload: `create` of api-server/uploads/store.h. */
-/* if_match: NULL, or the etag it must have: else MR_ERR_CONFLICT. */
+/* if_match: NULL, or the etags of which it must have one, as in the field If-Match ("1", "2"): else MR_ERR_CONFLICT. */
 mr_status mr_video_edit(mr_metadata *metadata, const char *id, const char *if_match, const mr_video_fields *fields);
 /* With all that belongs to it; its files are rubbish then. */
 mr_status mr_video_remove(mr_metadata *metadata, const char *id, const char *if_match);

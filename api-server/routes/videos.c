@@ -156,18 +156,11 @@ void mr_route_add_video(mr_call *call)
 
 /* ---- edit, remove ---- */
 
-/* The text between the quotation marks; NULL: any version. */
-static const char *if_match(mr_call *call, char text[MR_ETAG_SIZE])
+/* NULL: any version. */
+static const char *if_match(mr_call *call)
 {
     const char *field = mr_http_field(call->exchange, "If-Match");
-    if (!field || strcmp(field, "*") == 0)
-        return NULL;
-    const size_t len = strlen(field);
-    if (len < 2 || len - 2 >= MR_ETAG_SIZE || field[0] != '"' || field[len - 1] != '"')
-        return "";
-    memcpy(text, field + 1, len - 2);
-    text[len - 2] = '\0';
-    return text;
+    return field && strcmp(field, "*") == 0 ? NULL : field;
 }
 
 static void answer_changed(mr_call *call, mr_status status)
@@ -185,11 +178,10 @@ static void answer_changed(mr_call *call, mr_status status)
 
 static void edit(mr_call *call, enum mr_body_use use)
 {
-    char etag[MR_ETAG_SIZE];
     mr_video_body body;
     if (!mr_call_video(call, true) || !mr_call_video_body(call, use, &body))
         return;
-    answer_changed(call, mr_video_edit(call->server->metadata, call->ids[0], if_match(call, etag), &body.fields));
+    answer_changed(call, mr_video_edit(call->server->metadata, call->ids[0], if_match(call), &body.fields));
 }
 
 void mr_route_edit_video(mr_call *call)
@@ -209,10 +201,9 @@ void mr_route_replace_video(mr_call *call)
 
 void mr_route_remove_video(mr_call *call)
 {
-    char etag[MR_ETAG_SIZE];
     if (!mr_call_video(call, true))
         return;
-    const mr_status status = mr_videos_remove(call->server->videos, call->ids[0], if_match(call, etag));
+    const mr_status status = mr_videos_remove(call->server->videos, call->ids[0], if_match(call));
     if (status == MR_OK)
         mr_call_empty(call, 204);
     else

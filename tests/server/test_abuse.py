@@ -137,6 +137,17 @@ class Wire(ServerCase):
             with self.subTest(fields=fields):
                 self.refused(400, raw=b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
 
+    def test_fields_without_a_value(self):
+        """They are lawful (RFC 9110, 5.5), wherever they stand, and what follows is read as ever."""
+        me = f"Authorization: Bearer {self.admin}\r\n".encode()
+        for empty in (b"X-A:\r\n", b"X-A: \r\n", b"Accept-Encoding:\t \r\n", b"Accept:\r\nAccept-Language:\r\n"):
+            for fields in (empty + FIELDS + me, FIELDS + empty + me, FIELDS + me + empty):
+                with self.subTest(fields=fields):
+                    answer = self.server.raw(b"GET /api/v1/users/me HTTP/1.1\r\n" + fields + b"Connection: close\r\n\r\n")
+                    self.assertEqual(statuses(answer), [200], answer[:300])
+                    self.assertIn(b"admin@example.org", answer)
+        self.refused(401, raw=b"GET /api/v1/users/me HTTP/1.1\r\nHost: a\r\nAuthorization:\r\nConnection: close\r\n\r\n")
+
     def test_chunks(self):
         head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         after = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -98,6 +98,23 @@ class Life(ServerCase):
         self.assertEqual(len(self.expect(200, "GET", "/api/v1/videos?owner=me&limit=100", token=self.admin).json["items"]), before)
         self.expect_problem(422, "invalid", "GET", "/api/v1/runs?cursor=none", token=self.admin)
 
+    def test_versions(self):
+        """Who says which version he changes overwrites nobody; a PUT has to say it."""
+        path = "/api/v1/videos/" + self.expect(201, "POST", "/api/v1/videos", {"title": "first"}, self.admin).json["video"]["id"]
+        first = self.expect(200, "GET", path, token=self.admin).headers["etag"]
+        second = self.expect(200, "PATCH", path, {"title": "second"}, self.admin, {"If-Match": first}).headers["etag"]
+        whole = {"title": "third", "visibility": "private"}
+        for stale in (first, f"W/{second}", f'"x{second[1:]}', second.strip('"'), '"', "", f'{first}, "{second}"'):
+            for method, body in (("PATCH", {"title": "lost"}), ("PUT", whole), ("DELETE", None)):
+                with self.subTest(stale=stale, method=method):
+                    self.expect_problem(412, "precondition-failed", method, path, body, self.admin, {"If-Match": stale})
+        self.expect_problem(428, "precondition-required", "PUT", path, whole, self.admin)
+        third = self.expect(200, "PUT", path, whole, self.admin, {"If-Match": f'"other" , {first},{second}'}).headers["etag"]
+        self.assertEqual(self.expect(200, "GET", path, token=self.admin).json["title"], "third")
+        self.assertEqual(len({first, second, third}), 3)
+        self.expect(200, "PATCH", path, {"title": "fourth"}, self.admin, {"If-Match": "*"})
+        self.expect(204, "DELETE", path, token=self.admin)
+
     def test_nothing_to_process(self):
         video = self.expect(201, "POST", "/api/v1/videos", {"title": "t"}, self.admin).json["video"]["id"]
         self.expect_problem(409, "nothing-uploaded", "POST", f"/api/v1/videos/{video}/process", {}, self.admin)

@@ -64,9 +64,9 @@ static void test_looks(void **state)
     assert_int_equal(mr_video_look(at.metadata, id, &view), MR_OK);
     assert_false(mr_video_seen_by(view, &nobody));
 
-    char etag[MR_ETAG_SIZE];
-    snprintf(etag, sizeof(etag), "%s", view->etag);
-    assert_int_equal(mr_video_edit(at.metadata, id, "0", &(mr_video_fields){.title = "b"}), MR_ERR_CONFLICT);
+    char etag[MR_ETAG_SIZE + 2];
+    snprintf(etag, sizeof(etag), "\"%s\"", view->etag);
+    assert_int_equal(mr_video_edit(at.metadata, id, "\"0\"", &(mr_video_fields){.title = "b"}), MR_ERR_CONFLICT);
     assert_int_equal(mr_video_edit(at.metadata, id, etag, &(mr_video_fields){.title = "b"}), MR_OK);
     assert_int_equal(mr_video_edit(at.metadata, id, etag, &(mr_video_fields){.title = "c"}), MR_ERR_CONFLICT);
     bool counted = false;
