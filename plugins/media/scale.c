@@ -2,7 +2,7 @@
 /*
  * See scale.h. Halving is done here, exactly, in integers: the mean of four for luma; for chroma, whose samples sit on the left luma column
  * (the siting of H.264 and of MPEG-2), weights of three and one across, so that the colours do not creep sideways step by step.
- * A mean blurs: more than one is taken only of what is far too large, and the scale that follows makes up for it.
+ * A mean blurs: it is taken only of what is far too large, or where it is all that is to be done, and the scale that follows makes up for it.
  */
 #include "media/scale.h"
 #include "media/input.h"
@@ -15,7 +15,10 @@
 
 enum { LEVELS_MAX = 8, SIZES_MAX = 64, ALIGNMENT = 64 };
 
-#define SHARPER 1.0 /* of a bicubic scale: C of Mitchell and Netravali (Reconstruction Filters in Computer Graphics, 1988) with B = 0; usual: 0.6 */
+/* Of a bicubic scale, C of Mitchell and Netravali (Reconstruction Filters in Computer Graphics, 1988) with B = 0; libswscale's own: 0.6. Sharper
+ * where it has to make up for the mean before it. Both are what was best at equal bits; beyond them structures suffer (SSIM). */
+#define SHARP      0.8
+#define SHARP_HALF 1.4
 
 typedef struct target {
     mr_size size;
@@ -94,9 +97,9 @@ void mr_scaler_trim(mr_scaler *scaler)
 static int level_for(mr_size source, mr_size wanted)
 {
     int level = 0;
-    for (int times = 2; level < LEVELS_MAX - 1 && source.width >= times * wanted.width && source.height >= times * wanted.height &&
-                        source.width % 4 == 0 && source.height % 4 == 0;
-         times = 3) {
+    const bool half = source.width == 2 * wanted.width && source.height == 2 * wanted.height;
+    while (level < LEVELS_MAX - 1 && source.width % 4 == 0 && source.height % 4 == 0 &&
+           ((half && level == 0) || (source.width >= 3 * wanted.width && source.height >= 3 * wanted.height))) {
         source.width /= 2;
         source.height /= 2;
         level++;
@@ -104,7 +107,7 @@ static int level_for(mr_size source, mr_size wanted)
     return level;
 }
 
-static struct SwsContext *make_context(mr_size from, mr_size to, enum AVPixelFormat format, bool sharper)
+static struct SwsContext *make_context(mr_size from, mr_size to, enum AVPixelFormat format, double sharpness)
 {
     struct SwsContext *context = sws_alloc_context();
     if (!context)
@@ -121,10 +124,10 @@ static struct SwsContext *make_context(mr_size from, mr_size to, enum AVPixelFor
     int error = 0;
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && error >= 0; i++)
         error = av_opt_set_int(context, options[i].name, options[i].value, 0);
-    if (error >= 0 && sharper)
+    if (error >= 0)
         error = av_opt_set_double(context, "param0", 0, 0);
-    if (error >= 0 && sharper)
-        error = av_opt_set_double(context, "param1", SHARPER, 0);
+    if (error >= 0)
+        error = av_opt_set_double(context, "param1", sharpness, 0);
     if (error < 0 || sws_init_context(context, NULL, NULL) < 0) {
         sws_freeContext(context);
         return NULL;
@@ -148,7 +151,7 @@ static mr_status set_up(mr_scaler *scaler, const AVFrame *picture)
             scaler->levels = each->level;
         if (from.width == each->size.width && from.height == each->size.height)
             continue;
-        each->context = make_context(from, each->size, scaler->format, each->level > 0);
+        each->context = make_context(from, each->size, scaler->format, each->level > 0 ? SHARP_HALF : SHARP);
         if (!each->context) {
             scaler->host->report(scaler->task, MR_SEVERITY_ERROR, NULL, NULL, "can't scale pictures of %dx%d to %dx%d", from.width, from.height,
                                  each->size.width, each->size.height);

@@ -105,9 +105,11 @@ static void test_nothing_moves_sideways(void **state)
     check_slope(eight, (mr_size){200, 40}, 1); /* one half */
     check_slope(eight, (mr_size){100, 20}, 1); /* two */
     check_slope(eight, (mr_size){300, 60}, 1); /* one scale */
-    check_slope(eight, (mr_size){150, 30}, 1); /* both */
+    check_slope(eight, (mr_size){150, 30}, 1);
+    check_slope(eight, (mr_size){120, 24}, 1); /* both */
     check_slope(ten, (mr_size){200, 40}, 4);
     check_slope(ten, (mr_size){150, 30}, 4);
+    check_slope(ten, (mr_size){120, 24}, 4);
 }
 
 static void test_odd_and_tiny(void **state)
