@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { UPLOADS_MOST = 1024, RUNS_MOST = 64, HEAD = 600, STEP_LEAST = 64 << 10, PACE = 10, FAILURES_MOST = 3 };
+enum { UPLOADS_MOST = 1024, RUNS_MOST = 32, HEAD = 600, STEP_LEAST = 64 << 10, PACE = 10, FAILURES_MOST = 3 };
 
 struct mr_rehearsal {
     char video[MR_ID_SIZE];

@@ -80,8 +80,8 @@ static void test_the_next_one_follows_a_chunk(void **unused)
     upload it = {0};
     (void)unused;
     begin(&it);
-    assert_false(starts_at(&it, 63));
-    assert_true(starts_at(&it, 64));
+    assert_false(starts_at(&it, 127));
+    assert_true(starts_at(&it, 128));
     assert_false(starts_at(&it, 640)); /* one at a time */
     ends(&it, 0, 0, "succeeded");
     assert_true(starts_at(&it, 800)); /* enough has come meanwhile */
@@ -95,8 +95,8 @@ static void test_the_next_one_follows_a_chunk(void **unused)
     assert_false(starts_at(&it, 1999));
     assert_true(starts_at(&it, 2000));
     ends(&it, 25, 0, "succeeded"); /* short ones are not waited for one by one */
-    assert_false(starts_at(&it, 2063));
-    assert_true(starts_at(&it, 2064));
+    assert_false(starts_at(&it, 2127));
+    assert_true(starts_at(&it, 2128));
     ends(&it, 26, 0, "succeeded");
     assert_false(starts_at(&it, 4096)); /* complete: the run for the whole has it */
     end(&it);
@@ -107,7 +107,7 @@ static void test_reading_has_a_share(void **unused)
     upload it = {0};
     (void)unused;
     begin(&it);
-    assert_true(starts_at(&it, 64));
+    assert_true(starts_at(&it, 128));
     ends(&it, 4, 3600000000ll, "succeeded"); /* an hour: for ten hours there is none */
     assert_false(starts_at(&it, 4000));
     end(&it);
@@ -118,12 +118,12 @@ static void test_what_can_not_be_read_is_left(void **unused)
     upload it = {0};
     (void)unused;
     begin(&it);
-    assert_true(starts_at(&it, 64));
+    assert_true(starts_at(&it, 128));
     ends(&it, 0, 0, "failed"); /* too little for its first picture, perhaps */
-    assert_false(starts_at(&it, 191));
-    assert_true(starts_at(&it, 192));
+    assert_false(starts_at(&it, 255));
+    assert_true(starts_at(&it, 256));
     ends(&it, 1, 0, "succeeded");
-    for (int64_t have = 1000; have < 4000; have += 1000) {
+    for (int64_t have = 800; have < 4000; have *= 2) {
         assert_true(starts_at(&it, have));
         ends(&it, 0, 0, "failed");
     }
@@ -136,7 +136,7 @@ static void test_who_stops_it_means_it(void **unused)
     upload it = {0};
     (void)unused;
     begin(&it);
-    assert_true(starts_at(&it, 64));
+    assert_true(starts_at(&it, 128));
     ends(&it, 1, 0, "cancelled");
     assert_false(starts_at(&it, 4000));
     end(&it);
