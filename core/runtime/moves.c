@@ -140,31 +140,39 @@ static void note_failure(mr_task *task, mr_status status, const mr_diags *diags)
     task->moves.hint = diag && diag->hint ? strdup(diag->hint) : NULL;
 }
 
-typedef struct making {
-    mr_move *move;
+/* A move that a thread is at. */
+typedef struct lane {
+    mr_move *move; /* NULL: none */
+    bool begun;
+    mr_object_copying *copying;
     mr_diags *diags;
     mr_status status;
-} making;
+} lane;
 
-static making begin(mr_movers *movers, mr_move *take_move)
+/* On to the next piece that has bytes. False: that was all, or it failed. */
+static bool next_piece(lane *it)
 {
-    return (making){.move = take_move, .diags = mr_diags_new(), .status = is_wanted(movers, take_move->task) ? MR_OK : MR_ERR_CANCELLED};
-}
-
-static mr_object_ranges next_ranges(const making *it)
-{
-    return first_ranges(it->move, it->move->task, it->move->writer, it->diags);
+    while (it->status == MR_OK && it->move->first) {
+        if (!it->copying) {
+            const mr_object_ranges what = first_ranges(it->move, it->move->task, it->move->writer, it->diags);
+            it->copying = mr_object_copy_begin(&what);
+        }
+        if (it->copying && mr_object_copy_has_more(it->copying))
+            return true;
+        it->status = it->copying ? mr_object_copy_end(it->copying) : MR_ERR_NOMEM;
+        it->copying = NULL;
+        drop_first(it->move);
+    }
+    return false;
 }
 
 /* The task may be gone when it returns. */
-static void end(mr_movers *movers, making *it)
+static void end(mr_movers *movers, lane *it)
 {
     mr_move *move = it->move;
     mr_task *task = move->task;
     char digest[MR_DIGEST_TEXT];
     uint64_t size = 0;
-    if (it->status == MR_OK)
-        it->status = mr_move_make(move, task, move->writer, it->diags);
     if (it->status == MR_OK) {
         it->status = mr_object_commit(move->writer, it->diags, digest, &size);
     } else {
@@ -183,29 +191,39 @@ static void end(mr_movers *movers, making *it)
     pthread_cond_broadcast(&movers->ended);
     pthread_mutex_unlock(&movers->lock);
     mr_diags_free(it->diags);
+    *it = (lane){0};
 }
 
-/* On any thread. Of two, which may be different tasks', as much as both have is made at the same time. */
-static void carry_out(mr_movers *movers, mr_move *take_move, mr_move *take_other)
+/* Begins what is new in a lane, and ends what has come to its end; then it is free. */
+static void look_after(mr_movers *movers, lane *it)
 {
-    making one = begin(movers, take_move);
-    making other = {0};
-    if (take_other) {
-        other = begin(movers, take_other);
-        while (one.status == MR_OK && other.status == MR_OK && one.move->first && other.move->first) {
-            const mr_object_ranges of_one = next_ranges(&one);
-            const mr_object_ranges of_other = next_ranges(&other);
-            mr_status status[2];
-            mr_object_copy_two(&of_one, &of_other, status);
-            drop_first(one.move);
-            drop_first(other.move);
-            one.status = status[0];
-            other.status = status[1];
-        }
+    if (!it->move)
+        return;
+    if (!it->begun) {
+        it->begun = true;
+        it->diags = mr_diags_new();
+        it->status = is_wanted(movers, it->move->task) ? MR_OK : MR_ERR_CANCELLED;
     }
-    end(movers, &one);
-    if (take_other)
-        end(movers, &other);
+    if (!next_piece(it))
+        end(movers, it);
+}
+
+static void step(mr_movers *movers, lane lanes[2])
+{
+    look_after(movers, &lanes[0]);
+    look_after(movers, &lanes[1]);
+    if (lanes[0].move && lanes[1].move)
+        mr_object_copy_step(lanes[0].copying, lanes[1].copying);
+    else if (lanes[0].move || lanes[1].move)
+        mr_object_copy_step(lanes[lanes[0].move ? 0 : 1].copying, NULL);
+}
+
+/* Where there is no thread for it. */
+static void make_here(mr_movers *movers, mr_move *take_move)
+{
+    lane lanes[2] = {{.move = take_move}, {0}};
+    while (lanes[0].move)
+        step(movers, lanes);
 }
 
 /* Lock held. NULL: there is none. */
@@ -221,21 +239,30 @@ static mr_move *take_first(mr_movers *movers)
     return move;
 }
 
+/* Lock held. A second one only when nobody else is free to make it. */
+static void fill_lanes(mr_movers *movers, lane lanes[2])
+{
+    for (int i = 0; i < 2; i++) {
+        if (!lanes[i].move && (!lanes[1 - i].move || movers->queued > movers->idle))
+            lanes[i].move = take_first(movers);
+    }
+}
+
 static void *work(void *context)
 {
     mr_movers *movers = context;
+    lane lanes[2] = {{0}, {0}};
     pthread_mutex_lock(&movers->lock);
-    while (movers->first || !movers->closing) {
-        mr_move *move = take_first(movers);
-        if (!move) {
+    while (movers->first || lanes[0].move || lanes[1].move || !movers->closing) {
+        fill_lanes(movers, lanes);
+        if (!lanes[0].move && !lanes[1].move) {
             movers->idle++;
             pthread_cond_wait(&movers->wanted, &movers->lock);
             movers->idle--;
             continue;
         }
-        mr_move *other = movers->queued > movers->idle ? take_first(movers) : NULL; /* two at once only when nobody else is free to make it */
         pthread_mutex_unlock(&movers->lock);
-        carry_out(movers, move, other);
+        step(movers, lanes);
         pthread_mutex_lock(&movers->lock);
     }
     pthread_mutex_unlock(&movers->lock);
@@ -296,7 +323,7 @@ mr_status mr_task_move(mr_task *task, mr_move *take_move, mr_object_writer *take
     }
     pthread_mutex_unlock(&movers->lock);
     if (alone)
-        carry_out(movers, take_move, NULL);
+        make_here(movers, take_move);
     return status;
 }
 

@@ -14,21 +14,24 @@
 #define GAP   ((size_t)8 << 10)  /* bytes that are cheaper to read than to pass over */
 #define PARTS 64                 /* of one read */
 
-typedef struct copy {
-    const mr_object_ranges *what;
+struct mr_object_copying {
+    mr_object_ranges what;
     uint64_t offset; /* in the object, of the first byte that is not written yet */
     size_t range;    /* the one at hand, */
     uint64_t done;   /* and how much of it was asked for */
-    char *buf;       /* STEP bytes, then GAP for what is passed over */
-    size_t used;     /* of buf: read, or asked for in parts */
+    size_t used;     /* of buf: read, or asked for in parts; 0: there are no more */
     struct iovec parts[PARTS];
     size_t count;
     uint64_t at, next; /* in the file: of the first part, and behind the last one */
-} copy;
+    mr_status status;
+    char buf[STEP + GAP]; /* GAP for what is passed over */
+};
+
+typedef mr_object_copying copy;
 
 static mr_status say(const copy *it, mr_status status, const char *what, const char *why)
 {
-    mr_error(it->what->diags, "source", (mr_span){0}, "can't read %s: %s", what, why);
+    mr_error(it->what.diags, "source", (mr_span){0}, "can't read %s: %s", what, why);
     return status;
 }
 
@@ -37,13 +40,13 @@ static mr_status read_parts(copy *it)
 {
     struct iovec *part = it->parts;
     while (it->count > 0) {
-        const ssize_t got = preadv(it->what->from.fd, part, (int)it->count, (off_t)it->at);
+        const ssize_t got = preadv(it->what.from.fd, part, (int)it->count, (off_t)it->at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return say(it, MR_ERR_IO, it->what->from.name, strerrordesc_np(errno));
+            return say(it, MR_ERR_IO, it->what.from.name, strerrordesc_np(errno));
         if (got == 0)
-            return say(it, MR_ERR_INPUT, it->what->from.name, "it has become shorter meanwhile");
+            return say(it, MR_ERR_INPUT, it->what.from.name, "it has become shorter meanwhile");
         it->at += (uint64_t)got;
         size_t left = (size_t)got;
         for (; it->count > 0 && left >= part->iov_len; part++, it->count--)
@@ -73,76 +76,87 @@ static mr_status add_part(copy *it, uint64_t offset, size_t len)
     return status;
 }
 
-/* The next step's bytes; used is 0 when there are no more. */
-static mr_status fill(copy *it)
+/* The next step's bytes. */
+static void fill(copy *it)
 {
-    const mr_object_ranges *what = it->what;
-    mr_status status = MR_OK;
+    const mr_object_ranges *what = &it->what;
     it->used = 0;
-    while (it->range < what->count && it->used < STEP && status == MR_OK) {
+    while (it->range < what->count && it->used < STEP && it->status == MR_OK) {
         const mr_range *range = &what->ranges[it->range];
         const uint64_t left = range->size - it->done;
         const size_t len = left < STEP - it->used ? (size_t)left : STEP - it->used;
         if (len > 0)
-            status = add_part(it, range->offset + it->done, len);
+            it->status = add_part(it, range->offset + it->done, len);
         it->done += len;
         if (it->done == range->size) {
             it->range++;
             it->done = 0;
         }
     }
-    if (status == MR_OK)
-        status = read_parts(it);
-    if (status == MR_OK && what->from.cancel && atomic_load(what->from.cancel))
-        status = MR_ERR_CANCELLED;
-    return status;
+    if (it->status == MR_OK)
+        it->status = read_parts(it);
+    if (it->status == MR_OK && what->from.cancel && atomic_load(what->from.cancel))
+        it->status = MR_ERR_CANCELLED;
+}
+
+mr_object_copying *mr_object_copy_begin(const mr_object_ranges *what)
+{
+    copy *it = malloc(sizeof(*it));
+    if (!it)
+        return NULL;
+    it->what = *what;
+    it->offset = what->offset;
+    it->range = it->count = 0;
+    it->done = it->at = it->next = 0;
+    it->status = MR_OK;
+    fill(it);
+    return it;
+}
+
+bool mr_object_copy_has_more(const mr_object_copying *copying)
+{
+    return copying->status == MR_OK && copying->used > 0;
+}
+
+static void next(copy *it, mr_status written)
+{
+    it->status = written;
+    it->offset += it->used;
+    if (written == MR_OK)
+        fill(it);
 }
 
 static mr_object_bytes bytes_of(const copy *it)
 {
-    return (mr_object_bytes){.writer = it->what->writer, .offset = it->offset, .data = it->buf, .len = it->used, .diags = it->what->diags};
+    return (mr_object_bytes){.writer = it->what.writer, .offset = it->offset, .data = it->buf, .len = it->used, .diags = it->what.diags};
 }
 
-static mr_status begin(copy *it, const mr_object_ranges *what)
+void mr_object_copy_step(mr_object_copying *one, mr_object_copying *other)
 {
-    *it = (copy){.what = what, .offset = what->offset, .buf = malloc(STEP + GAP)};
-    return it->buf ? fill(it) : MR_ERR_NOMEM;
+    if (!other) {
+        next(one, mr_object_write_at(one->what.writer, one->offset, one->buf, one->used, one->what.diags));
+        return;
+    }
+    mr_object_bytes of_one = bytes_of(one);
+    mr_object_bytes of_other = bytes_of(other);
+    mr_object_write_two(&of_one, &of_other);
+    next(one, of_one.status);
+    next(other, of_other.status);
 }
 
-static mr_status next(copy *it, mr_status written)
+mr_status mr_object_copy_end(mr_object_copying *take_copying)
 {
-    it->offset += it->used;
-    return written == MR_OK ? fill(it) : written;
-}
-
-/* What is left of one. */
-static mr_status finish(copy *it, mr_status status)
-{
-    while (status == MR_OK && it->used > 0)
-        status = next(it, mr_object_write_at(it->what->writer, it->offset, it->buf, it->used, it->what->diags));
-    free(it->buf);
+    const mr_status status = take_copying->status;
+    free(take_copying);
     return status;
 }
 
 mr_status mr_object_copy(const mr_object_ranges *what)
 {
-    copy it;
-    const mr_status status = begin(&it, what);
-    return finish(&it, status);
-}
-
-void mr_object_copy_two(const mr_object_ranges *one, const mr_object_ranges *other, mr_status ret_status[2])
-{
-    copy a, b;
-    ret_status[0] = begin(&a, one);
-    ret_status[1] = begin(&b, other);
-    while (ret_status[0] == MR_OK && ret_status[1] == MR_OK && a.used > 0 && b.used > 0) {
-        mr_object_bytes of_a = bytes_of(&a);
-        mr_object_bytes of_b = bytes_of(&b);
-        mr_object_write_two(&of_a, &of_b);
-        ret_status[0] = next(&a, of_a.status);
-        ret_status[1] = next(&b, of_b.status);
-    }
-    ret_status[0] = finish(&a, ret_status[0]);
-    ret_status[1] = finish(&b, ret_status[1]);
+    copy *it = mr_object_copy_begin(what);
+    if (!it)
+        return MR_ERR_NOMEM;
+    while (mr_object_copy_has_more(it))
+        mr_object_copy_step(it, NULL);
+    return mr_object_copy_end(it);
 }

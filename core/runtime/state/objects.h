@@ -58,8 +58,13 @@ typedef struct mr_object_ranges {
 } mr_object_ranges;
 /* As write_at with what the ranges hold. MR_ERR_INPUT: the file ends before. The caller has no more to say than diags. */
 mr_status mr_object_copy(const mr_object_ranges *what);
-/* The same for two objects at a time: they are hashed together. ret_status: of each. */
-void mr_object_copy_two(const mr_object_ranges *one, const mr_object_ranges *other, mr_status ret_status[2]);
+
+/* The same step by step, for one who has two to make: then each step hashes bytes of both at the same time. */
+typedef struct mr_object_copying mr_object_copying;
+mr_object_copying *mr_object_copy_begin(const mr_object_ranges *what); /* what it names must stay. NULL: no memory */
+bool mr_object_copy_has_more(const mr_object_copying *copying);
+void mr_object_copy_step(mr_object_copying *one, mr_object_copying *other); /* both have more, and are two objects; other may be NULL */
+mr_status mr_object_copy_end(mr_object_copying *take_copying);              /* how it went */
 /* Hashes, syncs, renames into place; frees the writer also on error. An object that exists already is fine. */
 mr_status mr_object_commit(mr_object_writer *take_writer, mr_diags *diags, char ret_digest[MR_DIGEST_TEXT], uint64_t *ret_size);
 void mr_object_discard(mr_object_writer *writer); /* NULL is fine */
