@@ -16,9 +16,11 @@
 enum { LEVELS_MAX = 8, SIZES_MAX = 64, ALIGNMENT = 64 };
 
 /* Of a bicubic scale, C of Mitchell and Netravali (Reconstruction Filters in Computer Graphics, 1988) with B = 0; libswscale's own: 0.6. Sharper
- * where it has to make up for the mean before it. Both are what was best at equal bits; beyond them structures suffer (SSIM). */
-#define SHARP      0.8
-#define SHARP_HALF 1.4
+ * where much is left out, and sharper yet where it has to make up for the mean before it. More would be better at equal bits, but what is sharper
+ * takes more bits than the analysis foretells (transcode/rate.c), and more is encoded twice. */
+#define SHARPNESS      0.6
+#define SHARPNESS_FAR  0.8
+#define SHARPNESS_HALF 1.0
 
 typedef struct target {
     mr_size size;
@@ -135,6 +137,13 @@ static struct SwsContext *make_context(mr_size from, mr_size to, enum AVPixelFor
     return context;
 }
 
+static double sharpness_of(mr_size source, const target *each)
+{
+    if (each->level > 0)
+        return SHARPNESS_HALF;
+    return source.width > 2 * each->size.width ? SHARPNESS_FAR : SHARPNESS;
+}
+
 static mr_status set_up(mr_scaler *scaler, const AVFrame *picture)
 {
     mr_size source = {picture->width, picture->height};
@@ -151,7 +160,7 @@ static mr_status set_up(mr_scaler *scaler, const AVFrame *picture)
             scaler->levels = each->level;
         if (from.width == each->size.width && from.height == each->size.height)
             continue;
-        each->context = make_context(from, each->size, scaler->format, each->level > 0 ? SHARP_HALF : SHARP);
+        each->context = make_context(from, each->size, scaler->format, sharpness_of(source, each));
         if (!each->context) {
             scaler->host->report(scaler->task, MR_SEVERITY_ERROR, NULL, NULL, "can't scale pictures of %dx%d to %dx%d", from.width, from.height,
                                  each->size.width, each->size.height);

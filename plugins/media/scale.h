@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One picture in, one out per wanted size. A size is reached by halving a picture while it is at least three times as large, or just twice, then by
- * one good (bicubic) scale, sharper where it starts from a half; the halves are shared. What comes out for a size depends on the picture and that
+ * one good (bicubic) scale, sharper where much is left out; the halves are shared. What comes out for a size depends on the picture and that
  * size alone, on any CPU. Pictures are yuv420p or yuv420p10; sides that are not multiples of four are not halved.
  */
 #ifndef MR_MEDIA_SCALE_H
