@@ -55,7 +55,7 @@ function linkOf(event: MouseEvent): HTMLAnchorElement | null {
 export function start(open: () => void): void {
   opener = open;
   window.addEventListener('popstate', open);
-  window.addEventListener('click', (event) => { // of the window: what stands below a node that listens is told as something to press
+  document.addEventListener('click', (event) => {
     const link = linkOf(event);
     if (!link) return;
     event.preventDefault();
