@@ -114,7 +114,8 @@ static const char *read_chunk(const json_t *object, mr_chunk *chunk)
     if (timescale < 1 || timescale > UINT32_MAX || frame_ticks < 1 || frame_ticks > UINT32_MAX ||
         frame_ticks * chunk->fps.num != timescale * chunk->fps.den)
         return "timescale: a frame is not a whole number of ticks";
-    if (chunk->first_frame < 0 || chunk->first_frame > INT64_MAX / 2 / frame_ticks || frames < 1 || frames > FRAMES_MAX)
+    if (chunk->first_frame < 0 || chunk->first_frame > INT64_MAX / 2 / frame_ticks || frames < 1 || frames > FRAMES_MAX ||
+        !mr_is_media_time(av_rescale_q(chunk->first_frame + frames, av_inv_q(chunk->fps), AV_TIME_BASE_Q)))
         return "range of frames";
     chunk->index = (uint32_t)index;
     chunk->stream = (int)stream;
@@ -124,6 +125,8 @@ static const char *read_chunk(const json_t *object, mr_chunk *chunk)
     chunk->last = json_is_true(json_object_get(object, "last"));
     chunk->origin_us = integer(object, "origin_us", 0);
     chunk->decode_from_us = integer(object, "decode_from_us", 0);
+    if (!mr_is_media_time(chunk->origin_us) || !mr_is_media_time(chunk->decode_from_us))
+        return "time";
     chunk->bounds = mr_media_bounds_read(json_object_get(object, "bytes"));
     const char *wrong = read_segments(json_object_get(object, "segments"), chunk);
     return wrong ? wrong : mr_picture_info_read(json_object_get(object, "picture"), &chunk->picture);

@@ -29,6 +29,12 @@ typedef struct mr_picture_info {
     enum AVColorSpace matrix;
 } mr_picture_info;
 
+/* A time in a plan or in what a probe tells, in µs: so far from the ends of the range that a few of them can be added. */
+static inline bool mr_is_media_time(int64_t us)
+{
+    return us >= -(INT64_MAX / 8) && us <= INT64_MAX / 8;
+}
+
 typedef struct mr_chunk_segment {
     uint32_t index;      /* in the rendition */
     int64_t first_frame; /* on the plan's grid */

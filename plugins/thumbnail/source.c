@@ -61,7 +61,7 @@ mr_status thumb_source_describe(thumb_source *source, const mr_artifact *artifac
     if (!wrong && json_unpack(video, "{s:i,s?I,s?I}", "stream", &source->stream, "start_us", &start, "duration_us", &duration) != 0)
         wrong = "it does not say which stream the pictures are";
     json_unpack(info, "{s?I}", "duration_us", &whole);
-    if (!wrong && (duration < 0 || whole < 0 || duration > INT64_MAX / 8 || whole > INT64_MAX / 8 || start > INT64_MAX / 8 || start < -INT64_MAX / 8))
+    if (!wrong && (duration < 0 || whole < 0 || !mr_is_media_time(duration) || !mr_is_media_time(whole) || !mr_is_media_time(start)))
         wrong = "its times make no sense";
     if (wrong)
         status = refuse(source, wrong);

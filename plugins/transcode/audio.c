@@ -7,6 +7,7 @@
 #include "audio_reader.h"
 #include "audio_rendition.h"
 #include "audio_track.h"
+#include "media/chunk.h"
 #include "transcode.h"
 
 #include <jansson.h>
@@ -122,7 +123,7 @@ static mr_status parse_chunk(audio_task *work)
         return refuse(work, error.text);
     if (rate != 48000)
         return refuse(work, "its sample_rate is not 48000");
-    if (start < 0 || end < start || end - start > (json_int_t)rate * MAX_CHUNK_SECONDS || end > INT64_MAX / 1000000)
+    if (start < 0 || end < start || end - start > (json_int_t)rate * MAX_CHUNK_SECONDS || end > INT64_MAX / 1000000 || !mr_is_media_time(origin))
         return refuse(work, "its range makes no sense");
     work->origin_us = origin;
     shared->rate = rate;

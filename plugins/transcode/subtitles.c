@@ -3,6 +3,7 @@
  * transcode.subtitles: one text track as WebVTT, cut where the plan cuts. A cue is repeated in each segment that it touches, so that a player that
  * starts anywhere shows it (RFC 8216 §3.5); the whole is one file for DASH.
  */
+#include "media/chunk.h"
 #include "subtitles_cues.h"
 #include "track_name.h"
 #include "transcode.h"
@@ -129,8 +130,8 @@ static mr_status parse_plan(subtitles_task *work)
     if (!work->plan || json_unpack_ex(work->plan, &error, 0, "{s:I,s:I,s:I,s?o,s?o}", "origin_us", &origin, "duration_us", &duration, "segments",
                                       &count, "video", &video, "audio", &audio) != 0)
         return refuse(work, "plan", error.text);
-    if (duration < 0 || duration > INT64_MAX / 2000 || count < 1 || count > MAX_SEGMENTS || (!video && !audio))
-        return refuse(work, "plan", "it has no segments");
+    if (!mr_is_media_time(origin) || duration < 0 || !mr_is_media_time(duration) || count < 1 || count > MAX_SEGMENTS || (!video && !audio))
+        return refuse(work, "plan", "it has no segments, or impossible times");
     work->origin_us = origin;
     work->duration_us = duration;
     work->segment_count = (size_t)count;

@@ -4,6 +4,7 @@
  * ASS. S_TEXT/WEBVTT in Matroska has no codec number in libavformat 5.1: it is told by its private data, and its settings are a block addition.
  */
 #include "subtitles_cues.h"
+#include "media/chunk.h"
 #include "media/input.h"
 #include "media/limits.h"
 #include "subtitles_text.h"
@@ -124,11 +125,13 @@ static mr_status take_packet(cue_reader *reader)
     AVPacket *packet = reader->packet;
     if (packet->pts == AV_NOPTS_VALUE || !packet->data)
         return MR_OK;
-    int64_t start_us = av_rescale_q(packet->pts, reader->stream->time_base, AV_TIME_BASE_Q) - reader->origin_us;
-    int64_t start_ms = av_rescale_rnd(start_us, 1, 1000, AV_ROUND_NEAR_INF);
-    int64_t end_ms = -1;
-    if (packet->duration > 0)
-        end_ms = av_rescale_rnd(start_us + av_rescale_q(packet->duration, reader->stream->time_base, AV_TIME_BASE_Q), 1, 1000, AV_ROUND_NEAR_INF);
+    const int64_t source_us = av_rescale_q(packet->pts, reader->stream->time_base, AV_TIME_BASE_Q);
+    const int64_t duration_us = av_rescale_q(packet->duration, reader->stream->time_base, AV_TIME_BASE_Q);
+    if (!mr_is_media_time(source_us) || !mr_is_media_time(duration_us)) /* outside any track */
+        return MR_OK;
+    const int64_t start_us = source_us - reader->origin_us;
+    const int64_t start_ms = av_rescale_rnd(start_us, 1, 1000, AV_ROUND_NEAR_INF);
+    const int64_t end_ms = packet->duration > 0 ? av_rescale_rnd(start_us + duration_us, 1, 1000, AV_ROUND_NEAR_INF) : -1;
     if (packet->duration > 0 && end_ms <= 0)
         return MR_OK;
     return reader->codec ? take_decoded(reader, start_ms, end_ms) : take_webvtt(reader, start_ms, end_ms);

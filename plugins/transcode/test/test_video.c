@@ -480,6 +480,11 @@ static void test_chunks_that_are_wrong(void **state)
         "{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[25,1],\"timescale\":25,\"frame_ticks\":0,\"first_frame\":0,\"frames\":1}",
         ("{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[25,1],\"timescale\":25,\"frame_ticks\":1,\"first_frame\":0,\"frames\":2,"
          "\"segments\":[{\"index\":0,\"first_frame\":0,\"frames\":1}],\"picture\":{\"width\":64,\"height\":64}}"),
+        ("{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[25,1],\"timescale\":25,\"frame_ticks\":1,\"first_frame\":0,\"frames\":1,"
+         "\"origin_us\":9223372036854775807,"
+         "\"segments\":[{\"index\":0,\"first_frame\":0,\"frames\":1}],\"picture\":{\"width\":64,\"height\":64}}"),
+        ("{\"kind\":\"video\",\"index\":0,\"stream\":0,\"fps\":[1,1000000],\"timescale\":1,\"frame_ticks\":1000000,\"first_frame\":4000000000000,"
+         "\"frames\":1,\"segments\":[{\"index\":0,\"first_frame\":4000000000000,\"frames\":1}],\"picture\":{\"width\":64,\"height\":64}}"),
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
