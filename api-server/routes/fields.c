@@ -94,11 +94,13 @@ static void add_diagnostic(mr_fields *fields, const json_t *it)
     const char *code = json_string_value(json_object_get(it, "code"));
     const char *message = json_string_value(json_object_get(it, "message"));
     const char *hint = json_string_value(json_object_get(it, "hint"));
-    const bool of_param = file && strncmp(file, param, sizeof(param) - 1) == 0;
-    char name[160], text[640];
-    snprintf(name, sizeof(name), "params.%s", of_param ? file + sizeof(param) - 1 : "");
-    snprintf(text, sizeof(text), "%s%s%s", message ? message : "", of_param && hint ? "; " : "", of_param && hint ? hint : "");
-    mr_field_wrong(fields, of_param ? name : code && strcmp(code, "missing-param") == 0 ? "params" : "pipeline", text);
+    if (!fields->errors)
+        fields->errors = json_array();
+    if (file && strncmp(file, param, sizeof(param) - 1) == 0)
+        json_array_append_new(fields->errors, json_pack("{s:s+, s:s++}", "field", "params.", file + sizeof(param) - 1, "message",
+                                                        message ? message : "", hint ? "; " : "", hint ? hint : ""));
+    else
+        mr_field_wrong(fields, code && strcmp(code, "missing-param") == 0 ? "params" : "pipeline", message ? message : "");
 }
 
 void mr_fields_diagnostics(mr_fields *fields, const char *answer)

@@ -85,6 +85,7 @@ class Life(ServerCase):
         for params, wrong in (({"segment_duration": "99s"}, {"params.segment_duration": "is too large: '99s'; expected 1s"}),
                               ({"presett": "fast", "codec": "mpeg1"}, {"params.presett": "did you mean 'preset'?", "params.codec": "mpeg1"}),
                               ({"ladder": [{"height": 5}]}, {"params.ladder": "'height' is too small"}),
+                              ({"x" * 2000: 1, "segment_duration": "ä" * 2000}, {"params." + "x" * 2000: "has no param", "params.segment_duration": "takes a duration"}),
                               ({"webhook": "ftp://example.com"}, {"params.webhook": "takes an http(s) URL"}),
                               ({"segment_duration": {"a": [None]}}, {"params.segment_duration": "takes a duration"})):
             with self.subTest(params=params):
