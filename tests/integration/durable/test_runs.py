@@ -158,12 +158,10 @@ class Durable(Case):
         tree = self.slow_tree()
         process = self.begin()
         self.until(process, self.some_video)
-        while process.poll() is None:
-            self.command("gc", "--max-size", "0", "--older-than", "1ms")
-            if any(one["state"] != "running" for one in self.runs()):
-                break
-        process.communicate(timeout=240)
-        self.assertEqual(process.returncode, 0)
+        for line in process.stdout:
+            if json.loads(line)["event"] == "task.done":
+                self.command("gc", "--max-size", "0", "--older-than", "1ms")
+        self.assertEqual(process.wait(), 0)
         self.assertEqual(digests(self.dir / "out"), tree)
 
     def age(self):
