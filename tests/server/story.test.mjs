@@ -15,7 +15,7 @@ import {password, serve} from './served.mjs';
 const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const pictures = process.env.MILLRACE_PICTURES ?? mkdtempSync(join(tmpdir(), 'millrace-pictures-'));
 const folder = mkdtempSync(join(tmpdir(), 'millrace-story-'));
-const PATIENCE = Number(process.env.MILLRACE_PATIENCE ?? 60_000);
+const PATIENCE = Number(process.env.MILLRACE_PATIENCE ?? 180_000);
 const state = {};
 
 function clip(seconds) {

@@ -43,7 +43,7 @@ function row(first: Upload): Row {
       share.textContent = upload.state === 'done' ? '' : percent(upload.size > 0 ? upload.sent / upload.size : 0);
       element.dataset['state'] = upload.state;
       if (shown === upload.state + upload.key) return;
-      if (upload.state !== 'waiting') announce(`${upload.name}: ${upload.state === 'sending' ? t.status.uploading : says(upload)}`);
+      if (shown && upload.state !== 'waiting') announce(`${upload.name}: ${upload.state === 'sending' ? t.status.uploading : says(upload)}`);
       shown = upload.state + upload.key;
       const focused = actions.contains(document.activeElement);
       const remove = async (): Promise<void> => {
