@@ -76,7 +76,7 @@ void mr_stream_changed(mr_stream *stream)
 void mr_slot_fill(mr_slot *slot, mr_item *item)
 {
     slot->state = item ? MR_SLOT_FILLED : MR_SLOT_VOID;
-    if (slot->item != item) /* what a batch was fed with (conclude.c) is not written again */
+    if (item && slot->item != item) /* what a batch was fed with (conclude.c) is not written again, and stays: its tasks may still read it */
         slot->item = item;
     for (mr_waiter *waiter = slot->waiters; waiter; waiter = waiter->next) {
         mr_task *task = waiter->task;
