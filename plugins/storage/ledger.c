@@ -21,7 +21,6 @@ static void entry_free(mr_ledger_entry *entry)
         return;
     free(entry->path);
     free(entry->digest);
-    free(entry->tag);
     free(entry);
 }
 
@@ -54,8 +53,6 @@ static mr_status note(mr_ledger *ledger, const char *path, const char *digest, u
     if (entry) {
         entry->growing = growing;
         free(entry->digest);
-        free(entry->tag);
-        entry->tag = NULL;
         entry->digest = copy;
         entry->size = size;
         return MR_OK;
@@ -86,7 +83,6 @@ static mr_status read_line(mr_ledger *ledger, const char *line, size_t len)
     json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
     const char *path = json_string_value(json_object_get(object, "path"));
     const char *digest = json_string_value(json_object_get(object, "digest"));
-    const char *tag = json_string_value(json_object_get(object, "tag"));
     json_int_t size = json_integer_value(json_object_get(object, "size"));
     bool growing = json_is_true(json_object_get(object, "growing"));
     mr_status status = MR_OK;
@@ -95,7 +91,6 @@ static mr_status read_line(mr_ledger *ledger, const char *line, size_t len)
         if (status == MR_OK) {
             entry->whole_before = !growing;
             entry->replaceable = json_is_true(json_object_get(object, "replaceable"));
-            mr_ledger_set_tag(ledger, entry, tag ? tag : "");
         }
     }
     json_decref(object);
@@ -151,7 +146,6 @@ mr_status mr_ledger_open(mr_ledger *ledger, mr_place *place)
         status = read_list(ledger, key);
     }
     ledger->tail_number = last + 1;
-    ledger->changed = last > 0;
     return status;
 }
 
@@ -175,8 +169,7 @@ static char *line_of(const mr_ledger_entry *entry)
 {
     json_t *object = json_pack("{s:s, s:s, s:I}", "digest", entry->digest, "path", entry->path, "size", (json_int_t)entry->size);
     if (object && ((entry->growing && json_object_set_new(object, "growing", json_true()) != 0) ||
-                   (entry->replaceable && json_object_set_new(object, "replaceable", json_true()) != 0) ||
-                   (entry->tag && json_object_set_new(object, "tag", json_string(entry->tag)) != 0))) {
+                   (entry->replaceable && json_object_set_new(object, "replaceable", json_true()) != 0))) {
         json_decref(object);
         object = NULL;
     }
@@ -202,7 +195,6 @@ static mr_status add_line(mr_ledger *ledger, const mr_ledger_entry *entry)
     }
     memcpy(grown + ledger->tail_len, line, len);
     free(line);
-    ledger->changed = true;
     ledger->tail = grown;
     ledger->tail_len += len;
     name_tail(key, ledger->tail_number);
@@ -218,29 +210,18 @@ static mr_status add_line(mr_ledger *ledger, const mr_ledger_entry *entry)
 mr_status mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, bool replaceable,
                         mr_ledger_entry **ret_entry)
 {
-    mr_ledger_entry *known = mr_ledger_find(ledger, path);
-    *ret_entry = known;
-    if (known && known->size == size && known->growing == growing && known->replaceable == replaceable && strcmp(known->digest, digest) == 0)
-        return MR_OK;
+    const mr_ledger_entry *known = mr_ledger_find(ledger, path);
+    const bool told =
+        known && known->size == size && known->growing == growing && known->replaceable == replaceable && strcmp(known->digest, digest) == 0;
     mr_status status = note(ledger, path, digest, size, growing, ret_entry);
     if (status != MR_OK)
         return status;
     (*ret_entry)->replaceable = replaceable;
-    return add_line(ledger, *ret_entry);
-}
-
-void mr_ledger_set_tag(mr_ledger *ledger, mr_ledger_entry *entry, const char *tag)
-{
-    if (!entry->digest[0] || strcmp(entry->tag ? entry->tag : "", tag) == 0)
-        return;
-    free(entry->tag);
-    entry->tag = tag[0] ? strdup(tag) : NULL; /* short of memory: it is read the next time */
-    ledger->changed = true;
+    return told ? MR_OK : add_line(ledger, *ret_entry);
 }
 
 void mr_ledger_remove(mr_ledger *ledger, mr_ledger_entry *entry)
 {
-    ledger->changed = true;
     HASH_DEL(ledger->entries, entry);
     ledger->count--;
     entry_free(entry);
@@ -268,8 +249,6 @@ mr_status mr_ledger_finish(mr_ledger *ledger)
 {
     char *text = NULL;
     size_t len = 0;
-    if (!ledger->changed)
-        return MR_OK;
     FILE *out = open_memstream(&text, &len);
     HASH_SORT(ledger->entries, compare_entries);
     for (const mr_ledger_entry *entry = ledger->entries; entry && out; entry = entry->hh.next) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What this and earlier runs published at a place: the object .millrace/published.jsonl, one object {digest, path, size} a line, with
- * {replaceable: true} for playlists, {growing: true} where the file was to be replaced by a later one of the same run, and {tag} of the object that
- * has those bytes: as long as it has that tag, nobody need read it to know (millrace/storage.h). A line, without a tag, is there before its file
- * appears, so that a killed run leaves nothing unknown: in .millrace/published.N.jsonl, short lists that are put anew for each line (objects can't be
- * appended to). At the end all is written into the one list, sorted, without what was removed. Only what stands in it is ever removed: other people's
- * files at the place are theirs.
+ * {replaceable: true} for playlists, and {growing: true} where the file was to be replaced by a later one of the same run. A line is there before its
+ * file appears, so that a killed run leaves nothing unknown: in .millrace/published.N.jsonl, short lists that are put anew for each line (objects
+ * can't be appended to). At the end all is written into the one list, sorted, without what was removed. Only what stands in it is ever removed: other
+ * people's files at the place are theirs.
  */
 #ifndef STORAGE_LEDGER_H
 #define STORAGE_LEDGER_H
@@ -17,7 +16,6 @@
 typedef struct mr_ledger_entry {
     char *path;
     char *digest; /* "" when not known */
-    char *tag;    /* NULL when not known */
     uint64_t size;
     bool growing;
     bool current;      /* published by this run */
@@ -34,7 +32,6 @@ typedef struct mr_ledger {
     size_t tail_len;
     unsigned tail_lines;
     unsigned tail_number;
-    bool changed; /* the list no longer tells what there is */
 } mr_ledger;
 
 enum { MR_LEDGER_MAX = 1000000 };
@@ -43,13 +40,11 @@ enum { MR_LEDGER_MAX = 1000000 };
 mr_status mr_ledger_open(mr_ledger *ledger, mr_place *place);
 void mr_ledger_close(mr_ledger *ledger);
 mr_ledger_entry *mr_ledger_find(const mr_ledger *ledger, const char *path); /* NULL: not known */
-/* Notes that path is about to be published: its tag is not known from then on. */
+/* Notes that path is about to be published. */
 mr_status mr_ledger_add(mr_ledger *ledger, const char *path, const char *digest, uint64_t size, bool growing, bool replaceable,
                         mr_ledger_entry **ret_entry);
-/* The entry's bytes are there, in an object with that tag ("": it has none). Not kept where the digest is not known. */
-void mr_ledger_set_tag(mr_ledger *ledger, mr_ledger_entry *entry, const char *tag);
 void mr_ledger_remove(mr_ledger *ledger, mr_ledger_entry *entry);
-/* Writes the list anew, sorted by path, unless it is right. */
+/* Writes the list anew, sorted by path. */
 mr_status mr_ledger_finish(mr_ledger *ledger);
 
 #endif

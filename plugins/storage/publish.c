@@ -90,22 +90,16 @@ static bool is_same(struct publisher *publisher, const mr_artifact *item, const 
 
 enum presence { ABSENT, OTHER_BYTES, SAME_BYTES };
 
-/* entry: what the ledger has of it; NULL: nothing. Bytes that it knows by the object's tag are not read again. */
-static enum presence look(struct publisher *publisher, const mr_artifact *item, const char *path, const mr_ledger_entry *entry,
-                          mr_storage_object *ret_object)
+static enum presence look(struct publisher *publisher, const mr_artifact *item, const char *path)
 {
     mr_place *place = &publisher->place;
-    if (place->driver->head(place->store, path, ret_object, &place->error) != MR_OK)
+    mr_storage_object object = {.size = sizeof(object)};
+    if (place->driver->head(place->store, path, &object, &place->error) != MR_OK)
         return ABSENT;
-    if (ret_object->bytes != item->size)
-        return OTHER_BYTES;
-    const bool known = entry && entry->tag && strcmp(entry->tag, ret_object->tag) == 0 && item->digest[0];
-    if (known && strcmp(entry->digest, item->digest) == 0)
-        return SAME_BYTES;
-    return is_same(publisher, item, path, ret_object->tag) ? SAME_BYTES : OTHER_BYTES;
+    return object.bytes == item->size && is_same(publisher, item, path, object.tag) ? SAME_BYTES : OTHER_BYTES;
 }
 
-static mr_status write_file(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable, mr_storage_object *ret_object)
+static mr_status write_file(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable)
 {
     mr_place *place = &publisher->place;
     const mr_storage_put_options options = {.size = sizeof(options),
@@ -120,7 +114,7 @@ static mr_status write_file(struct publisher *publisher, const mr_artifact *item
         return refuse(publisher, status, path);
     status = copy_content(publisher, item, put, path);
     if (status == MR_OK) {
-        status = place->driver->put_commit(put, ret_object, &place->error);
+        status = place->driver->put_commit(put, NULL, &place->error);
         if (status != MR_OK)
             refuse(publisher, status, path);
     }
@@ -155,8 +149,7 @@ static void withdraw_playlists(struct publisher *publisher)
 static mr_status publish(struct publisher *publisher, const mr_artifact *item, const char *path, bool replaceable, bool growing)
 {
     mr_ledger_entry *entry = mr_ledger_find(&publisher->ledger, path);
-    mr_storage_object object = {.size = sizeof(object)};
-    enum presence presence = look(publisher, item, path, entry, &object);
+    enum presence presence = look(publisher, item, path);
     /* A whole playlist of an earlier run stays true as long as nothing that it may name has changed: better than one that begins to grow anew. */
     if (growing && entry && entry->whole_before && presence != ABSENT && publisher->replaced == 0) {
         entry->current = entry->replaceable = true;
@@ -176,14 +169,11 @@ static mr_status publish(struct publisher *publisher, const mr_artifact *item, c
     entry->whole_before = false;
     if (presence == SAME_BYTES) {
         publisher->unchanged++;
-    } else {
-        if (presence == OTHER_BYTES && !replaceable && publisher->replaced++ == 0)
-            withdraw_playlists(publisher);
-        object = (mr_storage_object){.size = sizeof(object)};
-        status = write_file(publisher, item, path, replaceable, &object);
+        return MR_OK;
     }
-    mr_ledger_set_tag(&publisher->ledger, entry, status == MR_OK ? object.tag : "");
-    return status;
+    if (presence == OTHER_BYTES && !replaceable && publisher->replaced++ == 0)
+        withdraw_playlists(publisher);
+    return write_file(publisher, item, path, replaceable);
 }
 
 static mr_status note_output(struct publisher *publisher, const char *role, const char *path)

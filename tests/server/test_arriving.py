@@ -116,8 +116,8 @@ class Arriving(unittest.TestCase):
     def tree(self, video):
         """What was published: the report of the run is not, and what is hidden nobody can load."""
         folder = max((self.server.data / "media" / video).iterdir(), key=lambda it: int(it.name))
-        seen = {path: path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.json"}
-        return {str(name): hashlib.sha256(path.read_bytes()).hexdigest() for path, name in seen.items() if not any(part.startswith(".") for part in name.parts)}
+        return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("[!.]*"))
+                if path.is_file() and path.name != "run.json"}
 
     @staticmethod
     @functools.cache

@@ -84,8 +84,8 @@ static void test_folders_that_go_and_come(void **state)
     assert_int_equal(symlink("/tmp", path), 0); /* or puts something else there */
     assert_int_equal(put("a/b/5", "five", 0, NULL, -1, NULL), MR_ERR_IO);
     assert_int_equal(unlink(path), 0);
-    for (char k = 'a'; k < 'k'; k++) { /* more than are kept */
-        const char key[] = {k, '/', 'x', '\0'};
+    for (int k = 'a'; k < 'k'; k++) { /* more than are kept */
+        const char key[] = {(char)k, '/', 'x', '\0'};
         assert_int_equal(put(key, key, 0, NULL, -1, NULL), MR_OK);
     }
     expect("a/x", "a/x");

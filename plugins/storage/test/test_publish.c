@@ -151,42 +151,6 @@ static void test_leaves_unchanged_alone(void **state)
     expect_text("a/x.bin", "12345");
 }
 
-static op_input known(const char *meta, const char *text, const char *digest)
-{
-    op_input input = file(meta, text);
-    input.digest = digest;
-    return input;
-}
-
-/* What the ledger knows by its tag is not read: a content that lies about its digest is believed, until somebody touches the file. */
-static void test_known_by_its_tag(void **state)
-{
-    const op_input one = known("{\"path\":\"x.bin\"}", "one", "sha256:1");
-    const op_input lies = known("{\"path\":\"x.bin\"}", "two", "sha256:1");
-    const op_input other = known("{\"path\":\"x.bin\"}", "two", "sha256:2");
-    struct stat before, after;
-    (void)state;
-    op_result result = publish(&one, 1);
-    expect_published(&result, "{\"bytes\":3,\"files\":1,\"removed\":0,\"unchanged\":0,\"written\":1}");
-    op_result_free(&result);
-    assert_int_equal(stat(at(".millrace/published.jsonl"), &before), 0);
-    result = publish(&lies, 1);
-    expect_published(&result, "{\"bytes\":3,\"files\":1,\"removed\":0,\"unchanged\":1,\"written\":0}");
-    op_result_free(&result);
-    expect_text("x.bin", "one");
-    assert_int_equal(stat(at(".millrace/published.jsonl"), &after), 0);
-    assert_int_equal(before.st_ino, after.st_ino); /* a list that is right stays */
-    assert_int_equal(mr_file_write_atomic(at("x.bin"), "uno", 3, 0644, NULL), MR_OK);
-    result = publish(&one, 1);
-    expect_published(&result, "{\"bytes\":3,\"files\":1,\"removed\":0,\"unchanged\":0,\"written\":1}");
-    op_result_free(&result);
-    expect_text("x.bin", "one");
-    result = publish(&other, 1);
-    expect_published(&result, "{\"bytes\":3,\"files\":1,\"removed\":0,\"unchanged\":0,\"written\":1}");
-    op_result_free(&result);
-    expect_text("x.bin", "two");
-}
-
 static void test_removes_only_its_own(void **state)
 {
     const op_input first[] = {file("{\"path\":\"old/a.m4s\"}", "a"), file("{\"path\":\"old/b.m4s\"}", "b"), file("{\"path\":\"kept.m4s\"}", "k"),
@@ -530,7 +494,6 @@ int main(void)
         T(test_publishes),
         T(test_grows_anew),
         T(test_leaves_unchanged_alone),
-        T(test_known_by_its_tag),
         T(test_removes_only_its_own),
         T(test_after_a_crash),
         T(test_unsafe_paths),
