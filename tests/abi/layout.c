@@ -11,7 +11,7 @@
 #define VALUE(name, number)    _Static_assert((name) == (number), #name " has another value")
 
 VALUE(MR_ABI_MAJOR, 1);
-VALUE(MR_ABI_MINOR, 5);
+VALUE(MR_ABI_MINOR, 6);
 
 #if __SIZEOF_POINTER__ == 8
 SIZE(mr_artifact, 56);
@@ -222,7 +222,7 @@ SIZE(mr_server_error, 1032);
 AT(mr_server_error, message, 8);
 AT(mr_server_error, hint, 520);
 
-SIZE(mr_platform_host, 192);
+SIZE(mr_platform_host, 200);
 AT(mr_platform_host, platform, 8);
 AT(mr_platform_host, version, 16);
 AT(mr_platform_host, data_dir, 24);
@@ -246,6 +246,7 @@ AT(mr_platform_host, hook, 160);
 AT(mr_platform_host, hook_tell, 168);
 AT(mr_platform_host, source_grew, 176); /* 1.4 */
 AT(mr_platform_host, source_over, 184);
+AT(mr_platform_host, run_check, 192); /* 1.6 */
 
 SIZE(mr_server_driver, 72);
 AT(mr_server_driver, flags, 4);

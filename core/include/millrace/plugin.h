@@ -25,9 +25,9 @@ extern "C" {
 #endif
 
 /* Minor 1: mr_host.limits. 2: frame filters, services, mr_host.content_copy_at. 3: services of the class "server". 4: mr_host.arrived.
- * 5: mr_batch.processors. */
+ * 5: mr_batch.processors. 6: mr_platform_host.run_check. */
 #define MR_ABI_MAJOR 1
-#define MR_ABI_MINOR 5
+#define MR_ABI_MINOR 6
 
 /* In C++ a const is local to its file unless it is said to be extern; in C an initialised extern is a warning. */
 #ifdef __cplusplus
