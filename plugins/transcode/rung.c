@@ -14,9 +14,9 @@
 
 enum { SIDE_MIN = 2, SIDE_MAX = 16384 };
 #define BITRATE_MAX 2000000000
-/* What is waited for: the large rungs of a video's first chunk, by viewers, and those of its last, by idle processors, have two threads, on any
- * machine. Only where x264 does not mind the decoder's buffer, since with it two threads give other bytes from time to time. */
-enum { EDGE_THREADS = 2, EDGE_PIXELS = 1280 * 720 };
+/* What somebody waits for: the large rungs of a video's first chunk have two threads, on any machine. Only where x264 does not mind the decoder's
+ * buffer, since with it two threads give other bytes from time to time. */
+enum { OPENING_THREADS = 2, OPENING_PIXELS = 1280 * 720 };
 
 typedef struct made_segment {
     uint8_t *data;
@@ -142,9 +142,8 @@ static mr_status keep(mr_rung_encode *encode, made_segment *segment, const uint8
 static int threads_of(const mr_rung_encode *encode, const mr_rung_rate *rate)
 {
     const int wanted = (int)encode->params->encoder_threads;
-    const bool large = encode->rung->size.width * encode->rung->size.height >= EDGE_PIXELS;
-    const bool edge = encode->chunk->first_frame == 0 || encode->chunk->last;
-    return wanted < EDGE_THREADS && edge && large && rate->free_flow ? EDGE_THREADS : wanted;
+    const bool large = encode->rung->size.width * encode->rung->size.height >= OPENING_PIXELS;
+    return wanted < OPENING_THREADS && encode->chunk->first_frame == 0 && large && rate->free_flow ? OPENING_THREADS : wanted;
 }
 
 mr_status mr_rung_encode_begin(mr_rung_encode *encode, const mr_rung_rate *rate)

@@ -43,7 +43,7 @@ const mr_param mr_video_params_table[] = {
     MR_CHOICE(mr_video_params, tune, .choices = mr_video_tunes, .standard = "none", .help = "what x264 and x265 are tuned for"),
     MR_INT(mr_video_params, encoder_threads, .standard = "1", .min = "1", .max = "64",
            .help = "threads of each encoder; more of them change what is made, and chunks already fill a machine. H.264 of 720 lines "
-                   "or more has two in a video's first and last chunk, which are waited for"),
+                   "or more has two in a video's first chunk, which somebody waits for"),
     MR_FILTERS(mr_video_params, filters,
                .help =
                    "for the upright picture before it is scaled: chains of libavfilter that see one picture at a time, such as crop=ih:ih, and {use: "
