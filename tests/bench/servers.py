@@ -93,15 +93,10 @@ def remove_video(server, video):
     expect(server, 204, "DELETE", f"/api/v1/videos/{video}")
 
 
-def until_status(server, video, *wanted):
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        found = expect(server, 200, "GET", f"/api/v1/videos/{video}")
-        if found["status"] in wanted and (found["status"] != "ready" or found["complete"]):
-            return found
-        if found["status"] == "failed" or time.monotonic() > until:
-            raise measure.CommandFailed(f"the video is {found['status']}: {found['reason']}")
-        time.sleep(0.05)
+def until_over(server, video, wanted):
+    found = server.ended(video, server.token)
+    if found["status"] != wanted or (wanted == "ready" and not found["complete"]):
+        raise measure.CommandFailed(f"the video is {found['status']}: {found['reason']}")
 
 
 def put(server, video, path):
@@ -119,7 +114,7 @@ def published(server, work):
     video = add_video(server, visibility="public", size=clip.stat().st_size)
     put(server, video, clip)
     name = video["video"]["id"]
-    until_status(server, name, "ready")
+    until_over(server, name, "ready")
     url = expect(server, 200, "GET", f"/api/v1/videos/{name}/playback")["hls"]["url"].rpartition("/")[0]
     return name, url, server.data / "media" / name / url.rpartition("/")[2]
 

@@ -111,7 +111,7 @@ def ways_to_upload(server, source, folder, tus_port):
             else:
                 fields = [f"{field}: {value}" for field, value in ways["put"]["headers"].items() if field != "Content-Length"]
                 figures = upload(server.port, "PUT", "/" + ways["put"]["url"].split("/", 3)[3], 200, source, server.pids, fields)
-            servers.until_status(server, name, "failed")  # it is noise
+            servers.until_over(server, name, "failed")  # it is noise
             servers.remove_video(server, name)
             return figures
         return run
