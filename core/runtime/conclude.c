@@ -7,7 +7,7 @@
  *   - From mr_task_conclude() on, the task is not its worker's any more: nothing but clean_up (batch.c, under the lock) looks at it there.
  *   - While its commit is on the way a task is RUNNING and counts as busy: a run is over when all its commits are done.
  *   - Who needs the outputs in the same batch gets them at once (their slots hold the item, and are still promised to all others), and its commit
- *     comes after theirs. Should theirs fail, its result is right all the same: it is addressed by what went into it.
+ *     comes after theirs is durable: should theirs fail, it is made again, too, for nobody could find a result whose inputs are not recorded.
  */
 #include "base/clock.h"
 #include "runtime/internal.h"
@@ -115,6 +115,8 @@ static void committed(void *context, mr_status status, const mr_diags *diags)
         report_refusal(task, diags);
     pthread_mutex_lock(&engine->lock);
     task->run->busy--;
+    task->committing = false;
+    pthread_cond_broadcast(&engine->committed);
     if (it->cached && status == MR_ERR_NOT_FOUND) { /* collected a moment ago (gc.c): it has to be made again */
         mr_task_again(task);
         task->output_count = 0; /* the items stay with the run, unseen */
@@ -145,10 +147,11 @@ static mr_task_record record_of(const mr_task *task, const char *state, char ite
                             .attempt = task->attempt};
 }
 
-static void add_busy(mr_task *task, int by)
+static void set_committing(mr_task *task, bool committing)
 {
     pthread_mutex_lock(&task->run->engine->lock);
-    task->run->busy += (size_t)by;
+    task->committing = committing;
+    task->run->busy += committing ? 1 : -1u;
     pthread_mutex_unlock(&task->run->engine->lock);
 }
 
@@ -168,10 +171,10 @@ static mr_status submit(mr_task *task, json_t *outputs, const json_t *facts, boo
         return MR_ERR_NOMEM;
     *it = (commitment){.task = task, .cached = cached, .alone = !task->batch || task->batch->count == 1, .outputs = unheard ? NULL : outputs};
     mr_diags *diags = mr_diags_new();
-    add_busy(task, 1);
+    set_committing(task, true);
     mr_status status = mr_store_task_submit(task->run->engine->store, &record, with_result ? &result : NULL, committed, it, diags);
     if (status != MR_OK) {
-        add_busy(task, -1);
+        set_committing(task, false);
         if (!cached)
             report_refusal(task, diags);
         free(it);
@@ -269,9 +272,28 @@ static void feed_and_claim(mr_task *task)
     }
 }
 
+/* What it was made from is recorded: those of its own batch may be on their way to the disk. */
+static mr_status await_producers(const mr_task *task)
+{
+    mr_engine *engine = task->run->engine;
+    mr_status status = MR_OK;
+    pthread_mutex_lock(&engine->lock);
+    for (uint32_t b = 0; b < task->node->crossed && status == MR_OK; b++) {
+        const mr_slot *slot = task->slots[b];
+        while (slot->state == MR_SLOT_PROMISED && slot->producer && slot->producer->committing)
+            pthread_cond_wait(&engine->committed, &engine->lock);
+        if (slot->state != MR_SLOT_FILLED)
+            status = MR_ERR_CONFLICT;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return status;
+}
+
 static mr_status conclude_success(mr_task *task)
 {
     mr_status status = check_outputs(task);
+    if (status == MR_OK)
+        status = await_producers(task);
     if (status == MR_OK && !task->identity[0])
         status = mr_task_identity(task);
     if (status != MR_OK)

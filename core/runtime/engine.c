@@ -167,6 +167,7 @@ static void init_locks(mr_engine *engine)
     pthread_cond_init(&engine->work, NULL);
     pthread_cond_init(&engine->urgent, NULL);
     pthread_cond_init(&engine->idle, NULL);
+    pthread_cond_init(&engine->committed, NULL);
     pthread_cond_init(&engine->tick, &monotonic);
     pthread_cond_init(&engine->watch, &monotonic);
     pthread_condattr_destroy(&monotonic);
@@ -300,6 +301,7 @@ void mr_engine_close(mr_engine *engine)
     pthread_cond_destroy(&engine->work);
     pthread_cond_destroy(&engine->urgent);
     pthread_cond_destroy(&engine->idle);
+    pthread_cond_destroy(&engine->committed);
     pthread_cond_destroy(&engine->tick);
     pthread_cond_destroy(&engine->watch);
     free(engine->heap);

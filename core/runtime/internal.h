@@ -153,6 +153,7 @@ struct mr_task {
     uint32_t strikes; /* task hosts that it cost, going alone */
     bool host_lost;   /* this attempt's: to be tried again whatever the node says */
     bool told;        /* this attempt has begun in the eyes of readers */
+    bool committing;  /* what it made is on its way to the disk */
     uint32_t asides;  /* times that it was put aside: another works on its identity */
     uint64_t claim;   /* of its identity; 0: none. claims.c */
     uint64_t wanted_claim;
@@ -314,11 +315,12 @@ typedef struct mr_batch_run {
 
 struct mr_engine {
     pthread_mutex_t lock;
-    pthread_cond_t work;   /* something became ready, or closing */
-    pthread_cond_t urgent; /* the same for the worker that takes nothing else */
-    pthread_cond_t idle;   /* a thread of its own ended */
-    pthread_cond_t tick;   /* wakes the timekeeper early */
-    pthread_cond_t watch;  /* a run began, or closing: wakes the watcher */
+    pthread_cond_t work;      /* something became ready, or closing */
+    pthread_cond_t urgent;    /* the same for the worker that takes nothing else */
+    pthread_cond_t idle;      /* a thread of its own ended */
+    pthread_cond_t committed; /* what a task made is in the store, or can't be */
+    pthread_cond_t tick;      /* wakes the timekeeper early */
+    pthread_cond_t watch;     /* a run began, or closing: wakes the watcher */
     mr_objects *objects;
     mr_store *store;
     mr_catalogue *catalogue;
