@@ -6,6 +6,7 @@
 #include "api-server/auth/internal.h"
 
 #include "api-server/base/clock.h"
+#include "api-server/base/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,11 +188,9 @@ static mr_status push_key(mr_ring *ring, int64_t now_us)
 /* Of several processes that find no ring one makes it, and all have the same. */
 static mr_status load_or_make(mr_ring *ring, int64_t now_us, char *why, size_t why_size)
 {
-    const int folder = open(ring->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || flock(folder, LOCK_EX) != 0) {
+    const int folder = mr_folder_lock(ring->folder);
+    if (folder < 0) {
         snprintf(why, why_size, "'%s' can't be locked: %m", ring->folder);
-        if (folder >= 0)
-            close(folder);
         return MR_ERR_IO;
     }
     mr_status status = load(ring, why, why_size);

@@ -3,8 +3,10 @@
  * The driver for SQLite: a file in WAL mode. A commit of the writer is synced (synchronous=FULL); readers see the last commit and wait for nobody.
  * Statements are prepared once for each connection, and found by the address of their text.
  */
+#include "api-server/base/lock.h"
 #include "api-server/metadata/sql.h"
 
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,11 +93,23 @@ static int migrate(sqlite3 *db, const char *const *steps, char *why, size_t why_
     return code;
 }
 
-static int prepare_writer(sqlite3 *db, const char *const *steps, char *why, size_t why_size)
+/* Under a lock between processes: of two that turn a new file into a WAL database SQLite refuses one at once, however long it would wait. */
+static int prepare_writer(sqlite3 *db, const char *path, const char *const *steps, char *why, size_t why_size)
 {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    const int lock = mr_folder_lock(folder);
+    if (lock < 0) {
+        snprintf(why, why_size, "its folder can't be locked: %m");
+        return SQLITE_IOERR_LOCK;
+    }
     int code =
         sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-4096", NULL, NULL, NULL);
-    return code == SQLITE_OK ? migrate(db, steps, why, why_size) : code;
+    if (code == SQLITE_OK)
+        code = migrate(db, steps, why, why_size);
+    close(lock); /* with the lock */
+    return code;
 }
 
 static mr_status open_connection(const char *path, bool writer, const char *const *steps, char *why, size_t why_size, void **ret_connection)
@@ -109,7 +123,7 @@ static mr_status open_connection(const char *path, bool writer, const char *cons
     if (code == SQLITE_OK) {
         sqlite3_busy_timeout(it->db, BUSY_MS);
         sqlite3_db_config(it->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        code = writer ? prepare_writer(it->db, steps, why, why_size)
+        code = writer ? prepare_writer(it->db, path, steps, why, why_size)
                       : sqlite3_exec(it->db, "PRAGMA query_only=ON; PRAGMA cache_size=-512", NULL, NULL, NULL);
     }
     if (code == SQLITE_OK) {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The database over time: of an older version, of a newer one, none at all, and one whose writer was killed. */
+/* The database over time: made by many at once, of an older version, of a newer one, none at all, and one whose writer was killed. */
 #include "api-server/metadata/test/base.h"
 
 #include "api-server/metadata/internal.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 
-enum { STEPS_MAX = 32, KILLS = 10 };
+enum { STEPS_MAX = 32, KILLS = 10, MAKERS = 8, NEW_FILES = 20 };
 
 static size_t count_steps(void)
 {
@@ -198,6 +199,48 @@ static void test_killed_while_it_writes(void **state)
     end_world(&at);
 }
 
+typedef struct maker {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    const char *path;
+    mr_status status;
+    char why[256];
+} maker;
+
+static void *make_it(void *context)
+{
+    maker *it = context;
+    mr_metadata *metadata = NULL;
+    pthread_barrier_wait(it->start);
+    it->status = mr_metadata_open(it->path, complain, NULL, it->why, sizeof(it->why), &metadata);
+    mr_metadata_close(metadata);
+    return NULL;
+}
+
+/* A server and commands on a new data folder: each has connections of its own, as these threads have. */
+static void test_many_make_it(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NEW_FILES; i++) {
+        world at = empty_world();
+        maker makers[MAKERS];
+        pthread_barrier_t start;
+        pthread_barrier_init(&start, NULL, MAKERS);
+        for (int k = 0; k < MAKERS; k++) {
+            makers[k] = (maker){.start = &start, .path = at.path};
+            assert_int_equal(pthread_create(&makers[k].thread, NULL, make_it, &makers[k]), 0);
+        }
+        for (int k = 0; k < MAKERS; k++)
+            pthread_join(makers[k].thread, NULL);
+        pthread_barrier_destroy(&start);
+        end_world(&at);
+        for (int k = 0; k < MAKERS; k++) {
+            if (makers[k].status != MR_OK)
+                fail_msg("%s", makers[k].why);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -206,6 +249,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_older_versions),
         cmocka_unit_test(test_what_is_not_ours),
         cmocka_unit_test(test_killed_while_it_writes),
+        cmocka_unit_test(test_many_make_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
