@@ -12,7 +12,8 @@
  * opening's as far as it can use them: its batches have two processors each, so that a chunk is decoded once, and are split over what slots there
  * are; what has no place in the video comes behind it, and so do pictures (sheets of a storyboard), which nobody waits for; and slots are kept free
  * of all else for the second processors, and for those of its tasks whose inputs are being made on a slot at this moment. Nothing is kept for what
- * waits otherwise, so that nothing can wait for ever. docs/adr/0033.
+ * waits otherwise, so that nothing can wait for ever. docs/adr/0033. Before what has no place goes what leads to the video's second item: of a video
+ * of two chunks the second one's analysis is what all slots wait for next, and pictures are made meanwhile.
  *
  * A batch is never interrupted, and may take half a minute. So that nobody waits that long for a slot, one worker more takes what is urgent while all
  * slots are taken, and nothing else: what is demanded, and the opening of a run of which nothing else is at work. docs/adr/0030.
@@ -25,6 +26,7 @@
 #include <string.h>
 
 #define BEHIND_OPENING 1e-9 /* a position before that of any second item: a run has fewer tasks than 1e9 */
+#define SECOND_LEADS   5e-10
 #define MOST_OPENING   64   /* tasks of a node that are looked at to see what an opening wants */
 #define MOST_LOOKED_AT 256  /* ready tasks that are looked at for other batches */
 #define LITTLE         0.25 /* of a slot that is idle at the end, rather than one decode more */
@@ -32,7 +34,7 @@
 double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count)
 {
     if (outer > 0)
-        return (double)outer / (double)outer_count;
+        return outer == 1 && node->leads ? SECOND_LEADS : (double)outer / (double)outer_count;
     return (node->each_count > 0 && !node->beside) || node->leads ? 0 : BEHIND_OPENING;
 }
 

@@ -250,10 +250,10 @@ static void test_the_opening_is_one_batch_on_two_slots(void **context)
     assert_picks_nothing(in);
     in->last = opening;
     over(in);
-    assert_false(in->engine.slots_kept);        /* who waited was told */
-    assert_picks(in, &in->tasks[POSTER][0], 1); /* then what has no place, then the second chunk, with all its rungs */
-    over(in);
+    assert_false(in->engine.slots_kept); /* who waited was told */
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 0);
+    assert_picks(in, &in->tasks[POSTER][0], 1); /* what has no place, beside the second chunk's analysis, which all wait for */
+    assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS);
 }
 
 static void test_on_four_slots_the_opening_is_split_and_slots_are_kept_for_it(void **context)
@@ -262,7 +262,7 @@ static void test_on_four_slots_the_opening_is_split_and_slots_are_kept_for_it(vo
     in->engine.jobs = 4;
     open_video(in);
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS), 1);
-    assert_picks(in, &in->tasks[POSTER][0], 1);
+    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS);
     assert_picks_nothing(in); /* the largest rung will want a slot, and the first batch has two */
     assert_int_equal(assert_picks(in, analysed(in, 0), 1), 1);
     assert_picks_nothing(in);
@@ -335,11 +335,11 @@ static void test_more_slots_than_the_opening_wants_are_used(void **context)
     in->engine.jobs = 8;
     open_video(in);
     assert_picks(in, &in->tasks[ANALYSIS][0], 2); /* the lowest rung goes along; three follow */
-    assert_picks(in, &in->tasks[POSTER][0], 1);
+    assert_picks(in, &in->tasks[ANALYSIS][1], 2); /* split: slots would be idle */
     in->engine.running = 4;
     assert_picks_nothing(in);
     in->engine.running = 3;
-    assert_picks(in, &in->tasks[ANALYSIS][1], 2); /* split: slots would be idle */
+    assert_picks(in, &in->tasks[POSTER][0], 1);
 }
 
 static void test_one_slot_takes_everything(void **context)
@@ -349,7 +349,7 @@ static void test_one_slot_takes_everything(void **context)
     open_video(in);
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1), 0);
     in->engine.running--;
-    assert_picks(in, &in->tasks[POSTER][0], 1);
+    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1);
 }
 
 static void test_nothing_is_kept_for_what_waits_otherwise(void **context)
@@ -361,7 +361,7 @@ static void test_nothing_is_kept_for_what_waits_otherwise(void **context)
     over(in);
     in->engine.running = 3;
     in->tasks[ANALYSIS][0].state = MR_TASK_DELAYED; /* it is to be tried again in a while */
-    assert_picks(in, &in->tasks[POSTER][0], 1);
+    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS);
 }
 
 static void test_who_is_waited_for_does_not_wait(void **context)
