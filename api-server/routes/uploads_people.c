@@ -91,6 +91,13 @@ static void passes(void *context, const mr_upload *upload, int64_t length, int64
         mr_videos_upload_passes(server->videos, upload->video, source, length, have);
 }
 
+static mr_status changes(void *context, const mr_upload *upload)
+{
+    const mr_server *server = context;
+    char source[64];
+    return server->videos && source_of(upload, source) ? mr_videos_upload_changes(server->videos, source) : MR_ERR_UNAVAILABLE;
+}
+
 static void leaving(void *context, const mr_upload *upload)
 {
     const mr_server *server = context;
@@ -171,6 +178,7 @@ mr_status mr_server_open_uploads(mr_server *server, char *why, size_t why_size)
     options.dropped = dropped;
     options.progress = progress;
     options.passes = passes;
+    options.changes = changes;
     options.leaving = leaving;
     return mr_uploads_open(&options, &server->uploads, why, why_size);
 }

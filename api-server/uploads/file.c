@@ -318,6 +318,22 @@ mr_status mr_upload_file_copy(int from, int64_t from_at, int to, int64_t to_at, 
     return MR_OK;
 }
 
+mr_status mr_upload_file_compare(int a, int64_t a_at, int b, int64_t b_at, int64_t len)
+{
+    char *buffer = malloc(2ul * MR_UPLOAD_BLOCK);
+    struct stat info;
+    mr_status status = !buffer ? MR_ERR_NOMEM : fstat(b, &info) != 0 ? status_of_errno() : info.st_size < b_at + len ? MR_ERR_CONFLICT : MR_OK;
+    for (int64_t done = 0; done < len && status == MR_OK; done += MR_UPLOAD_BLOCK) {
+        const size_t some = len - done < MR_UPLOAD_BLOCK ? (size_t)(len - done) : MR_UPLOAD_BLOCK;
+        if (!read_exactly(a, buffer, some, a_at + done) || !read_exactly(b, buffer + some, some, b_at + done))
+            status = MR_ERR_IO;
+        else if (memcmp(buffer, buffer + some, some) != 0)
+            status = MR_ERR_CONFLICT;
+    }
+    free(buffer);
+    return status;
+}
+
 mr_status mr_upload_file_forget(int folder, const char *name, int64_t at, int64_t len)
 {
     static const unsigned char none[MR_UPLOAD_LEAF];

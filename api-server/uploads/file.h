@@ -49,6 +49,8 @@ void mr_upload_file_remove(int folder, const char *name); /* with its leaves; no
 
 /* Appends or inserts len bytes of one file into another, in the kernel where it can be, sharing blocks where the file system can. */
 mr_status mr_upload_file_copy(int from, int64_t from_at, int to, int64_t to_at, int64_t len);
+/* Whether both have the same len bytes there. MR_ERR_CONFLICT: they have not. */
+mr_status mr_upload_file_compare(int a, int64_t a_at, int b, int64_t b_at, int64_t len);
 /* Forgets the leaves of all blocks that [at, at + len) touches. */
 mr_status mr_upload_file_forget(int folder, const char *name, int64_t at, int64_t len);
 /* All leaves of the first length bytes; those that are missing, and that of a last block which is not whole, from the file. The caller frees. */

@@ -223,15 +223,36 @@ static bool is_regular(const mr_upload *upload, const mr_upload_part *parts, siz
     return count == have && upload->part_size > 0;
 }
 
+/* Bytes that somebody may have been told of will be others. */
+static mr_status change(mr_uploads *uploads, const mr_upload *upload)
+{
+    return uploads->options.changes ? uploads->options.changes(uploads->options.context, upload) : MR_OK;
+}
+
+/* It lies where another part of its number was, which may have been told of. Often that was the same: its answer was lost. */
+static mr_status change_place(mr_uploads *uploads, const mr_upload *upload, const mr_upload_part *part, int to, int64_t at, bool *ret_same)
+{
+    char name[MR_UPLOAD_PATH];
+    mr_part_file_name(upload->id, part->file, name);
+    const int from = openat(uploads->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const mr_status status = from >= 0 ? mr_upload_file_compare(from, 0, to, at, part->size) : MR_ERR_IO;
+    if (from >= 0)
+        close(from);
+    *ret_same = status == MR_OK;
+    return status == MR_ERR_CONFLICT ? change(uploads, upload) : status;
+}
+
 static mr_status put_in_place(mr_uploads *uploads, const mr_upload *upload, const mr_upload_part *parts, size_t count, int to)
 {
     mr_status status = MR_OK;
     for (size_t i = 0; i < count && status == MR_OK; i++) {
         const int64_t at = (int64_t)i * upload->part_size;
-        if (parts[i].place >= 0)
-            continue;
-        status = mr_upload_file_forget(uploads->folder, upload->id, at, parts[i].size);
-        if (status == MR_OK)
+        bool there = parts[i].place >= 0;
+        if (parts[i].place == MR_PLACE_LATER)
+            status = change_place(uploads, upload, &parts[i], to, at, &there);
+        if (status == MR_OK && !there)
+            status = mr_upload_file_forget(uploads->folder, upload->id, at, parts[i].size);
+        if (status == MR_OK && !there)
             status = copy_part(uploads, upload, &parts[i], to, at);
     }
     return status;
@@ -255,7 +276,7 @@ static mr_status move_out(mr_uploads *uploads, const mr_upload *upload, mr_uploa
     if (to >= 0)
         close(to);
     if (status == MR_OK) {
-        part->place = -1;
+        part->place = MR_PLACE_OWN;
         status = store->part_put(store->context, upload->id, part, upload->expires_us, &old, &replaced);
     }
     return status;
@@ -266,7 +287,7 @@ static mr_status write_anew(mr_uploads *uploads, const mr_upload *upload, mr_upl
 {
     char leaves[MR_UPLOAD_PATH];
     int64_t at = 0;
-    mr_status status = MR_OK;
+    mr_status status = change(uploads, upload);
     for (size_t i = 0; i < have && status == MR_OK; i++) {
         if (parts[i].place >= 0)
             status = move_out(uploads, upload, &parts[i], to);
@@ -283,12 +304,14 @@ static mr_status write_anew(mr_uploads *uploads, const mr_upload *upload, mr_upl
     return status;
 }
 
-static mr_status lay_out(mr_uploads *uploads, const mr_upload *upload, mr_upload_part *parts, size_t count, size_t have)
+static mr_status lay_out(mr_uploads *uploads, mr_live *live, const mr_upload *upload, mr_upload_part *parts, size_t count, size_t have)
 {
     const int to = openat(uploads->folder, upload->id, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    mr_status status = to < 0                                   ? MR_ERR_IO
-                       : is_regular(upload, parts, count, have) ? put_in_place(uploads, upload, parts, count, to)
-                                                                : write_anew(uploads, upload, parts, count, have, to);
+    const bool regular = is_regular(upload, parts, count, have);
+    mr_status status = to < 0    ? MR_ERR_IO
+                       : regular ? put_in_place(uploads, upload, parts, count, to)
+                                 : write_anew(uploads, upload, parts, count, have, to);
+    live->places_known = live->places_known && regular; /* parts have moved */
     if (status == MR_OK && fdatasync(to) != 0)
         status = MR_ERR_IO;
     if (to >= 0)
@@ -296,7 +319,7 @@ static mr_status lay_out(mr_uploads *uploads, const mr_upload *upload, mr_upload
     return status;
 }
 
-static bool assemble(mr_uploads *uploads, mr_upload *upload, const mr_part_name *names, size_t count, mr_refusal *why)
+static bool assemble(mr_uploads *uploads, mr_live *live, mr_upload *upload, const mr_part_name *names, size_t count, mr_refusal *why)
 {
     const mr_upload_store *store = &uploads->options.store;
     mr_upload_part *parts = NULL;
@@ -308,7 +331,7 @@ static bool assemble(mr_uploads *uploads, mr_upload *upload, const mr_part_name 
     *upload = fresh;
     bool good = mr_upload_refuse_status(why, store->parts(store->context, upload->id, &parts, &have), upload) &&
                 pick_parts(uploads, parts, have, names, count, &total, why) &&
-                mr_upload_refuse_status(why, lay_out(uploads, upload, parts, count, have), upload);
+                mr_upload_refuse_status(why, lay_out(uploads, live, upload, parts, count, have), upload);
     if (good) {
         upload->length = upload->offset = total;
         snprintf(upload->etag, sizeof(upload->etag), "%.32s-%zu", parts[count - 1].etag, count);
@@ -327,7 +350,7 @@ bool mr_uploads_assemble(mr_uploads *uploads, mr_upload *upload, const mr_part_n
         return mr_upload_refuse_status(why, MR_ERR_NOMEM, upload);
     pthread_mutex_lock(&live->lock);
     bool good = live->closing || live->writers > 0 ? mr_upload_refuse(why, 409, "upload-busy", "parts are being written, or it is being completed")
-                                                   : assemble(uploads, upload, parts, count, why);
+                                                   : assemble(uploads, live, upload, parts, count, why);
     live->closing = live->closing || good;
     pthread_mutex_unlock(&live->lock);
     mr_live_put(uploads, live);

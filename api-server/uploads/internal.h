@@ -19,6 +19,8 @@ typedef struct mr_live {
     bool places_known;
     unsigned writers;                              /* of parts */
     unsigned char places[MR_UPLOAD_PARTS / 8 + 1]; /* multipart: which places in the file are taken */
+    unsigned char filled[MR_UPLOAD_PARTS / 8 + 1]; /* in which a part lies, or lay until it came again: nobody writes there any more */
+    int32_t front;                                 /* so many of those from the first */
     UT_hash_handle hh;
 } mr_live;
 

@@ -37,7 +37,7 @@ typedef struct mr_upload {
     mr_upload_kind kind;
     mr_upload_state state;
     mr_upload_role role;
-    int64_t length;     /* -1: not known yet */
+    int64_t length;     /* -1: not known yet; of a multipart one that is open: as it was announced, and may be wrong */
     int64_t offset;     /* bytes that are durable; what was acknowledged */
     int64_t part_size;  /* multipart: of regular parts; 0: not known yet */
     int64_t created_us; /* since 1970 */
@@ -50,10 +50,15 @@ typedef struct mr_upload {
     char etag[MR_UPLOAD_ETAG];     /* S3's, when it is complete */
 } mr_upload;
 
+enum {
+    MR_PLACE_OWN = -1,  /* a part in a file of its own: its place in the upload's is nobody's … */
+    MR_PLACE_LATER = -2 /* … or another part of this number was there before it, and its bytes are there still */
+};
+
 typedef struct mr_upload_part {
     int32_t number; /* 1 … MR_UPLOAD_PARTS */
     int64_t size;
-    int64_t place; /* offset in the upload's file; -1: in a file of its own */
+    int64_t place; /* offset in the upload's file; < 0: in a file of its own */
     int64_t file;  /* that file's number */
     int64_t modified_us;
     char etag[MR_UPLOAD_ETAG];

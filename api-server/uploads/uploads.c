@@ -360,10 +360,30 @@ static bool refuse_quota(mr_refusal *why, int64_t length, int64_t left)
                             left);
 }
 
+/* S3 says a multipart upload's length at its end only; what its video's file will have may have been said. -1: it was not. */
+static int64_t announced(const mr_uploads *uploads, const char *video)
+{
+    const mr_upload_store *store = &uploads->options.store;
+    char ids[SWEEP][MR_UPLOAD_ID];
+    size_t count = 0;
+    int64_t length = -1;
+    mr_upload *other = malloc(sizeof(*other));
+    if (other && store->open_of_video(store->context, video, ids, SWEEP, &count) == MR_OK) {
+        for (size_t i = 0; i < count; i++) {
+            if (store->find(store->context, ids[i], other) == MR_OK && other->length > length)
+                length = other->length;
+        }
+    }
+    free(other);
+    return length;
+}
+
 bool mr_uploads_create(mr_uploads *uploads, mr_upload *upload, const struct mr_video_fields *new_video, mr_refusal *why)
 {
     const mr_upload_store *store = &uploads->options.store;
     int64_t left = 0;
+    if (upload->kind == MR_UPLOAD_MULTIPART && upload->length < 0)
+        upload->length = announced(uploads, upload->video);
     if (!length_is_fine(uploads, upload->length, why))
         return false;
     if (!is_media_type(upload->type))

@@ -49,8 +49,12 @@ typedef struct mr_uploads_options {
     void (*full)(void *context);                              /* one was refused, since there is no room on the disk; NULL as above */
     void (*dropped)(void *context);                           /* one is gone that was not complete: given up, or expired; NULL as above */
     void (*progress)(void *context, const mr_upload *upload); /* its offset was committed; NULL: nobody wants to know */
-    /* A PUT, which will have length bytes: so many are written, and stay unless all of it is dropped, but nothing of it counts yet. May be NULL. */
+    /* A PUT, or a multipart upload, that will have length bytes as far as is known: so many from the beginning are there, and stay unless changes()
+     * is said, or all of it is dropped; but nothing of it counts yet. May be NULL. */
     void (*passes)(void *context, const mr_upload *upload, int64_t length, int64_t have);
+    /* What passes() told of will have other bytes: nothing that was made of it may count. Not MR_OK: that can't be promised, and they stay. May be
+     * NULL, as passes. */
+    mr_status (*changes)(void *context, const mr_upload *upload);
     void (*leaving)(void *context, const mr_upload *upload); /* one without all its bytes has no row any more; its file goes next; NULL as above */
 } mr_uploads_options;
 

@@ -27,15 +27,25 @@ struct mr_writer {
     bool over_quota;   /* that is why it could not be committed */
 };
 
-static void place_set(mr_live *live, int32_t number, bool taken)
+static void bit_set(unsigned char *bits, int32_t number, bool on)
 {
     const unsigned char bit = (unsigned char)(1u << (number % 8));
-    live->places[number / 8] = (unsigned char)(taken ? live->places[number / 8] | bit : live->places[number / 8] & ~bit);
+    bits[number / 8] = (unsigned char)(on ? bits[number / 8] | bit : bits[number / 8] & ~bit);
 }
 
-static bool place_taken(const mr_live *live, int32_t number)
+static bool bit_of(const unsigned char *bits, int32_t number)
 {
-    return live->places[number / 8] >> (number % 8) & 1;
+    return bits[number / 8] >> (number % 8) & 1;
+}
+
+/* A part counts. */
+static void fill_place(mr_live *live, const mr_upload_part *part)
+{
+    if (part->place == MR_PLACE_OWN)
+        return;
+    bit_set(live->filled, part->number, true);
+    while (live->front < MR_UPLOAD_PARTS && bit_of(live->filled, live->front + 1))
+        live->front++;
 }
 
 /* ---- committing ---- */
@@ -58,14 +68,20 @@ static mr_status commit(mr_writer *writer)
     return MR_OK;
 }
 
+static void say_passes(const mr_writer *writer, int64_t length, int64_t have)
+{
+    const mr_uploads_options *options = &writer->uploads->options;
+    if (options->passes && have > 0 && have <= length)
+        options->passes(options->context, &writer->upload, length, have);
+}
+
 /* Where what is dropped again goes with its file, what was written stays as it is. */
 static void pass(mr_writer *writer)
 {
-    const mr_uploads_options *options = &writer->uploads->options;
     writer->committed = writer->file.at;
     writer->commit_us = mr_uploads_now_us();
-    if (options->passes && writer->upload.kind == MR_UPLOAD_PUT && writer->write.length > 0)
-        options->passes(options->context, &writer->upload, writer->write.length, writer->file.at);
+    if (writer->upload.kind == MR_UPLOAD_PUT)
+        say_passes(writer, writer->write.length, writer->file.at);
 }
 
 static bool refuse_status(const mr_writer *writer, mr_status status, mr_refusal *why)
@@ -130,9 +146,11 @@ static mr_status know_places(mr_writer *writer)
     if (writer->live->places_known)
         return MR_OK;
     const mr_status status = store->parts(store->context, writer->upload.id, &parts, &count);
+    memset(writer->live->filled, 0, sizeof(writer->live->filled));
+    writer->live->front = 0;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].place >= 0)
-            place_set(writer->live, parts[i].number, true);
+        bit_set(writer->live->places, parts[i].number, true);
+        fill_place(writer->live, &parts[i]);
     }
     free(parts);
     writer->live->places_known = status == MR_OK;
@@ -150,11 +168,11 @@ static mr_status choose_place(mr_writer *writer)
         status = store->set_part_size(store->context, writer->upload.id, size, &part_size);
     if (status != MR_OK)
         return status;
-    writer->part.place = -1;
-    if (part_size > 0 && size <= part_size && part_size % MR_UPLOAD_BLOCK == 0 && !place_taken(writer->live, writer->part.number) &&
+    writer->upload.part_size = part_size;
+    if (part_size > 0 && size <= part_size && part_size % MR_UPLOAD_BLOCK == 0 && !bit_of(writer->live->places, writer->part.number) &&
         (writer->part.number - 1) * part_size + size <= writer->uploads->options.max) {
         writer->part.place = (writer->part.number - 1) * part_size;
-        place_set(writer->live, writer->part.number, true);
+        bit_set(writer->live->places, writer->part.number, true);
     }
     return MR_OK;
 }
@@ -163,7 +181,7 @@ static bool begin_part(mr_writer *writer, mr_refusal *why)
 {
     char name[MR_UPLOAD_PATH];
     uint32_t number = 0;
-    writer->part = (mr_upload_part){.number = writer->write.part, .size = writer->write.length, .place = -1};
+    writer->part = (mr_upload_part){.number = writer->write.part, .size = writer->write.length, .place = MR_PLACE_OWN};
     if (writer->part.number < 1 || writer->part.number > MR_UPLOAD_PARTS)
         return mr_upload_refuse(why, 400, "bad-part-number", "parts have numbers from 1 to %d", MR_UPLOAD_PARTS);
     if (writer->part.size < 0)
@@ -250,6 +268,8 @@ static bool end_part(mr_writer *writer, mr_refusal *why)
         return mr_upload_refuse(why, 400, "incomplete-body", "the part has fewer bytes than it said");
     mr_status status = mr_upload_file_sync(&writer->file);
     writer->part.modified_us = mr_uploads_now_us();
+    if (writer->part.place < 0 && bit_of(writer->live->filled, writer->part.number))
+        writer->part.place = MR_PLACE_LATER;
     if (status == MR_OK && !mr_upload_make_etag(writer->part.etag, ""))
         status = MR_ERR_UNAVAILABLE;
     if (status == MR_OK)
@@ -260,6 +280,8 @@ static bool end_part(mr_writer *writer, mr_refusal *why)
         return mr_upload_refuse_status(why, status, &writer->upload);
     if (replaced && old.place < 0)
         mr_upload_remove_parts(uploads, writer->upload.id, &old, 1);
+    fill_place(writer->live, &writer->part);
+    say_passes(writer, writer->upload.length, writer->live->front * writer->upload.part_size); /* not with the last, which is shorter */
     return true;
 }
 
@@ -311,7 +333,7 @@ const char *mr_writer_etag(const mr_writer *writer)
 static void drop_part(mr_writer *writer)
 {
     if (writer->part.place >= 0)
-        place_set(writer->live, writer->part.number, false);
+        bit_set(writer->live->places, writer->part.number, false);
     else if (writer->part.file)
         mr_upload_remove_parts(writer->uploads, writer->upload.id, &writer->part, 1);
 }

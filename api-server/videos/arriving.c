@@ -227,6 +227,20 @@ void mr_videos_upload_passes(mr_videos *videos, const char *video, const char *s
         mr_rehearsals_grew(videos, video, source, path, length, have, true);
 }
 
+/* Whatever the settings say now: something may have been made under others. Nothing is started meanwhile, nor begun again with what is there. */
+mr_status mr_videos_upload_changes(mr_videos *videos, const char *source)
+{
+    const mr_platform_host *host = videos->options.host;
+    char path[MR_SOURCE_PATH];
+    if (!path_of(videos, source, path))
+        return MR_ERR_LIMIT;
+    pthread_mutex_lock(&videos->starting);
+    mr_rehearsals_over(videos, source);
+    const mr_status status = host->source_over(host->platform, path, false);
+    pthread_mutex_unlock(&videos->starting);
+    return status == MR_ERR_NOT_FOUND ? MR_OK : status;
+}
+
 /* The engine may be told that a source is over which it was never told of. */
 void mr_videos_source_over(mr_videos *videos, const char *source, bool whole)
 {

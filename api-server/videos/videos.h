@@ -47,8 +47,11 @@ mr_hub *mr_videos_hub(mr_videos *videos);
 void mr_videos_event(mr_videos *videos, const char *run, const char *event);
 /* Of an upload (a path below the data folder) that will have length bytes have come, and stay. Quick. */
 void mr_videos_upload_grew(mr_videos *videos, const char *video, const char *source, int64_t length, int64_t have);
-/* The same of one that counts as a whole or not at all (a PUT): these bytes are not kept yet, but will be if any are. Quick. */
+/* The same of one that counts as a whole or not at all (a PUT, or parts): these bytes are not kept yet, but will be if any are, or it is said that
+ * they change. Quick. */
 void mr_videos_upload_passes(mr_videos *videos, const char *video, const char *source, int64_t length, int64_t have);
+/* What upload_passes told of will have other bytes: what was made of it counts for nothing. Not MR_OK: they must stay. Slow. */
+mr_status mr_videos_upload_changes(mr_videos *videos, const char *source);
 /* It was given up; its file is there still, its row is not. Slow. */
 void mr_videos_upload_gone(mr_videos *videos, const char *video, const char *source);
 /* It is complete, and that is on the disk: before mr_videos_upload_complete(). */

@@ -4,8 +4,8 @@
  * computed when it is finished.
  */
 #include "base/block_tree.h"
-#include "base/sha256.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ struct mr_block_tree {
     unsigned char *present; /* a bit for each leaf */
     uint32_t room;
     uint32_t end;       /* one past the highest leaf */
-    mr_sha256 hash;     /* of the block that add() fills */
+    EVP_MD_CTX *hash;   /* of the block that add() fills */
     uint32_t block_len; /* its bytes so far */
     uint64_t length;
     char digest[MR_DIGEST_TEXT];
@@ -37,6 +37,7 @@ void mr_block_tree_free(mr_block_tree *tree)
 {
     if (!tree)
         return;
+    EVP_MD_CTX_free(tree->hash);
     free(tree->leaves);
     free(tree->present);
     free(tree);
@@ -49,48 +50,37 @@ uint32_t mr_block_count(uint64_t length)
 
 /* ---- hashing ---- */
 
-static void begin(mr_sha256 *hash, unsigned char tag)
+static bool begin(EVP_MD_CTX *hash, unsigned char tag)
 {
-    mr_sha256_begin(hash);
-    mr_sha256_add(hash, &tag, 1);
+    return EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(hash, &tag, 1) == 1;
 }
 
-void mr_block_leaf(const void *data, size_t len, unsigned char ret_leaf[MR_BLOCK_LEAF])
+static bool end(EVP_MD_CTX *hash, unsigned char ret_sum[MR_BLOCK_LEAF])
 {
-    mr_sha256 hash;
-    begin(&hash, TAG_LEAF);
-    mr_sha256_add(&hash, data, len);
-    mr_sha256_end(&hash, ret_leaf);
+    return EVP_DigestFinal_ex(hash, ret_sum, NULL) == 1;
 }
 
-void mr_block_leaf_two(const void *data, size_t len, unsigned char ret_leaf[MR_BLOCK_LEAF], const void *other_data, size_t other_len,
-                       unsigned char ret_other[MR_BLOCK_LEAF])
+mr_status mr_block_leaf(const void *data, size_t len, unsigned char ret_leaf[MR_BLOCK_LEAF])
 {
-    mr_sha256 one, other;
-    begin(&one, TAG_LEAF);
-    begin(&other, TAG_LEAF);
-    mr_sha256_add_two(&one, data, len, &other, other_data, other_len);
-    mr_sha256_end(&one, ret_leaf);
-    mr_sha256_end(&other, ret_other);
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    bool good = hash && begin(hash, TAG_LEAF) && EVP_DigestUpdate(hash, data, len) == 1 && end(hash, ret_leaf);
+    EVP_MD_CTX_free(hash);
+    return good ? MR_OK : MR_ERR_NOMEM;
 }
 
 /* The node over count leaves; the depth is at most 22, as MR_BLOCKS_MAX is 2^22. */
-static void hash_nodes(const leaf *leaves, uint32_t count, unsigned char ret_sum[MR_BLOCK_LEAF]) // NOLINT(misc-no-recursion)
+static bool hash_nodes(EVP_MD_CTX *hash, const leaf *leaves, uint32_t count, unsigned char ret_sum[MR_BLOCK_LEAF]) // NOLINT(misc-no-recursion)
 {
     unsigned char pair[2 * MR_BLOCK_LEAF];
-    mr_sha256 hash;
     uint32_t left = 1;
     if (count == 1) {
         memcpy(ret_sum, leaves->sum, MR_BLOCK_LEAF);
-        return;
+        return true;
     }
     while (left * 2 < count)
         left *= 2;
-    hash_nodes(leaves, left, pair);
-    hash_nodes(leaves + left, count - left, pair + MR_BLOCK_LEAF);
-    begin(&hash, TAG_NODE);
-    mr_sha256_add(&hash, pair, sizeof(pair));
-    mr_sha256_end(&hash, ret_sum);
+    return hash_nodes(hash, leaves, left, pair) && hash_nodes(hash, leaves + left, count - left, pair + MR_BLOCK_LEAF) && begin(hash, TAG_NODE) &&
+           EVP_DigestUpdate(hash, pair, sizeof(pair)) == 1 && end(hash, ret_sum);
 }
 
 static void put_u64(unsigned char to[8], uint64_t value)
@@ -107,23 +97,23 @@ static uint64_t get_u64(const unsigned char from[8])
     return value;
 }
 
-static void hash_root(const mr_block_tree *tree, uint64_t length, unsigned char ret_sum[MR_BLOCK_LEAF])
+static bool hash_root(const mr_block_tree *tree, uint64_t length, unsigned char ret_sum[MR_BLOCK_LEAF])
 {
     static const char name[] = "millrace-tree-1";
     unsigned char numbers[16];
     unsigned char top[MR_BLOCK_LEAF];
-    mr_sha256 hash;
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
     put_u64(numbers, MR_BLOCK_SIZE);
     put_u64(numbers + 8, length);
-    mr_sha256_begin(&hash);
-    mr_sha256_end(&hash, top);
-    if (tree->end > 0)
-        hash_nodes(tree->leaves, tree->end, top);
-    begin(&hash, TAG_ROOT);
-    mr_sha256_add(&hash, name, sizeof(name) - 1);
-    mr_sha256_add(&hash, numbers, sizeof(numbers));
-    mr_sha256_add(&hash, top, sizeof(top));
-    mr_sha256_end(&hash, ret_sum);
+    bool good = hash != NULL;
+    if (good && tree->end == 0)
+        good = EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 && end(hash, top);
+    else if (good)
+        good = hash_nodes(hash, tree->leaves, tree->end, top);
+    good = good && begin(hash, TAG_ROOT) && EVP_DigestUpdate(hash, name, sizeof(name) - 1) == 1 &&
+           EVP_DigestUpdate(hash, numbers, sizeof(numbers)) == 1 && EVP_DigestUpdate(hash, top, sizeof(top)) == 1 && end(hash, ret_sum);
+    EVP_MD_CTX_free(hash);
+    return good;
 }
 
 /* ---- filling ---- */
@@ -170,7 +160,8 @@ mr_status mr_block_tree_set(mr_block_tree *tree, uint32_t index, const unsigned 
 static mr_status end_block(mr_block_tree *tree)
 {
     unsigned char sum[MR_BLOCK_LEAF];
-    mr_sha256_end(&tree->hash, sum);
+    if (!end(tree->hash, sum))
+        return MR_ERR_NOMEM;
     tree->block_len = 0;
     return mr_block_tree_set(tree, tree->end, sum);
 }
@@ -181,12 +172,13 @@ mr_status mr_block_tree_add(mr_block_tree *tree, const void *data, size_t len)
     mr_status status = MR_OK;
     if (len > MR_TREE_MAX - tree->length)
         return MR_ERR_LIMIT;
+    if (!tree->hash && !(tree->hash = EVP_MD_CTX_new()))
+        return MR_ERR_NOMEM;
     while (len > 0 && status == MR_OK) {
         const size_t left = MR_BLOCK_SIZE - tree->block_len;
         const size_t some = len < left ? len : left;
-        if (tree->block_len == 0)
-            begin(&tree->hash, TAG_LEAF);
-        mr_sha256_add(&tree->hash, from, some);
+        if ((tree->block_len == 0 && !begin(tree->hash, TAG_LEAF)) || EVP_DigestUpdate(tree->hash, from, some) != 1)
+            return MR_ERR_NOMEM;
         tree->block_len += (uint32_t)some;
         tree->length += some;
         from += some;
@@ -209,7 +201,8 @@ mr_status mr_block_tree_finish(mr_block_tree *tree, uint64_t length)
         if (!is_present(tree, i))
             return MR_ERR_CONFLICT;
     }
-    hash_root(tree, length, sum);
+    if (!hash_root(tree, length, sum))
+        return MR_ERR_NOMEM;
     tree->length = length;
     mr_hash_text(sum, tree->digest);
     return MR_OK;

@@ -31,11 +31,8 @@ mr_block_tree *mr_block_tree_new(void); /* NULL when memory is short */
 void mr_block_tree_free(mr_block_tree *tree);
 
 uint32_t mr_block_count(uint64_t length); /* blocks of so many bytes; length at most MR_TREE_MAX */
-/* Of the bytes of one block: 1 … MR_BLOCK_SIZE. */
-void mr_block_leaf(const void *data, size_t len, unsigned char ret_leaf[MR_BLOCK_LEAF]);
-/* Of two blocks, in less time: sha256.h. */
-void mr_block_leaf_two(const void *data, size_t len, unsigned char ret_leaf[MR_BLOCK_LEAF], const void *other_data, size_t other_len,
-                       unsigned char ret_other[MR_BLOCK_LEAF]);
+/* Of the bytes of one block: 1 … MR_BLOCK_SIZE. MR_ERR_NOMEM when OpenSSL refuses. */
+mr_status mr_block_leaf(const void *data, size_t len, unsigned char ret_leaf[MR_BLOCK_LEAF]);
 
 /* The next bytes, in order. MR_ERR_LIMIT beyond MR_TREE_MAX. */
 mr_status mr_block_tree_add(mr_block_tree *tree, const void *data, size_t len);

@@ -49,41 +49,29 @@ static mr_status read_block(const job *it, uint32_t index, unsigned char *buf, s
     return MR_OK;
 }
 
-/* Block i, and the next one if it is in the run. False: it is over. */
-static bool hash_two(job *it, uint32_t i, uint32_t end, unsigned char *buf)
-{
-    size_t len[2] = {0};
-    const uint32_t count = end - i < 2 ? end - i : 2;
-    mr_status status = it->cancel && atomic_load(it->cancel) ? MR_ERR_CANCELLED : MR_OK;
-    for (uint32_t k = 0; k < count && status == MR_OK; k++)
-        status = read_block(it, i + k, buf + (size_t)k * MR_BLOCK_SIZE, &len[k]);
-    if (status != MR_OK) {
-        stop(it, status, errno);
-        return false;
-    }
-    unsigned char *leaves = it->leaves + (size_t)i * MR_BLOCK_LEAF;
-    if (count == 2)
-        mr_block_leaf_two(buf, len[0], leaves, buf + MR_BLOCK_SIZE, len[1], leaves + MR_BLOCK_LEAF);
-    else
-        mr_block_leaf(buf, len[0], leaves);
-    if (it->done)
-        atomic_fetch_add(it->done, len[0] + len[1]);
-    return true;
-}
-
 static void *hash_blocks(void *context)
 {
     job *it = context;
-    unsigned char *buf = malloc((size_t)2 * MR_BLOCK_SIZE);
+    unsigned char *buf = malloc(MR_BLOCK_SIZE);
     if (!buf)
         stop(it, MR_ERR_NOMEM, ENOMEM);
     while (atomic_load(&it->status) == MR_OK) {
         const uint32_t first = atomic_fetch_add(&it->next, RUN_BLOCKS);
         if (first >= it->count)
             break;
-        const uint32_t end = it->count - first < RUN_BLOCKS ? it->count : first + RUN_BLOCKS;
-        for (uint32_t i = first; i < end && atomic_load(&it->status) == MR_OK && hash_two(it, i, end, buf);)
-            i += 2;
+        for (uint32_t i = first; i < it->count && i < first + RUN_BLOCKS && atomic_load(&it->status) == MR_OK; i++) {
+            size_t len = 0;
+            if (it->cancel && atomic_load(it->cancel))
+                stop(it, MR_ERR_CANCELLED, 0);
+            mr_status status = read_block(it, i, buf, &len);
+            const int error = errno;
+            if (status == MR_OK)
+                status = mr_block_leaf(buf, len, it->leaves + (size_t)i * MR_BLOCK_LEAF);
+            if (status != MR_OK)
+                stop(it, status, error);
+            if (it->done)
+                atomic_fetch_add(it->done, len);
+        }
     }
     free(buf);
     return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256 (FIPS 180-4), as "sha256:<64 hex digits>". */
+/* SHA-256 (FIPS 180-4, through OpenSSL), as "sha256:<64 hex digits>"; an empty text when OpenSSL refuses for want of memory. */
 #ifndef MR_BASE_HASH_H
 #define MR_BASE_HASH_H
 
@@ -13,8 +13,6 @@ typedef struct mr_hash mr_hash;
 mr_hash *mr_hash_new(void); /* NULL when memory is short */
 void mr_hash_free(mr_hash *hash);
 void mr_hash_add(mr_hash *hash, const void *data, size_t len);
-/* As add() for each of two different ones, in less time: sha256.h. */
-void mr_hash_add_two(mr_hash *one, const void *data, size_t len, mr_hash *other, const void *other_data, size_t other_len);
 /* A text with its length in front, so that ("ab","c") and ("a","bc") differ. NULL counts as its own value. */
 void mr_hash_add_text(mr_hash *hash, const char *text);
 void mr_hash_finish(mr_hash *hash, char ret_digest[MR_DIGEST_TEXT]); /* and starts anew */

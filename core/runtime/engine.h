@@ -38,8 +38,9 @@ mr_status mr_engine_learn_source(mr_engine *engine, const char *path, uint64_t l
  * another length. Quick.
  */
 mr_status mr_engine_source_grew(mr_engine *engine, const char *path, uint64_t length, uint64_t have);
-/* It is whole and will not change any more: runs that read it may come to their end. Or (not whole) it was given up: they fail. Before that the file
- * must not be removed. MR_ERR_NOT_FOUND: nobody said that it grows. Quick. */
+/* It is whole and will not change any more: runs that read it may come to their end. Or (not whole) it was given up: they fail, and nothing that was
+ * made of it is found by the file any more, which may get other bytes then, but not before. Not while a run of it is started. MR_ERR_NOT_FOUND:
+ * nobody said that it grows. MR_ERR_IO: what was made of it can't be disowned. Quick. */
 mr_status mr_engine_source_over(mr_engine *engine, const char *path, bool whole);
 
 typedef struct mr_run_input {

@@ -319,8 +319,19 @@ static void settle_all(mr_engine *engine, const mr_growth *growth)
     }
 }
 
+static mr_status disown(mr_engine *engine, const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return MR_ERR_IO;
+    const mr_status status = mr_source_disown(engine->catalogue, fd);
+    close(fd);
+    return status;
+}
+
 mr_status mr_engine_source_over(mr_engine *engine, const char *path, bool whole)
 {
+    const bool given_up = !whole;
     mr_file_id file = {0};
     mr_status status = look_at_file(path, &file);
     if (status != MR_OK)
@@ -343,5 +354,7 @@ mr_status mr_engine_source_over(mr_engine *engine, const char *path, bool whole)
     }
     pthread_mutex_unlock(&engine->lock);
     mr_growth_release(engine, growth);
-    return growth ? MR_OK : MR_ERR_NOT_FOUND;
+    if (given_up) /* who opens it from here on finds no growth, and so claims no key for it */
+        status = disown(engine, path);
+    return status == MR_OK && !growth ? MR_ERR_NOT_FOUND : status;
 }

@@ -164,17 +164,13 @@ static mr_status host_content_write_at(mr_content *content, uint64_t offset, con
 static mr_status copy_now(mr_content *content, uint64_t offset, const mr_artifact *artifact, const mr_range *ranges, size_t count)
 {
     mr_task *task = content->task;
-    const int fd = open_content(task, item_of(artifact));
+    const mr_object_source from = {
+        .fd = open_content(task, item_of(artifact)), .name = artifact->name[0] ? artifact->name : "a stored content", .cancel = &task->cancel};
     mr_status status = move_now(content);
-    if (fd < 0 || status != MR_OK)
+    if (from.fd < 0 || status != MR_OK)
         return status != MR_OK ? status : MR_ERR_IO;
     mr_diags *diags = mr_diags_new();
-    status = mr_object_copy(&(mr_object_ranges){.writer = content->writer,
-                                                .offset = offset,
-                                                .from = {fd, artifact->name[0] ? artifact->name : "a stored content", &task->cancel},
-                                                .ranges = ranges,
-                                                .count = count,
-                                                .diags = diags});
+    status = mr_object_copy_at(content->writer, offset, &from, ranges, count, diags);
     report_first(task, diags);
     mr_diags_free(diags);
     return status;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Moves: contents whose bytes lie in a source are made beside the op that emits them. It says where they lie, and goes on to the next; threads of
- * the engine read, hash, write and store them, as many at a time as there are slots; each makes two at once where many wait, for that is how hashing
- * is fast (base/sha256.h).
+ * the engine read, hash, write and store them, as many at a time as there are slots.
  *
  * Invariants
  *   - A task is not concluded before its moves have ended, so what they use (task, source, item) lives as long as they do.
@@ -42,9 +41,7 @@ struct mr_movers {
     pthread_cond_t ended;  /* a move */
     mr_move *first;
     mr_move **end;
-    uint32_t open; /* queued or being made */
-    uint32_t queued;
-    uint32_t idle;  /* threads that wait for a move */
+    uint32_t open;  /* queued or being made */
     uint32_t count; /* threads */
     uint32_t most;
     bool closing;
@@ -53,18 +50,14 @@ struct mr_movers {
 
 /* ---- one move ---- */
 
-static void drop_first(mr_move *move)
-{
-    piece *one = move->first;
-    move->first = one->next;
-    free(one->ranges);
-    free(one);
-}
-
 static void drop_pieces(mr_move *move)
 {
-    while (move->first)
-        drop_first(move);
+    while (move->first) {
+        piece *one = move->first;
+        move->first = one->next;
+        free(one->ranges);
+        free(one);
+    }
     move->end = &move->first;
     move->ranges = 0;
 }
@@ -97,23 +90,12 @@ bool mr_move_add(mr_move **move, const mr_item *from, uint64_t offset, const mr_
     return true;
 }
 
-static mr_object_ranges first_ranges(const mr_move *move, mr_task *task, mr_object_writer *writer, mr_diags *diags)
-{
-    const piece *one = move->first;
-    return (mr_object_ranges){.writer = writer,
-                              .offset = one->offset,
-                              .from = {.fd = one->from->fd, .name = one->from->pub.name, .cancel = &task->cancel},
-                              .ranges = one->ranges,
-                              .count = one->count,
-                              .diags = diags};
-}
-
 mr_status mr_move_make(mr_move *move, mr_task *task, mr_object_writer *writer, mr_diags *diags)
 {
     mr_status status = MR_OK;
-    for (; move->first && status == MR_OK; drop_first(move)) {
-        const mr_object_ranges what = first_ranges(move, task, writer, diags);
-        status = mr_object_copy(&what);
+    for (const piece *one = move->first; one && status == MR_OK; one = one->next) {
+        const mr_object_source from = {.fd = one->from->fd, .name = one->from->pub.name, .cancel = &task->cancel};
+        status = mr_object_copy_at(writer, one->offset, &from, one->ranges, one->count, diags);
     }
     drop_pieces(move);
     return status;
@@ -140,129 +122,49 @@ static void note_failure(mr_task *task, mr_status status, const mr_diags *diags)
     task->moves.hint = diag && diag->hint ? strdup(diag->hint) : NULL;
 }
 
-/* A move that a thread is at. */
-typedef struct lane {
-    mr_move *move; /* NULL: none */
-    bool begun;
-    mr_object_copying *copying;
-    mr_diags *diags;
-    mr_status status;
-} lane;
-
-/* On to the next piece that has bytes. False: that was all, or it failed. */
-static bool next_piece(lane *it)
+/* On any thread; the task may be gone when it returns. */
+static void carry_out(mr_movers *movers, mr_move *take_move)
 {
-    while (it->status == MR_OK && it->move->first) {
-        if (!it->copying) {
-            const mr_object_ranges what = first_ranges(it->move, it->move->task, it->move->writer, it->diags);
-            it->copying = mr_object_copy_begin(&what);
-        }
-        if (it->copying && mr_object_copy_has_more(it->copying))
-            return true;
-        it->status = it->copying ? mr_object_copy_end(it->copying) : MR_ERR_NOMEM;
-        it->copying = NULL;
-        drop_first(it->move);
-    }
-    return false;
-}
-
-/* The task may be gone when it returns. */
-static void end(mr_movers *movers, lane *it)
-{
-    mr_move *move = it->move;
-    mr_task *task = move->task;
+    mr_task *task = take_move->task;
     char digest[MR_DIGEST_TEXT];
     uint64_t size = 0;
-    if (it->status == MR_OK) {
-        it->status = mr_object_commit(move->writer, it->diags, digest, &size);
+    mr_diags *diags = mr_diags_new();
+    mr_status status = is_wanted(movers, task) ? mr_move_make(take_move, task, take_move->writer, diags) : MR_ERR_CANCELLED;
+    if (status == MR_OK) {
+        status = mr_object_commit(take_move->writer, diags, digest, &size);
     } else {
-        mr_object_discard(move->writer);
+        mr_object_discard(take_move->writer);
     }
-    if (it->status == MR_OK) {
-        mr_item_set_content(move->item, digest, size);
-        mr_item_seal(move->item);
+    if (status == MR_OK) {
+        mr_item_set_content(take_move->item, digest, size);
+        mr_item_seal(take_move->item);
     }
-    mr_move_free(move);
+    mr_move_free(take_move);
     pthread_mutex_lock(&movers->lock);
-    if (it->status != MR_OK)
-        note_failure(task, it->status, it->diags);
+    if (status != MR_OK)
+        note_failure(task, status, diags);
     task->moves.open--;
     movers->open--;
     pthread_cond_broadcast(&movers->ended);
     pthread_mutex_unlock(&movers->lock);
-    mr_diags_free(it->diags);
-    *it = (lane){0};
-}
-
-/* Begins what is new in a lane, and ends what has come to its end; then it is free. */
-static void look_after(mr_movers *movers, lane *it)
-{
-    if (!it->move)
-        return;
-    if (!it->begun) {
-        it->begun = true;
-        it->diags = mr_diags_new();
-        it->status = is_wanted(movers, it->move->task) ? MR_OK : MR_ERR_CANCELLED;
-    }
-    if (!next_piece(it))
-        end(movers, it);
-}
-
-static void step(mr_movers *movers, lane lanes[2])
-{
-    look_after(movers, &lanes[0]);
-    look_after(movers, &lanes[1]);
-    if (lanes[0].move && lanes[1].move)
-        mr_object_copy_step(lanes[0].copying, lanes[1].copying);
-    else if (lanes[0].move || lanes[1].move)
-        mr_object_copy_step(lanes[lanes[0].move ? 0 : 1].copying, NULL);
-}
-
-/* Where there is no thread for it. */
-static void make_here(mr_movers *movers, mr_move *take_move)
-{
-    lane lanes[2] = {{.move = take_move}, {0}};
-    while (lanes[0].move)
-        step(movers, lanes);
-}
-
-/* Lock held. NULL: there is none. */
-static mr_move *take_first(mr_movers *movers)
-{
-    mr_move *move = movers->first;
-    if (!move)
-        return NULL;
-    movers->first = move->next;
-    if (!movers->first)
-        movers->end = &movers->first;
-    movers->queued--;
-    return move;
-}
-
-/* Lock held. A second one only when nobody else is free to make it. */
-static void fill_lanes(mr_movers *movers, lane lanes[2])
-{
-    for (int i = 0; i < 2; i++) {
-        if (!lanes[i].move && (!lanes[1 - i].move || movers->queued > movers->idle))
-            lanes[i].move = take_first(movers);
-    }
+    mr_diags_free(diags);
 }
 
 static void *work(void *context)
 {
     mr_movers *movers = context;
-    lane lanes[2] = {{0}, {0}};
     pthread_mutex_lock(&movers->lock);
-    while (movers->first || lanes[0].move || lanes[1].move || !movers->closing) {
-        fill_lanes(movers, lanes);
-        if (!lanes[0].move && !lanes[1].move) {
-            movers->idle++;
+    while (movers->first || !movers->closing) {
+        mr_move *move = movers->first;
+        if (!move) {
             pthread_cond_wait(&movers->wanted, &movers->lock);
-            movers->idle--;
             continue;
         }
+        movers->first = move->next;
+        if (!movers->first)
+            movers->end = &movers->first;
         pthread_mutex_unlock(&movers->lock);
-        step(movers, lanes);
+        carry_out(movers, move);
         pthread_mutex_lock(&movers->lock);
     }
     pthread_mutex_unlock(&movers->lock);
@@ -318,12 +220,11 @@ mr_status mr_task_move(mr_task *task, mr_move *take_move, mr_object_writer *take
     if (!alone) {
         *movers->end = take_move;
         movers->end = &take_move->next;
-        movers->queued++;
         pthread_cond_signal(&movers->wanted);
     }
     pthread_mutex_unlock(&movers->lock);
     if (alone)
-        make_here(movers, take_move);
+        carry_out(movers, take_move);
     return status;
 }
 

@@ -372,6 +372,12 @@ mr_status mr_source_learn(mr_catalogue *catalogue, int fd, uint64_t length, cons
     return status;
 }
 
+mr_status mr_source_disown(mr_catalogue *catalogue, int fd)
+{
+    mr_file_state state;
+    return look(fd, &state) ? mr_catalogue_disown_source(catalogue, &state) : MR_ERR_IO;
+}
+
 const char *mr_source_key(const mr_source *source)
 {
     return source->key;

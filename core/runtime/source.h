@@ -47,6 +47,9 @@ void mr_source_close(mr_source *source, bool finish);
 mr_status mr_source_learn(mr_catalogue *catalogue, int fd, uint64_t length, const unsigned char *leaves, size_t count,
                           char ret_digest[MR_DIGEST_TEXT]);
 
+/* It will not become what it was to be: nothing that was made of the file is found by it any more, whatever happens. MR_ERR_IO: not promised. */
+mr_status mr_source_disown(mr_catalogue *catalogue, int fd);
+
 /* One that grew is whole, and has its leaves when they are known: from now on it is watched as any other. Any thread, often. */
 void mr_source_has_grown(mr_source *source);
 

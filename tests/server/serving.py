@@ -153,6 +153,16 @@ class Server:
         signed_in = self.ask("POST", "/api/v1/auth/login", {"email": email, "password": PASSWORD})
         return signed_in.json["access_token"], answer.json["id"]
 
+    def aws(self, key, *words):
+        """The AWS command line: its exit code, and what it said, on stdout and stderr."""
+        environment = {
+            "PATH": "/usr/bin:/bin", "HOME": str(self.folder), "AWS_ACCESS_KEY_ID": key["id"], "AWS_SECRET_ACCESS_KEY": key["secret"],
+            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        command = ["/usr/bin/aws", "--endpoint-url", f"http://localhost:{self.port}/s3", "s3api", *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+        return done.returncode, done.stdout, done.stderr
+
     # ---- videos ----
 
     def create(self, clip, token, **fields):

@@ -17,6 +17,7 @@ from serving import TIMEOUT, Server, make_clip
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
+PART = 5 << 20
 LEAST_AHEAD = 8  # tasks, of those that two thirds of a long clip suffice for
 PARAMS = {"preset": "ultrafast", "ladder": [{"height": 90, "max_bitrate": "200k"}], "segment_duration": "1s"}
 
@@ -76,6 +77,9 @@ class Arriving(unittest.TestCase):
                 "sine=frequency=440:duration=24", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-b:v", "500k", "-c:a", "aac"]
         subprocess.run([*make, str(cls.long["mkv"])], check=True, timeout=120)
         subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(cls.long["mkv"]), "-c", "copy", str(cls.long["ts"])], check=True, timeout=240)
+        cls.large = Path(cls.media.name) / "large.mov"  # parts have 5 MiB at least; with pictures that any bytes are
+        subprocess.run([*make[:make.index("-c:v")], "-c:v", "rawvideo", "-pix_fmt", "uyvy422", "-c:a", "aac", "-movflags", "+faststart", str(cls.large)],
+                       check=True, timeout=240)
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -338,6 +342,93 @@ class Arriving(unittest.TestCase):
         events.close()
         self.check_reused(video, ahead)
         self.assertEqual(self.tree(video), self.whole(clip))
+
+    # Parts that S3 puts together at the end: what is there from the beginning, whole, is worked ahead of.
+
+    def begin_parts(self, more=b""):
+        data = self.large.read_bytes() + more
+        created = self.ask(201, "POST", "/api/v1/videos", {"title": "parts", "filename": self.large.name, "size": len(data), "params": PARAMS}).json
+        return created["video"]["id"], data
+
+    def sign(self, video, action, **more):
+        url = self.ask(200, "POST", "/api/v1/uploads/sign", {"video": video, "filename": "large.mov", "action": action, **more}).json["url"]
+        return "/" + url.split("/", 3)[3]
+
+    def initiate(self, video):
+        return re.search(rb"<UploadId>([^<]+)", self.server.ask("POST", self.sign(video, "initiate"), b"").body)[1].decode()
+
+    def put_part(self, video, upload, number, data):
+        answer = self.server.ask("PUT", self.sign(video, "part", upload_id=upload, part_number=number), data)
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.headers["etag"]
+
+    def complete(self, video, upload, etags):
+        rows = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>" for number, etag in sorted(etags.items()))
+        events = Events(self.server, video, self.token)
+        answer = self.server.ask("POST", self.sign(video, "complete", upload_id=upload), f"<CompleteMultipartUpload>{rows}</CompleteMultipartUpload>".encode())
+        self.assertIn(b"<ETag>", answer.body)
+        events.until(lambda name, data: name == "end")
+        events.close()
+        seen = self.video(video)
+        self.assertEqual((seen["status"], seen["reason"]), ("ready", None))
+
+    def cached(self, video):
+        run = self.video(video)["run"]
+        return {node["node"]: node["cached"] for node in self.ask(200, "GET", f"/api/v1/runs/{run}").json["nodes"]}["video"]
+
+    def test_parts_of_aws_are_worked_ahead_of(self):
+        video, data = self.begin_parts()
+        key = self.ask(201, "POST", "/api/v1/keys", {"name": "s3", "scopes": ["videos:write"]}).json
+        place = ["--bucket", "uploads", "--key", f"{video}/large.mov"]
+
+        def aws(*words):
+            code, said, wrong = self.server.aws(key, words[0], *place, *words[1:])
+            self.assertEqual(code, 0, wrong)
+            return json.loads(said)
+        upload = aws("create-multipart-upload")["UploadId"]
+        etags = {}
+
+        def part(number):
+            piece = self.server.folder / "part"
+            piece.write_bytes(data[(number - 1) * PART:number * PART])
+            etags[number] = aws("upload-part", "--upload-id", upload, "--part-number", str(number), "--body", str(piece))["ETag"]
+        for number in (2, 1, 3):  # in any order
+            part(number)
+        self.until(lambda: self.ahead() >= LEAST_AHEAD, "too little was done ahead")
+        self.rehearsed()
+        ahead = self.ahead()
+        seen = self.video(video)
+        self.assertEqual((seen["status"], seen["playable"], seen["run"]), ("uploading", False, None))
+        self.assertFalse((self.server.data / "media" / video).exists())
+        part(4)
+        events = Events(self.server, video, self.token)
+        aws("complete-multipart-upload", "--upload-id", upload, "--multipart-upload",
+            json.dumps({"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]}))
+        events.until(lambda name, data: name == "end")
+        events.close()
+        self.check_reused(video, ahead)
+        self.assertEqual(self.tree(video), self.whole(self.large))
+
+    def test_parts_that_come_again(self):
+        """The same ones, after a kill: what was done ahead is found. Others: it is not, although place, size and file are the same."""
+        for others in (False, True):
+            with self.subTest(others=others):
+                video, data = self.begin_parts(bytes(others))  # another length than before: nothing is known of it
+                upload = self.initiate(video)
+                parts = {number: data[(number - 1) * PART:number * PART] for number in (1, 2, 3, 4)}
+                wrong = bytes(255 - byte for byte in parts[2]) if others else parts[2]
+                etags = {1: self.put_part(video, upload, 1, parts[1]), 2: self.put_part(video, upload, 2, wrong), 3: self.put_part(video, upload, 3, parts[3])}
+                self.until(lambda: self.ahead() >= LEAST_AHEAD, "too little was done ahead")
+                self.rehearsed()
+                self.server.kill()
+                self.server.start()
+                etags |= {2: self.put_part(video, upload, 2, parts[2]), 4: self.put_part(video, upload, 4, parts[4])}
+                self.complete(video, upload, etags)
+                if others:
+                    self.assertEqual(self.cached(video), 0)
+                else:
+                    self.assertGreaterEqual(self.cached(video), LEAST_AHEAD // 2)
+                self.assertEqual(self.tree(video), self.whole(self.large))
 
     def test_work_ahead_of_an_upload_that_is_given_up(self):
         for given_up in (lambda video, url: self.ask(204, "DELETE", url, headers=TUS), lambda video, url: self.ask(204, "DELETE", f"/api/v1/videos/{video}")):

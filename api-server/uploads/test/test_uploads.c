@@ -26,6 +26,9 @@ typedef struct world {
     mr_upload_store table;
     mr_uploads *uploads;
     atomic_int completed;
+    int64_t passed; /* that were told last */
+    int changed;
+    mr_status may_change;
     unsigned char *data; /* SIZE bytes */
     unsigned char leaves[4][MR_UPLOAD_LEAF];
     unsigned char seen[4][MR_UPLOAD_LEAF]; /* of the upload that was completed last */
@@ -48,11 +51,32 @@ static void completed(void *context, const mr_upload *upload, const char *path)
     atomic_fetch_add(&it->completed, 1);
 }
 
+static void passes(void *context, const mr_upload *upload, int64_t length, int64_t have)
+{
+    (void)upload;
+    assert_true(have <= length);
+    ((world *)context)->passed = have;
+}
+
+static mr_status changes(void *context, const mr_upload *upload)
+{
+    world *it = context;
+    (void)upload;
+    it->changed++;
+    return it->may_change;
+}
+
 static void open_uploads(world *it)
 {
     char why[512];
-    const mr_uploads_options options = {
-        .data_dir = it->dir, .max = 1 << 30, .store = it->table, .context = it, .identify = identify, .completed = completed};
+    const mr_uploads_options options = {.data_dir = it->dir,
+                                        .max = 1 << 30,
+                                        .store = it->table,
+                                        .context = it,
+                                        .identify = identify,
+                                        .completed = completed,
+                                        .passes = passes,
+                                        .changes = changes};
     assert_int_equal(mr_uploads_open(&options, &it->uploads, why, sizeof(why)), MR_OK);
 }
 
@@ -274,6 +298,118 @@ static void test_what_expired_goes(void **state)
     assert_true(there(it, kept.id, ""));
 }
 
+/* ---- parts ---- */
+
+#define PART MR_UPLOAD_PART_LEAST
+
+typedef struct part_ends {
+    mr_upload upload;
+    char etags[4][MR_UPLOAD_ETAG];
+} part_ends;
+
+/* Every byte of it is that. */
+static void put_part(world *it, part_ends *to, int32_t number, int64_t size, int byte)
+{
+    mr_refusal why = {0};
+    unsigned char *data = malloc((size_t)size);
+    memset(data, byte, (size_t)size);
+    assert_true(mr_uploads_find(it->uploads, to->upload.id, "u_1", &to->upload, &why));
+    mr_writer *writer = mr_writer_begin(it->uploads, &to->upload, &(mr_write){.length = size, .part = number, .whole = true}, &why);
+    assert_non_null(writer);
+    assert_true(mr_writer_add(writer, data, (size_t)size, &why) && mr_writer_end(writer, &why));
+    memcpy(to->etags[number], mr_writer_etag(writer), MR_UPLOAD_ETAG);
+    mr_writer_free(writer);
+    free(data);
+}
+
+static bool assemble(world *it, part_ends *of, mr_refusal *why)
+{
+    const mr_part_name names[] = {{1, of->etags[1]}, {2, of->etags[2]}, {3, of->etags[3]}};
+    return mr_uploads_assemble(it->uploads, &of->upload, names, 3, why);
+}
+
+static void check_byte(const world *it, const char *id, int64_t at, int byte)
+{
+    char path[256];
+    unsigned char got = 0;
+    snprintf(path, sizeof(path), "%s/uploads/%s", it->dir, id);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pread(fd, &got, 1, at), 1);
+    assert_int_equal(got, byte);
+    close(fd);
+}
+
+static part_ends begin_parts(world *it)
+{
+    mr_refusal why = {0};
+    mr_upload announced = {.length = 2 * PART + 10, .video = "v_1", .owner = "u_1"};
+    part_ends parts = {.upload = {.length = -1, .video = "v_1", .owner = "u_1", .kind = MR_UPLOAD_MULTIPART}};
+    assert_true(mr_uploads_create(it->uploads, &announced, NULL, &why));
+    assert_true(mr_uploads_create(it->uploads, &parts.upload, NULL, &why));
+    return parts;
+}
+
+static void test_parts_from_the_first_are_told(void **state)
+{
+    world *it = *state;
+    mr_refusal why = {0};
+    part_ends parts = begin_parts(it);
+    put_part(it, &parts, 2, PART, 'b');
+    assert_int_equal(it->passed, 0);
+    put_part(it, &parts, 1, PART, 'a');
+    assert_int_equal(it->passed, 2 * PART);
+    mr_uploads_close(it->uploads); /* another server */
+    open_uploads(it);
+    it->passed = 0;
+    put_part(it, &parts, 2, PART, 'b'); /* its answer was lost */
+    assert_int_equal(it->passed, 2 * PART);
+    put_part(it, &parts, 3, 10, 'c');
+    assert_true(assemble(it, &parts, &why));
+    assert_int_equal(it->changed, 0);
+    check_byte(it, parts.upload.id, PART, 'b');
+    check_byte(it, parts.upload.id, 2 * PART, 'c');
+}
+
+static void test_parts_that_change_are_told(void **state)
+{
+    world *it = *state;
+    mr_refusal why = {0};
+    part_ends parts = begin_parts(it);
+    put_part(it, &parts, 1, PART, 'a');
+    put_part(it, &parts, 2, PART, 'b');
+    put_part(it, &parts, 3, 10, 'c');
+    put_part(it, &parts, 2, PART, 'x');
+    mr_uploads_close(it->uploads); /* a third one of that number must not be written where the first lies */
+    open_uploads(it);
+    put_part(it, &parts, 2, PART, 'y');
+    check_byte(it, parts.upload.id, PART, 'b');
+    it->may_change = MR_ERR_IO;
+    assert_false(assemble(it, &parts, &why));
+    assert_int_equal(it->changed, 1);
+    check_byte(it, parts.upload.id, PART, 'b');
+    it->may_change = MR_OK;
+    assert_true(assemble(it, &parts, &why));
+    assert_int_equal(it->changed, 2);
+    check_byte(it, parts.upload.id, PART, 'y');
+}
+
+static void test_parts_that_are_left_out_are_told(void **state)
+{
+    world *it = *state;
+    mr_refusal why = {0};
+    part_ends parts = begin_parts(it);
+    put_part(it, &parts, 1, PART, 'a');
+    put_part(it, &parts, 2, PART, 'b');
+    it->may_change = MR_ERR_IO;
+    const mr_part_name second = {2, parts.etags[2]};
+    assert_false(mr_uploads_assemble(it->uploads, &parts.upload, &second, 1, &why));
+    check_byte(it, parts.upload.id, 0, 'a');
+    it->may_change = MR_OK;
+    assert_true(mr_uploads_assemble(it->uploads, &parts.upload, &second, 1, &why));
+    assert_int_equal(it->changed, 2);
+    check_byte(it, parts.upload.id, 0, 'b');
+}
+
 static void test_another_users(void **state)
 {
     world *it = *state;
@@ -296,6 +432,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_store_that_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_crash_leaves_is_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_expired_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_parts_from_the_first_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_parts_that_change_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_parts_that_are_left_out_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_users, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

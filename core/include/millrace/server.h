@@ -116,8 +116,9 @@ typedef struct mr_platform_host {
      * MR_ERR_CONFLICT: it is shorter, or was to get another length; MR_ERR_LIMIT: too many arrive at a time.
      */
     mr_status (*source_grew)(mr_platform *platform, const char *path, uint64_t length, uint64_t have);
-    /* It is whole (after source_learn, where that is called): runs that read it may end well. Or it was given up: they fail; said before the file is
-     * removed. Quick. MR_ERR_NOT_FOUND: nobody said that it arrives. */
+    /* It is whole (after source_learn, where that is called): runs that read it may end well. Or it was given up: they fail, and what was made of it
+     * counts for nothing; said before the file is removed or gets other bytes. Quick. MR_ERR_NOT_FOUND: nobody said that it arrives. MR_ERR_IO: the
+     * bytes must stay as they are. */
     mr_status (*source_over)(mr_platform *platform, const char *path, int whole);
 
     /* Whether run_start would take the request, as far as pipeline, params and the names of inputs tell; nothing is opened or begun. *ret_answer:

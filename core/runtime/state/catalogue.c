@@ -197,6 +197,19 @@ void mr_catalogue_forget_source(mr_catalogue *catalogue, const mr_file_state *st
     end(catalogue, forget);
 }
 
+mr_status mr_catalogue_disown_source(mr_catalogue *catalogue, const mr_file_state *state)
+{
+    sqlite3_stmt *forget = begin(catalogue, FORGET_SOURCE);
+    sqlite3_bind_int64(forget, 1, (sqlite3_int64)state->device);
+    sqlite3_bind_int64(forget, 2, (sqlite3_int64)state->inode);
+    bool good = sqlite3_exec(catalogue->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) == SQLITE_OK;
+    good = good && sqlite3_step(forget) == SQLITE_DONE;
+    sqlite3_reset(forget); /* a pragma is not heard while a statement is under way */
+    sqlite3_exec(catalogue->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+    end(catalogue, forget);
+    return good ? MR_OK : MR_ERR_IO;
+}
+
 /* ---- contents ---- */
 
 bool mr_catalogue_knows_size(mr_catalogue *catalogue, uint64_t size)

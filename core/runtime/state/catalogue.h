@@ -41,6 +41,8 @@ bool mr_catalogue_find_source(mr_catalogue *catalogue, const mr_file_state *stat
 void mr_catalogue_claim_source(mr_catalogue *catalogue, const mr_file_state *state, bool trusted, const char *key, char ret_key[MR_DIGEST_TEXT]);
 void mr_catalogue_set_source(mr_catalogue *catalogue, const mr_file_state *state, bool trusted, const char *key);
 void mr_catalogue_forget_source(mr_catalogue *catalogue, const mr_file_state *state);
+/* The same, and it stays so whatever happens: the file may get other bytes afterwards. MR_ERR_IO: it can't be promised. */
+mr_status mr_catalogue_disown_source(mr_catalogue *catalogue, const mr_file_state *state);
 
 /* ---- contents ---- */
 

@@ -331,60 +331,31 @@ static mr_status write_all(mr_object_writer *writer, uint64_t offset, const uint
     return MR_OK;
 }
 
-static mr_status check_size(mr_object_writer *writer, uint64_t offset, size_t len, mr_diags *diags)
-{
-    if (offset <= OBJECT_MAX && len <= OBJECT_MAX - offset)
-        return MR_OK;
-    mr_error(diags, "object-size", nowhere, "a content of more than %" PRIu64 " bytes can't be stored", OBJECT_MAX);
-    return writer->failed = MR_ERR_LIMIT;
-}
-
-/* Those bytes are in the file. True: they follow what is hashed, and have to be. */
-static bool note_written(mr_object_writer *writer, uint64_t offset, size_t len)
-{
-    const bool in_order = offset == writer->hashed;
-    if (in_order)
-        writer->hashed += len;
-    else if (offset < writer->hashed)
-        writer->overwritten = true;
-    if (offset + len > writer->size)
-        writer->size = offset + len;
-    return in_order;
-}
-
 mr_status mr_object_write_at(mr_object_writer *writer, uint64_t offset, const void *data, size_t len, mr_diags *diags)
 {
-    mr_status status = len > 0 ? check_size(writer, offset, len, diags) : MR_OK;
-    if (len == 0 || status != MR_OK)
-        return status;
-    const bool behind = offset == writer->hashed && len >= HASH_BEHIND && mr_hasher_begin(writer->objects->hasher, writer->hash, data, len);
-    status = write_all(writer, offset, data, len, diags);
+    if (len == 0)
+        return MR_OK;
+    if (offset > OBJECT_MAX || len > OBJECT_MAX - offset) {
+        mr_error(diags, "object-size", nowhere, "a content of more than %" PRIu64 " bytes can't be stored", OBJECT_MAX);
+        return writer->failed = MR_ERR_LIMIT;
+    }
+    const bool in_order = offset == writer->hashed;
+    const bool behind = in_order && len >= HASH_BEHIND && mr_hasher_begin(writer->objects->hasher, writer->hash, data, len);
+    mr_status status = write_all(writer, offset, data, len, diags);
     if (behind)
         mr_hasher_wait(writer->objects->hasher);
-    if (status == MR_OK && note_written(writer, offset, len) && !behind)
-        mr_hash_add(writer->hash, data, len);
-    return status;
-}
-
-/* True: it has to be hashed. */
-static bool write_one(mr_object_bytes *it)
-{
-    it->status = check_size(it->writer, it->offset, it->len, it->diags);
-    if (it->status == MR_OK)
-        it->status = write_all(it->writer, it->offset, it->data, it->len, it->diags);
-    return it->status == MR_OK && note_written(it->writer, it->offset, it->len);
-}
-
-void mr_object_write_two(mr_object_bytes *one, mr_object_bytes *other)
-{
-    const bool first = write_one(one);
-    const bool second = write_one(other);
-    if (first && second)
-        mr_hash_add_two(one->writer->hash, one->data, one->len, other->writer->hash, other->data, other->len);
-    else if (first)
-        mr_hash_add(one->writer->hash, one->data, one->len);
-    else if (second)
-        mr_hash_add(other->writer->hash, other->data, other->len);
+    if (status != MR_OK)
+        return status;
+    if (in_order) {
+        if (!behind)
+            mr_hash_add(writer->hash, data, len);
+        writer->hashed += len;
+    } else if (offset < writer->hashed) {
+        writer->overwritten = true;
+    }
+    if (offset + len > writer->size)
+        writer->size = offset + len;
+    return MR_OK;
 }
 
 /* Brings into the hash what was not written in order. */

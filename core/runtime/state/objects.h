@@ -29,42 +29,15 @@ bool mr_objects_owner_lives(const char *state_dir, const char *owner);
 
 mr_status mr_objects_writer(mr_objects *objects, mr_diags *diags, mr_object_writer **ret_writer);
 mr_status mr_object_write_at(mr_object_writer *writer, uint64_t offset, const void *data, size_t len, mr_diags *diags);
-/* Bytes for an object, and what came of it. */
-typedef struct mr_object_bytes {
-    mr_object_writer *writer;
-    uint64_t offset;
-    const void *data;
-    size_t len;
-    mr_diags *diags;
-    mr_status status;
-} mr_object_bytes;
-/* As write_at for each of the two, which are two objects; they are hashed at the same time. */
-void mr_object_write_two(mr_object_bytes *one, mr_object_bytes *other);
-
 /* Where bytes are copied from: a file, what messages call it, and whether to stop (NULL: nobody asks for that). */
 typedef struct mr_object_source {
     int fd;
     const char *name;
     const atomic_bool *cancel;
 } mr_object_source;
-/* What ranges of a file hold, one after the other, for an object. */
-typedef struct mr_object_ranges {
-    mr_object_writer *writer;
-    uint64_t offset; /* in the object */
-    mr_object_source from;
-    const mr_range *ranges;
-    size_t count;
-    mr_diags *diags;
-} mr_object_ranges;
-/* As write_at with what the ranges hold. MR_ERR_INPUT: the file ends before. The caller has no more to say than diags. */
-mr_status mr_object_copy(const mr_object_ranges *what);
-
-/* The same step by step, for one who has two to make: then each step hashes bytes of both at the same time. */
-typedef struct mr_object_copying mr_object_copying;
-mr_object_copying *mr_object_copy_begin(const mr_object_ranges *what); /* what it names must stay. NULL: no memory */
-bool mr_object_copy_has_more(const mr_object_copying *copying);
-void mr_object_copy_step(mr_object_copying *one, mr_object_copying *other); /* both have more, and are two objects; other may be NULL */
-mr_status mr_object_copy_end(mr_object_copying *take_copying);              /* how it went */
+/* As write_at with what these ranges of a file hold, one after the other. MR_ERR_INPUT: it ends before. The caller has no more to say than diags. */
+mr_status mr_object_copy_at(mr_object_writer *writer, uint64_t offset, const mr_object_source *from, const mr_range *ranges, size_t count,
+                            mr_diags *diags);
 /* Hashes, syncs, renames into place; frees the writer also on error. An object that exists already is fine. */
 mr_status mr_object_commit(mr_object_writer *take_writer, mr_diags *diags, char ret_digest[MR_DIGEST_TEXT], uint64_t *ret_size);
 void mr_object_discard(mr_object_writer *writer); /* NULL is fine */

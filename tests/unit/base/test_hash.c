@@ -87,68 +87,6 @@ static void files_from_their_start(void **state)
     assert_string_equal(digest, "");
 }
 
-/* Messages that begin anywhere in a block, and end anywhere. */
-static void two_at_a_time_are_as_one_by_one(void **state)
-{
-    (void)state;
-    enum { MOST = 1000 };
-    static const size_t lengths[] = {0, 1, 55, 56, 63, 64, 65, 127, 128, 129, 640, 999};
-    static const size_t befores[] = {0, 1, 63, 64, 100};
-    enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]), BEFORES = sizeof(befores) / sizeof(befores[0]) };
-    char data[2][MOST];
-    char digests[2][MR_DIGEST_TEXT], expected[2][MR_DIGEST_TEXT];
-    mr_hash *alone[2] = {mr_hash_new(), mr_hash_new()};
-    mr_hash *together[2] = {mr_hash_new(), mr_hash_new()};
-    for (int i = 0; i < MOST; i++) {
-        data[0][i] = (char)(i * 31 + 7);
-        data[1][i] = (char)(i * 101 + i / 256);
-    }
-    for (size_t i = 0; i < LENGTHS * LENGTHS * BEFORES * BEFORES; i++) {
-        const size_t len[2] = {lengths[i % LENGTHS], lengths[i / LENGTHS % LENGTHS]};
-        const size_t before[2] = {befores[i / LENGTHS / LENGTHS % BEFORES], befores[i / LENGTHS / LENGTHS / BEFORES]};
-        for (int k = 0; k < 2; k++) {
-            mr_hash_add(alone[k], data[1 - k], before[k]);
-            mr_hash_add(alone[k], data[k], len[k]);
-            mr_hash_add(together[k], data[1 - k], before[k]);
-        }
-        mr_hash_add_two(together[0], data[0], len[0], together[1], data[1], len[1]);
-        for (int k = 0; k < 2; k++) {
-            mr_hash_add(alone[k], "rest", 4);
-            mr_hash_add(together[k], "rest", 4);
-            mr_hash_finish(alone[k], expected[k]);
-            mr_hash_finish(together[k], digests[k]);
-            assert_string_equal(digests[k], expected[k]);
-        }
-    }
-    for (int k = 0; k < 2; k++) {
-        mr_hash_free(alone[k]);
-        mr_hash_free(together[k]);
-    }
-}
-
-/* Bits are counted in two words of 32. */
-static void two_of_more_than_512_megabytes(void **state)
-{
-    (void)state;
-    enum { STEP = 1 << 20, STEPS = 513 };
-    char alone[MR_DIGEST_TEXT], digests[2][MR_DIGEST_TEXT];
-    char *zeros = calloc(1, STEP);
-    mr_hash *one = mr_hash_new(), *other = mr_hash_new();
-    assert_non_null(zeros);
-    for (int i = 0; i < STEPS; i++)
-        mr_hash_add(one, zeros, STEP);
-    mr_hash_finish(one, alone);
-    for (int i = 0; i < STEPS; i++)
-        mr_hash_add_two(one, zeros, STEP, other, zeros, STEP);
-    mr_hash_finish(one, digests[0]);
-    mr_hash_finish(other, digests[1]);
-    assert_string_equal(digests[0], alone);
-    assert_string_equal(digests[1], alone);
-    mr_hash_free(one);
-    mr_hash_free(other);
-    free(zeros);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,8 +94,6 @@ int main(void)
         cmocka_unit_test(pieces_are_the_whole_and_finish_starts_anew),
         cmocka_unit_test(texts_do_not_run_together),
         cmocka_unit_test(files_from_their_start),
-        cmocka_unit_test(two_at_a_time_are_as_one_by_one),
-        cmocka_unit_test(two_of_more_than_512_megabytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

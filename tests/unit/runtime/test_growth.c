@@ -519,6 +519,33 @@ static void test_what_a_writer_may_say(void **context)
     assert_int_equal(mr_run_wait(it->run, it->diags), MR_ERR_INPUT);
 }
 
+/* The file stays, and gets other bytes: what was made of those before is not taken for what is made of these. */
+static void test_what_was_given_up_counts_for_nothing(void **context)
+{
+    world *it = *context;
+    for (int anew = 0; anew < 2; anew++) {
+        for (size_t i = 0; i < SIZE; i++)
+            it->right[i] ^= 0x55;
+        grow(it, 7 * PART);
+        assert_int_equal(try_start(it, true), MR_OK);
+        assert_int_equal(mr_run_wait(it->run, it->diags), MR_OK);
+        mr_run_free(it->run);
+        assert_int_equal(it->done[0], 7);
+        if (anew) { /* and when it is another engine that is told so */
+            mr_engine_close(it->engine);
+            open_engine(it);
+        }
+        assert_int_equal(mr_engine_source_over(it->engine, it->file, false), anew ? MR_ERR_NOT_FOUND : MR_OK);
+    }
+    for (size_t i = 0; i < SIZE; i++)
+        it->right[i] ^= 0x33;
+    whole(it);
+    start(it);
+    finish(it);
+    assert_int_equal(it->done[1], 0);
+    assert_int_equal(it->done[0], PARTS);
+}
+
 #define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -538,6 +565,7 @@ int main(void)
         in_world(test_a_writer_that_gives_up_at_the_end),
         in_world(test_cancelled_while_all_wait),
         in_world(test_what_a_writer_may_say),
+        in_world(test_what_was_given_up_counts_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
