@@ -221,13 +221,19 @@ void mr_route_run(mr_call *call)
 
 void mr_route_run_cancel(mr_call *call)
 {
-    const mr_platform_host *host = call->server->host;
-    if (!has_run(call))
+    whose of;
+    json_t *run = find_run(call, &of);
+    if (!run)
         return;
-    if (host->run_cancel(host->platform, call->ids[0]) == MR_OK)
+    const mr_status status = mr_videos_cancel(call->server->videos, json_string_value(of.video), call->ids[0]);
+    if (status == MR_OK)
         mr_call_json(call, 202, json_pack("{s:s}", "run", call->ids[0]));
+    else if (status == MR_ERR_CONFLICT)
+        mr_call_problem(call, 409, "not-running", "run '%s' neither runs nor waits", call->ids[0]);
     else
-        mr_call_problem(call, 409, "not-running", "run '%s' is not running", call->ids[0]);
+        mr_call_status(call, status, "run");
+    json_decref(of.video);
+    json_decref(run);
 }
 
 void mr_route_run_retry(mr_call *call)

@@ -93,6 +93,8 @@ void mr_videos_say_status(mr_videos *videos, const char *video);
 /* Somebody waits for the answer (asked): what can't be started leaves the video as it was. Else it has failed. */
 mr_status mr_videos_start(mr_videos *videos, const char *video, bool asked, const char *pipeline, const char *params, char **ret_answer);
 void mr_videos_resume(mr_videos *videos, const mr_video_life *life);
+/* Its run was to go on, and is not: it has ended, as it says itself. */
+mr_status mr_videos_not_again(mr_videos *videos, const mr_video_life *life);
 /* A run for an upload that goes on, below the data folder. */
 mr_status mr_videos_start_early(mr_videos *videos, const mr_video_life *life, const char *source, char **ret_answer);
 /* For host->run_start: what can be done ahead of an upload that goes on. NULL: no memory. */

@@ -329,6 +329,23 @@ void mr_videos_resume(mr_videos *videos, const mr_video_life *life)
     host->text_free(host->platform, text);
 }
 
+/* When the server dies between the two, the next one finds a run that has ended. */
+mr_status mr_videos_not_again(mr_videos *videos, const mr_video_life *life)
+{
+    const mr_platform_host *host = videos->options.host;
+    const mr_status status = mr_video_run_is(videos->options.metadata, life->id, life->run);
+    char *text = status == MR_OK ? host->run(host->platform, life->run) : NULL;
+    json_t *run = text ? json_loads(text, 0, NULL) : NULL;
+    const char *state = json_string_value(json_object_get(run, "state"));
+    const char *reason = json_string_value(json_object_get(run, "reason"));
+    if (status == MR_OK)
+        end_of_past(videos, life, "", state && strcmp(state, "failed") == 0 ? state : "cancelled",
+                    reason ? reason : "it was stopped before its turn came");
+    json_decref(run);
+    host->text_free(host->platform, text);
+    return status;
+}
+
 void mr_videos_resume_poster(mr_videos *videos, const mr_poster_run *poster)
 {
     const mr_platform_host *host = videos->options.host;

@@ -262,6 +262,21 @@ mr_status mr_videos_retry(mr_videos *videos, const char *video, const char *run)
     return status == MR_ERR_NOT_FOUND ? MR_ERR_CONFLICT : status;
 }
 
+mr_status mr_videos_cancel(mr_videos *videos, const char *video, const char *run)
+{
+    const mr_platform_host *host = videos->options.host;
+    mr_video_life life = {0};
+    pthread_mutex_lock(&videos->starting); /* what waits does not begin meanwhile */
+    mr_status status = host->run_cancel(host->platform, run);
+    if (status != MR_OK) {
+        const bool waits = video && mr_video_life_find(videos->options.metadata, video, &life) == MR_OK && life.again && strcmp(life.run, run) == 0;
+        status = waits ? mr_videos_not_again(videos, &life) : MR_ERR_CONFLICT;
+    }
+    pthread_mutex_unlock(&videos->starting);
+    free(life.params);
+    return status;
+}
+
 mr_status mr_videos_remove(mr_videos *videos, const char *video, const char *if_match)
 {
     pthread_mutex_lock(&videos->starting);

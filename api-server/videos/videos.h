@@ -67,6 +67,9 @@ mr_status mr_videos_check(mr_videos *videos, const char *pipeline, const char *p
 mr_status mr_videos_process(mr_videos *videos, const char *video, const char *pipeline, const char *params, char **ret_answer);
 /* The video's run, which failed, goes on: at once, or when its turn comes. MR_ERR_CONFLICT: it is another's run, or has not failed. Slow. */
 mr_status mr_videos_retry(mr_videos *videos, const char *video, const char *run);
+/* The run stops. One that waits for its turn to go on has ended as it did before. video: whose it is; NULL: nobody's. MR_ERR_CONFLICT: it neither
+ * runs nor waits. Slow. */
+mr_status mr_videos_cancel(mr_videos *videos, const char *video, const char *run);
 /* Starts a run that makes the picture at that time its poster. *ret_answer as above. Slow. */
 mr_status mr_videos_poster(mr_videos *videos, const char *video, double seconds, char **ret_answer);
 /* Removes it, stops its run, and has its files removed. Slow. */

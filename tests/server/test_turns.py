@@ -60,7 +60,9 @@ class Turns(ServerCase):
         admin = self.admin
         broken = self.upload(admin, b"this is no video" * 100)
         run = self.until(broken, admin, lambda seen: seen["status"] == "failed")["run"]
-        self.assertEqual(self.expect(200, "GET", f"/api/v1/runs/{run}", token=admin).json["state"], "failed")
+        seen = self.expect(200, "GET", f"/api/v1/runs/{run}", token=admin).json
+        self.assertEqual(seen["state"], "failed")
+        why = seen["reason"]
         busy = self.upload(admin, make_clip(self.dir / "long.mp4", 30, "640x360").read_bytes(), pipeline="vod", params=LONG)
         first = self.until(busy, admin, lambda seen: seen["run"])["run"]
         self.expect(202, "POST", f"/api/v1/runs/{run}/retry", {}, admin)
@@ -70,6 +72,13 @@ class Turns(ServerCase):
         self.assertEqual(self.expect(200, "GET", "/api/v1/runs?state=failed", token=admin).json["items"], [])
         refused = self.expect_problem(422, "invalid", "POST", f"/api/v1/videos/{broken}/process", {"pipeline": "vod", "params": {"segment_duration": "99s"}}, admin)
         self.assertEqual([error["field"] for error in refused.json["errors"]], ["params.segment_duration"], "also of a run whose turn has not come")
+        self.expect(202, "POST", f"/api/v1/runs/{run}/cancel", {}, admin)
+        self.expect_problem(409, "not-running", "POST", f"/api/v1/runs/{run}/cancel", {}, admin)
+        seen = self.expect(200, "GET", f"/api/v1/runs/{run}", token=admin).json
+        self.assertEqual((seen["state"], seen["reason"]), ("failed", why), "it has ended as it did before")
+        seen = self.expect(200, "GET", f"/api/v1/videos/{broken}", token=admin).json
+        self.assertEqual((seen["status"], seen["reason"]["code"]), ("failed", "processing-failed"))
+        self.expect(202, "POST", f"/api/v1/runs/{run}/retry", {}, admin)
         self.expect(202, "POST", f"/api/v1/runs/{first}/cancel", {}, admin)
         seen = self.until(broken, admin, lambda seen: seen["status"] == "failed")
         self.assertEqual(self.expect(200, "GET", f"/api/v1/runs/{seen['run']}", token=admin).json["state"], "failed")

@@ -74,11 +74,11 @@ static inline char *fake_run(mr_platform *it, const char *run)
 
 static inline mr_status fake_cancel(mr_platform *it, const char *run)
 {
-    (void)run;
     pthread_mutex_lock(&it->lock);
     it->cancels++;
+    const char *state = it->states[fake_number(run)];
     pthread_mutex_unlock(&it->lock);
-    return MR_OK;
+    return state && strcmp(state, "running") == 0 ? MR_OK : MR_ERR_NOT_FOUND;
 }
 
 static inline int fake_has_hook(mr_platform *it, const char *name)

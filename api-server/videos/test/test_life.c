@@ -382,6 +382,37 @@ static void test_who_is_asked_again_is_not_forgotten(void **unused)
     end_house(&it);
 }
 
+/* He is asked not to: nothing of it goes on, also not with the next server, and he may be asked once more. */
+static void test_who_waits_is_told_not_to(void **unused)
+{
+    house it;
+    video failed, busy;
+    (void)unused;
+    make_house(&it, 1);
+    bring(&it, FAILED, &failed);
+    bring(&it, PROCESSING, &busy);
+    assert_int_equal(mr_videos_cancel(it.videos, failed.id, failed.run), MR_ERR_CONFLICT);
+    assert_int_equal(mr_videos_retry(it.videos, failed.id, failed.run), MR_OK);
+    assert_int_equal(mr_videos_cancel(it.videos, busy.id, failed.run), MR_ERR_CONFLICT); /* it is not his */
+    assert_int_equal(mr_videos_cancel(it.videos, failed.id, failed.run), MR_OK);
+    assert_int_equal(state_of(&it, failed.id), FAILED);
+    assert_int_equal(mr_videos_cancel(it.videos, failed.id, failed.run), MR_ERR_CONFLICT);
+    mr_videos_close(it.videos);
+    open_house(&it, 2);
+    it.platform.states[fake_number(busy.run)] = "interrupted";
+    mr_videos_begin(it.videos);
+    wait_for_starts(&it, 2 + 1);
+    mr_videos_drain(it.videos);
+    assert_int_equal(it.platform.resumes, 1); /* the busy one */
+    assert_int_equal(state_of(&it, failed.id), FAILED);
+    mr_videos_close(it.videos);
+    open_house(&it, 2);
+    assert_int_equal(mr_videos_retry(it.videos, failed.id, failed.run), MR_OK);
+    assert_int_equal(it.platform.resumes, 2);
+    assert_int_equal(mr_videos_cancel(it.videos, failed.id, failed.run), MR_OK); /* it runs */
+    end_house(&it);
+}
+
 /* One that can't go on begins anew; a run that ends before its start has returned leaves nothing behind. */
 static void test_who_is_asked_again_in_vain(void **unused)
 {
@@ -407,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_a_server_starts_again),
         cmocka_unit_test(test_who_is_asked_again_waits_for_his_turn),
         cmocka_unit_test(test_who_is_asked_again_is_not_forgotten),
+        cmocka_unit_test(test_who_waits_is_told_not_to),
         cmocka_unit_test(test_who_is_asked_again_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,7 +81,7 @@ export async function runPage(params: Params): Promise<Page> {
       if (await confirm(r.cancelConfirm, r.cancelText, r.cancel)) await attempt(async () => { await runs.cancel(run.id); toast(r.cancelled); await reload(); });
     })(), {kind: 'danger', icon: 'stop'});
     refresh(facts, stateChip(run.state), ` ${run.pipeline} · ${date(run.started_at)} · ${took(seconds(run))} · ${run.done < run.tasks ? `${run.done} / ` : ''}${run.tasks} ${r.tasks.toLowerCase()}`, run.cached > 0 && ` · ${r.reused(run.cached)}`);
-    refresh(actions, run.video && linkButton(r.video, `/watch/${encodeURIComponent(run.video)}`, {icon: 'playLine'}), run.state === 'running' ? cancel : run.state !== 'succeeded' && run.state !== 'waiting' && retry);
+    refresh(actions, run.video && linkButton(r.video, `/watch/${encodeURIComponent(run.video)}`, {icon: 'playLine'}), run.state === 'running' || run.state === 'waiting' ? cancel : run.state !== 'succeeded' && retry);
     refresh(reason, reasonOf(run));
     reason.hidden = reason.textContent === '';
     run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks ?? 0}));
