@@ -97,11 +97,14 @@ static bool answer(mr_connection *connection)
 
 bool mr_connection_refuse(mr_connection *connection, int status, const char *why)
 {
+    const mr_http_handler *handler = &connection->loop->server->handler;
     mr_exchange *exchange = connection->exchange;
     connection->close_after = true;
     exchange->fields_len = 0;
     exchange->spoilt = false;
     mr_http_reply_problem(exchange, status, status == 408 ? "too-slow" : status == 413 ? "too-large" : "bad-request", why);
+    if (!exchange->begun && handler->refused)
+        handler->refused(handler->context, exchange, why);
     return start_writing(connection);
 }
 

@@ -58,6 +58,8 @@ typedef struct mr_http_handler {
     /* All has come. It must reply, or call mr_http_later. Called again after mr_http_later_resume. */
     void (*answer)(void *context, mr_exchange *exchange);
     void (*ended)(void *context, mr_exchange *exchange); /* NULL: nothing to free */
+    /* A request that begin never saw was refused, since it is not one, or came too slowly; its method may be known, its path is not. May be NULL. */
+    void (*refused)(void *context, const mr_exchange *exchange, const char *why);
 } mr_http_handler;
 
 typedef struct mr_http_options {
@@ -84,12 +86,13 @@ void mr_http_field_at(const mr_exchange *exchange, size_t index, const char **re
 int64_t mr_http_length(const mr_exchange *exchange);                    /* of the body; -1: chunked */
 const void *mr_http_body(const mr_exchange *exchange, size_t *ret_len); /* in answer, of a handler without body() */
 const char *mr_http_peer(const mr_exchange *exchange);                  /* the other end's address, as text */
+const char *mr_http_request_id(const mr_exchange *exchange);            /* of this request alone, in each answer (X-Request-Id) and problem */
 void mr_http_set_state(mr_exchange *exchange, void *state);
 void *mr_http_state(const mr_exchange *exchange);
 
 /*
- * The answer: fields first, then one of the reply functions. Date, Content-Length and Connection are added. For HEAD the same functions are called;
- * the content stays away. A field that holds a control character, or is too much, makes the answer a 500.
+ * The answer: fields first, then one of the reply functions. Date, Content-Length, Connection and X-Request-Id are added. For HEAD the same functions
+ * are called; the content stays away. A field that holds a control character, or is too much, makes the answer a 500.
  */
 void mr_http_reply_field(mr_exchange *exchange, const char *name, const char *value);
 void mr_http_reply(mr_exchange *exchange, int status, const void *content, size_t len);                 /* copies */

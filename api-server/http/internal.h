@@ -47,6 +47,8 @@ struct mr_connection {
     char peer[INET6_ADDRSTRLEN];
 };
 
+#define MR_HTTP_ID 16 /* letters of a request's id */
+
 typedef struct mr_field {
     uint16_t name;
     uint16_t value;
@@ -56,6 +58,7 @@ struct mr_exchange {
     mr_connection *connection;
     mr_http_server *server;
     void *state;
+    char id[MR_HTTP_ID + 1];
     mr_head_scan scan;
     llhttp_t parser;
     size_t have; /* bytes in head: this request's head, then what came after it */
@@ -177,6 +180,7 @@ bool mr_connection_refuse(mr_connection *connection, int status, const char *why
 
 /* request.c */
 mr_status mr_request_parse(mr_exchange *exchange); /* the head is whole and clean */
+void mr_request_name(mr_exchange *exchange);       /* gives it an id */
 /* Takes bytes of the body; *ret_used of them belonged to it. False: body_status and body_why say what is wrong. */
 bool mr_request_body(mr_exchange *exchange, const char *bytes, size_t len, size_t *ret_used);
 

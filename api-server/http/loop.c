@@ -63,6 +63,7 @@ mr_exchange *mr_exchange_new(mr_connection *connection)
     exchange->server = loop->server;
     exchange->file = -1;
     exchange->method[0] = exchange->path[0] = '\0';
+    mr_request_name(exchange);
     return exchange;
 }
 

@@ -132,7 +132,8 @@ static void make_head(mr_exchange *exchange, int status, int64_t length)
         to = put_text(put_number(put_text(to, "Content-Length: "), (uint64_t)length), "\r\n");
     else if (exchange->chunked_answer)
         to = put_text(to, "Transfer-Encoding: chunked\r\n");
-    to = put_text(put(to, exchange->out_fields, exchange->fields_len), "\r\n");
+    to = put(put_text(to, "X-Request-Id: "), exchange->id, MR_HTTP_ID);
+    to = put_text(put(put_text(to, "\r\n"), exchange->out_fields, exchange->fields_len), "\r\n");
     exchange->out_at = 0;
     exchange->out_len = (size_t)(to - exchange->out);
     exchange->replied = true;
@@ -149,15 +150,13 @@ int mr_http_answered(const mr_exchange *exchange, int64_t *ret_len)
 /* True: the answer can be made as it was asked for. Otherwise it is a 500, and made already. */
 static bool may_reply(mr_exchange *exchange)
 {
-    static const char *const spoilt = "{\"type\":\"" MR_PROBLEM_TYPE "internal\",\"title\":\"Internal Server Error\",\"status\":500}";
     if (exchange->replied)
         return false;
     if (!exchange->spoilt)
         return true;
     exchange->spoilt = false;
     exchange->fields_len = 0;
-    mr_http_reply_field(exchange, "Content-Type", "application/problem+json");
-    mr_http_reply(exchange, 500, spoilt, strlen(spoilt));
+    mr_http_reply_problem(exchange, 500, "internal", "the answer can't be sent: a field of it is not one");
     return false;
 }
 
@@ -202,8 +201,8 @@ void mr_http_reply_file(mr_exchange *exchange, int status, int take_fd, uint64_t
 
 void mr_http_reply_problem(mr_exchange *exchange, int status, const char *code, const char *detail)
 {
-    json_t *problem =
-        json_pack("{s:s+,s:s,s:i,s:s}", "type", MR_PROBLEM_TYPE, code, "title", mr_http_reason(status), "status", status, "detail", detail);
+    json_t *problem = json_pack("{s:s+,s:s,s:i,s:s,s:s}", "type", MR_PROBLEM_TYPE, code, "title", mr_http_reason(status), "status", status, "detail",
+                                detail, "request_id", exchange->id);
     char *text = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
     mr_http_reply_field(exchange, "Content-Type", "application/problem+json");
     mr_http_reply(exchange, status, text ? text : "", text ? strlen(text) : 0);

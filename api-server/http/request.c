@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 static int on_url(llhttp_t *parser, const char *at, size_t len)
 {
@@ -92,6 +93,29 @@ static mr_status take_length(mr_exchange *exchange)
     exchange->length = length ? strtoll(length, NULL, 10) : 0; /* digits only, 18 at most: head.c */
     exchange->whole = exchange->length == 0;
     return MR_OK;
+}
+
+/* Random bytes of the kernel, fetched for many requests at a time. */
+static const unsigned char *noise(void)
+{
+    static _Thread_local unsigned char bytes[64 * MR_HTTP_ID];
+    static _Thread_local size_t left;
+    if (left == 0) {
+        if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes))
+            memset(bytes, 0, sizeof(bytes));
+        left = sizeof(bytes);
+    }
+    left -= MR_HTTP_ID;
+    return bytes + left;
+}
+
+void mr_request_name(mr_exchange *exchange)
+{
+    static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
+    const unsigned char *bytes = noise();
+    for (size_t i = 0; i < MR_HTTP_ID; i++)
+        exchange->id[i] = letters[bytes[i] & 31];
+    exchange->id[MR_HTTP_ID] = '\0';
 }
 
 mr_status mr_request_parse(mr_exchange *exchange)
@@ -238,6 +262,11 @@ const void *mr_http_body(const mr_exchange *exchange, size_t *ret_len)
 const char *mr_http_peer(const mr_exchange *exchange)
 {
     return exchange->connection->peer;
+}
+
+const char *mr_http_request_id(const mr_exchange *exchange)
+{
+    return exchange->id;
 }
 
 void mr_http_set_state(mr_exchange *exchange, void *state)

@@ -10,6 +10,8 @@
 
 enum { DETAIL_MAX = 1024 };
 
+#define FORM (JSON_COMPACT | JSON_REAL_PRECISION(15)) /* the digits of a double that hold: 0.1 is 0.1 */
+
 /* ---- memory ---- */
 
 const char *mr_call_keep(mr_call *call, const char *text, size_t len)
@@ -49,7 +51,7 @@ void mr_call_text(mr_call *call, int status, const char *type, const char *text,
 
 void mr_call_json(mr_call *call, int status, json_t *take_json)
 {
-    char *text = take_json ? json_dumps(take_json, JSON_COMPACT) : NULL;
+    char *text = take_json ? json_dumps(take_json, FORM) : NULL;
     json_decref(take_json);
     if (text)
         mr_call_text(call, status, "application/json", text, strlen(text));

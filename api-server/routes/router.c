@@ -15,35 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* ---- begin ---- */
-
-enum { REQUEST_ID = 16, NOISE = 64 * REQUEST_ID };
-
-/* Random bytes of the kernel, fetched for many requests at a time. */
-static const unsigned char *noise(void)
-{
-    static _Thread_local unsigned char bytes[NOISE];
-    static _Thread_local size_t left;
-    if (left == 0) {
-        if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes))
-            memset(bytes, 0, sizeof(bytes));
-        left = sizeof(bytes);
-    }
-    left -= REQUEST_ID;
-    return bytes + left;
-}
-
-static void make_request_id(mr_call *call)
-{
-    static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
-    const unsigned char *bytes = noise();
-    for (size_t i = 0; i < REQUEST_ID; i++)
-        call->request_id[i] = letters[bytes[i] & 31];
-    call->request_id[REQUEST_ID] = '\0';
-    mr_http_reply_field(call->exchange, "X-Request-Id", call->request_id);
-}
 
 static bool is_method(const mr_route *route, const char *method)
 {
@@ -97,9 +70,8 @@ static void on_begin(void *context, mr_exchange *exchange, mr_lane *ret_lane, ui
     }
     mr_call *call = &parts->call;
     parts->began_us = mr_metrics_now_us();
-    *call = (mr_call){.server = context, .exchange = exchange, .parts = parts};
+    *call = (mr_call){.server = context, .exchange = exchange, .request_id = mr_http_request_id(exchange), .parts = parts};
     mr_http_set_state(exchange, call);
-    make_request_id(call);
     const mr_route *route = find_route(call, mr_http_method(exchange), mr_http_path(exchange));
     if (!route)
         return;
@@ -174,18 +146,32 @@ static void on_answer(void *context, mr_exchange *exchange)
         call->route->answer(call);
 }
 
+static void log_request(const mr_server *server, json_t *take_fields)
+{
+    char *text = take_fields ? json_dumps(take_fields, JSON_COMPACT) : NULL;
+    if (text)
+        server->host->log(server->host->platform, MR_SERVER_LOG_INFO, "request", text, "");
+    free(text);
+    json_decref(take_fields);
+}
+
 /* One line for each request; what strangers wrote is made safe by the log. */
 static void log_access(const mr_call *call, int status, int64_t len, int64_t took_us)
 {
-    const mr_platform_host *host = call->server->host;
-    json_t *fields = json_pack("{s:s, s:s, s:i, s:I, s:f, s:s, s:s, s:s*}", "method", mr_http_method(call->exchange), "path",
-                               mr_http_path(call->exchange), "status", status, "bytes", (json_int_t)len, "ms", (double)took_us / 1000, "peer",
-                               mr_http_peer(call->exchange), "id", call->request_id, "user", call->who.user[0] ? call->who.user : NULL);
-    char *text = fields ? json_dumps(fields, JSON_COMPACT) : NULL;
-    if (text)
-        host->log(host->platform, MR_SERVER_LOG_INFO, "request", text, "");
-    free(text);
-    json_decref(fields);
+    log_request(call->server,
+                json_pack("{s:s, s:s, s:i, s:I, s:f, s:s, s:s, s:s*}", "method", mr_http_method(call->exchange), "path", mr_http_path(call->exchange),
+                          "status", status, "bytes", (json_int_t)len, "ms", (double)took_us / 1000, "peer", mr_http_peer(call->exchange), "id",
+                          call->request_id, "user", call->who.user[0] ? call->who.user : NULL));
+}
+
+static void on_refused(void *context, const mr_exchange *exchange, const char *why)
+{
+    const mr_server *server = context;
+    int64_t len = 0;
+    const int status = mr_http_answered(exchange, &len);
+    if (server->settings->access_log)
+        log_request(server, json_pack("{s:s, s:i, s:I, s:s, s:s, s:s}", "method", mr_http_method(exchange), "status", status, "bytes",
+                                      (json_int_t)len, "peer", mr_http_peer(exchange), "id", mr_http_request_id(exchange), "refused", why));
 }
 
 static void on_ended(void *context, mr_exchange *exchange)
@@ -208,5 +194,5 @@ static void on_ended(void *context, mr_exchange *exchange)
 
 mr_http_handler mr_router_handler(mr_server *server)
 {
-    return (mr_http_handler){.context = server, .begin = on_begin, .body = on_body, .answer = on_answer, .ended = on_ended};
+    return (mr_http_handler){.context = server, .begin = on_begin, .body = on_body, .answer = on_answer, .ended = on_ended, .refused = on_refused};
 }

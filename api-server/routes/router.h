@@ -33,7 +33,7 @@ typedef struct mr_call {
     json_t *json;                  /* the body, where the route takes JSON */
     const void *body;              /* the body, where it takes another kind and keeps it */
     size_t body_len;
-    char request_id[24];
+    const char *request_id;
     void *state;                 /* the handler's; freed in ended() */
     struct mr_call_parts *parts; /* the router's */
 } mr_call;

@@ -15,6 +15,7 @@
 
 #define MESSAGE_MAX 4096
 #define FIELDS_MAX  ((size_t)64 * 1024)
+#define FORM        (JSON_COMPACT | JSON_REAL_PRECISION(15)) /* all digits of a double that are as they were written: 0.392, not 0.39200000000000002 */
 
 struct mr_log {
     FILE *out;
@@ -51,7 +52,7 @@ static char *line_for_programs(const char *time, const char *level, const char *
     mr_autojson json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "time", time, "level", level, "event", event, "message", message);
     if (line && fields)
         json_object_set(line, "fields", fields);
-    return line ? json_dumps(line, JSON_COMPACT) : NULL;
+    return line ? json_dumps(line, FORM) : NULL;
 }
 
 static void put_fields(FILE *out, json_t *fields)
@@ -60,7 +61,7 @@ static void put_fields(FILE *out, json_t *fields)
     json_t *value = NULL;
     json_object_foreach(fields, key, value)
     {
-        mr_autofree char *text = json_is_string(value) ? NULL : mr_json_text(value);
+        mr_autofree char *text = json_is_string(value) ? NULL : json_dumps(value, FORM | JSON_SORT_KEYS | JSON_ENCODE_ANY);
         char shown[512];
         const char *raw = json_is_string(value) ? json_string_value(value) : text ? text : "?";
         fprintf(out, " %s=%s", key, mr_text_show_all(raw, strlen(raw), shown, sizeof(shown)));

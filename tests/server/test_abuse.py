@@ -20,6 +20,42 @@ def statuses(answer):
     return [int(found) for found in re.findall(rb"(?:^|\r\n\r\n|\})HTTP/1\.1 (\d{3}) ", answer)]
 
 
+class Named(ServerCase):
+    """Every request has an id, whoever answers it: in the answer, in its problem, and in the log."""
+
+    SETTINGS = ("server.rate_api=0",)
+
+    def refuse(self, status, head):
+        answer = self.server.raw(head)
+        fields, _, body = answer.partition(b"\r\n\r\n")
+        self.assertEqual(statuses(answer), [status], answer)
+        name = re.search(rb"\r\nX-Request-Id: ([0-9a-v]{16})(?:\r\n|$)", fields)[1].decode()
+        self.assertEqual(json.loads(body)["request_id"], name)
+        return name
+
+    def test_its_id_is_everywhere(self):
+        wrong = {"why": {
+            self.refuse(400, b"GET /a/../b HTTP/1.1\r\n" + FIELDS + b"\r\n"): "the path is not plain",
+            self.refuse(501, b"NONSENSE / HTTP/1.1\r\n" + FIELDS + b"\r\n"): "this method is not known",
+            self.refuse(400, b"GET / HTTP/1.1\r\n\r\n"): "there is no Host",
+            self.refuse(505, b"GET / HTTP/3.0\r\n" + FIELDS + b"\r\n"): "only HTTP/1.0",
+        }, "paths": {
+            self.refuse(413, b"GET /login HTTP/1.1\r\nContent-Length: 9\r\n" + FIELDS + b"\r\n"): "/login",
+            self.refuse(403, b"GET /media/x/y/z HTTP/1.1\r\nConnection: close\r\n" + FIELDS + b"\r\n"): "/media/x/y/z",
+            self.refuse(404, b"GET /api/v1/x HTTP/1.1\r\nConnection: close\r\n" + FIELDS + b"\r\n"): "/api/v1/x",
+        }}
+        self.assertEqual(len(wrong["why"] | wrong["paths"]), 7, "no two are the same")
+        self.server.stop()
+        lines = [json.loads(line)["fields"] for line in self.server.log.read_text().splitlines() if '"event":"request"' in line]
+        self.server.start()
+        refused = {line["id"]: line["refused"] for line in lines if "refused" in line}
+        self.assertEqual({name: why for name, why in refused.items() if not why.startswith(wrong["why"][name])}, {})
+        self.assertEqual(set(refused), set(wrong["why"]))
+        seen = {line["id"]: line["path"] for line in lines if "path" in line}
+        self.assertEqual(seen, wrong["paths"])
+        self.assertTrue(all(len(str(line["ms"])) < 10 for line in lines if "ms" in line), "sensible digits")
+
+
 class Slow(ServerCase):
     SETTINGS = (*ServerCase.SETTINGS, "server.head_timeout=1s", "server.stall_timeout=1s", "server.idle_timeout=1s", "server.rate_api=0",
                 "server.rate_sign_in=0")

@@ -26,12 +26,12 @@ static void for_people(void **state)
     capture_begin(&capture);
     mr_log *log = mr_log_new(capture.out, MR_LOG_INFO, false);
     mr_log_event(log, MR_LOG_DEBUG, "hidden", NULL, "not shown");
-    mr_log_event(log, MR_LOG_WARNING, "node-done", "{\"tasks\":3,\"node\":\"a\\nb\"}", "node %s\nis done\033[0m", "video");
+    mr_log_event(log, MR_LOG_WARNING, "node-done", "{\"tasks\":3,\"ms\":0.392,\"node\":\"a\\nb\"}", "node %s\nis done\033[0m", "video");
     mr_log_event(log, MR_LOG_ERROR, "bad-fields", "not json", "plain");
     mr_log_free(log);
     fclose(capture.out);
     /* After each line's time; what strangers wrote stays on its line. */
-    static const char first[] = " warning node video\\nis done\\x1b[0m tasks=3 node=a\\nb\n";
+    static const char first[] = " warning node video\\nis done\\x1b[0m tasks=3 ms=0.392 node=a\\nb\n";
     static const char second[] = " error   plain\n";
     const char *at = strchr(capture.text, ' ');
     assert_memory_equal(at, first, sizeof(first) - 1);
@@ -44,6 +44,7 @@ static void check_line(const char *line, size_t len)
 {
     json_t *json = mr_json_read(line, len, 65536, NULL);
     assert_non_null(json);
+    assert_non_null(memmem(line, len, "\"ms\":0.392}", 11)); /* as it was written, not as it is kept */
     assert_string_equal(json_string_value(json_object_get(json, "event")), "node-done");
     assert_string_equal(json_string_value(json_object_get(json, "level")), "info");
     assert_string_equal(json_string_value(json_object_get(json, "message")), "node 'x' is done");
@@ -57,7 +58,7 @@ enum { THREADS = 4, EACH = 50 };
 static void *write_lines(void *arg)
 {
     for (int i = 0; i < EACH; i++)
-        mr_log_event(arg, MR_LOG_INFO, "node-done", "{\"tasks\":3}", "node '%s' is done", "x");
+        mr_log_event(arg, MR_LOG_INFO, "node-done", "{\"tasks\":3,\"ms\":0.392}", "node '%s' is done", "x");
     return NULL;
 }
 
