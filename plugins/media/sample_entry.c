@@ -2,6 +2,7 @@
 /* See sample_entry.h. ISO/IEC 14496-12 §8.5.2 (sample description), §12.1.3 and §12.2.3 (visual and audio entries). */
 #include "media/sample_entry.h"
 
+#include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
 #include <string.h>
 
@@ -20,6 +21,22 @@ static uint32_t entry_tag(const AVCodecParameters *codec)
     case AV_CODEC_ID_HEVC: return MKTAG('h', 'v', 'c', '1');
     default: return 0; /* the muxer knows */
     }
+}
+
+/* The muxer's own reader of AV1 sequence headers may go on for ever behind the end of a short one (libavformat 59); this one refuses it. */
+static int check_headers(const AVCodecParameters *codec)
+{
+    AVBSFContext *reader = NULL;
+    if (codec->codec_id != AV_CODEC_ID_AV1)
+        return 0;
+    const AVBitStreamFilter *filter = av_bsf_get_by_name("av1_metadata");
+    int error = filter ? av_bsf_alloc(filter, &reader) : AVERROR_BSF_NOT_FOUND;
+    if (error >= 0)
+        error = avcodec_parameters_copy(reader->par_in, codec);
+    if (error >= 0)
+        error = av_bsf_init(reader);
+    av_bsf_free(&reader);
+    return error;
 }
 
 /* Runs the mp4 muxer up to its header, into memory. */
@@ -90,7 +107,9 @@ int mr_sample_entry_write(const AVCodecParameters *codec, mr_bytes *out)
 {
     uint8_t *header = NULL;
     int header_len = 0;
-    int error = mux_header(codec, &header, &header_len);
+    int error = check_headers(codec);
+    if (error >= 0)
+        error = mux_header(codec, &header, &header_len);
     if (error >= 0) {
         size_t len = 0;
         const uint8_t *stsd = header ? mr_box_path(header, (size_t)header_len, "moov/trak/mdia/minf/stbl/stsd", &len) : NULL;
