@@ -6,7 +6,7 @@
  * items. A batch gathers the tasks that share the first one's batch_by item and whose inputs are there or made by a task before them in the batch;
  * one that is demanded takes those along that are demanded too, and no others: they would make the viewer wait. Batches are split when slots would
  * stay idle, never an encoder's thread count raised: the last batches leave tasks to the other slots, even to those that are busy at this moment, for
- * who is free first takes them.
+ * who is free first takes them. A short chunk with two slots is one batch on two processors instead.
  *
  * The opening is what the first moment of the video needs: the tasks that make the items along it, and those of its first items. All slots are the
  * opening's as far as it can use them: its batches have two processors each, so that a chunk is decoded once, and are split over what slots there
@@ -27,9 +27,10 @@
 
 #define BEHIND_OPENING 1e-9 /* a position before that of any second item: a run has fewer tasks than 1e9 */
 #define SECOND_LEADS   5e-10
-#define MOST_OPENING   64   /* tasks of a node that are looked at to see what an opening wants */
-#define MOST_LOOKED_AT 256  /* ready tasks that are looked at for other batches */
-#define LITTLE         0.25 /* of a slot that is idle at the end, rather than one decode more */
+#define MOST_OPENING   64    /* tasks of a node that are looked at to see what an opening wants */
+#define MOST_LOOKED_AT 256   /* ready tasks that are looked at for other batches */
+#define MOST_HELD      2.5e8 /* pixels of a chunk whose pictures an op can be expected to hold: 4 s of 1080p, 30 a second */
+#define LITTLE         0.25  /* of a slot that is idle at the end, rather than one decode more */
 
 double mr_task_position(const mr_node_run *node, size_t outer, size_t outer_count)
 {
@@ -208,13 +209,22 @@ static size_t count_fitting(mr_item *item, mr_batch_run *batch, const mr_op *op)
     return count;
 }
 
-/* How much work lies in an item: its length, where it is a chunk. */
-static double weight_of(const mr_item *item)
+/* Of an item that is a chunk, its length, which is how much work lies in it, and the pixels of its pictures; 1 and 0 of any other. */
+static double measure(const mr_item *item, double *ret_pixels)
 {
     json_t *meta = item->pub.type == MR_TYPE_CHUNK && item->pub.meta ? json_loadb(item->pub.meta, item->pub.meta_len, 0, NULL) : NULL;
+    const json_t *picture = json_object_get(meta, "picture");
     const double frames = (double)json_integer_value(json_object_get(meta, "frames"));
+    const double width = (double)json_integer_value(json_object_get(picture, "width"));
+    *ret_pixels = frames * width * (double)json_integer_value(json_object_get(picture, "height"));
     json_decref(meta);
     return frames >= 1 ? frames : 1;
+}
+
+static double weight_of(const mr_item *item)
+{
+    double pixels;
+    return measure(item, &pixels);
 }
 
 /* The weight of other items with ready tasks that make batches: work for other slots. Up to enough; of a long heap a part is looked at. */
@@ -261,6 +271,17 @@ static size_t share_of(const mr_batch_run *batch, uint32_t slots, size_t fitting
     return all > slots - 1 + least ? all - (slots - 1) : least;
 }
 
+/* Is it to be one batch on the two slots that it has, as the opening is, so that it is decoded once? A batch that begins with an analysis is quick on
+ * two processors where its op can hold all pictures meanwhile. */
+static bool is_whole_on_two(const mr_task *first, const mr_item *item, uint32_t slots)
+{
+    double pixels = 0;
+    if (slots != 2 || in_opening(first) || !first->node->leads)
+        return false;
+    measure(item, &pixels);
+    return pixels > 0 && pixels <= MOST_HELD;
+}
+
 static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
 {
     const mr_op *op = batch->tasks[0]->node->node->op;
@@ -268,7 +289,8 @@ static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
     while (item->fusable_head && item->fusable_head->state >= MR_TASK_SUCCEEDED)
         item->fusable_head = item->fusable_head->fusable_next;
     const uint32_t slots = slots_for(engine, batch->tasks[0], item);
-    const size_t share = share_of(batch, slots, count_fitting(item, batch, op));
+    const bool whole = is_whole_on_two(batch->tasks[0], item, slots);
+    const size_t share = share_of(batch, whole ? 1 : slots, count_fitting(item, batch, op));
     batch->kept = in_opening(batch->tasks[0]) && engine->jobs > 1 ? 1 : 0;
     batch->tasks[0]->run->opening_kept += batch->kept;
     batch->spare = batch->kept > 0 || slots > 1 ? 1 : 0;

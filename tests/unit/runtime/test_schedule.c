@@ -151,6 +151,12 @@ static void expand_analysis(world *in)
     in->nodes[ANALYSIS].expanded = true;
 }
 
+static void measure(world *in, const char *const metas[CHUNKS])
+{
+    for (int c = 0; c < CHUNKS; c++)
+        in->chunks[c].pub = (mr_artifact){.type = MR_TYPE_CHUNK, .meta = metas[c], .meta_len = strlen(metas[c])};
+}
+
 static void expand_video(world *in)
 {
     for (size_t i = 0; i < CHUNKS * RUNGS; i++) {
@@ -284,13 +290,30 @@ static void test_the_last_batch_leaves_tasks_to_slots_that_are_busy(void **conte
     assert_int_equal(assert_picks(in, analysed(in, 2), 1), 1); /* whoever is free first: the same worker here */
 }
 
+/* It is decoded once then, where its pictures can be held meanwhile. */
+static void test_a_short_last_chunk_is_one_batch_on_two_slots(void **context)
+{
+#define PICTURES(frames) "{\"frames\":" frames ",\"picture\":{\"width\":1920,\"height\":1080}}"
+    static const char *const metas[CHUNKS] = {PICTURES("100"), PICTURES("200"), PICTURES("100")};
+    world *in = *context;
+    measure(in, metas);
+    expand_analysis(in);
+    expand_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
+    over(in);
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS), 1); /* too long to be held */
+    in->engine.running--;
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS + 1), 1);
+    ready(add(in, POSTER, 0));
+    assert_picks(in, &in->tasks[POSTER][0], 1); /* nothing is kept for its second processor */
+}
+
 /* Otherwise the long one before would be alone at the end. */
 static void test_a_short_last_chunk_is_no_work_for_a_slot(void **context)
 {
     static const char *const metas[CHUNKS] = {"{\"frames\":100}", "{\"frames\":150}", "{\"frames\":10}"};
     world *in = *context;
-    for (int c = 0; c < CHUNKS; c++)
-        in->chunks[c].pub = (mr_artifact){.type = MR_TYPE_CHUNK, .meta = metas[c], .meta_len = strlen(metas[c])};
+    measure(in, metas);
     expand_analysis(in);
     expand_video(in);
     assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
@@ -405,6 +428,7 @@ int main(void)
         TEST(test_the_opening_is_one_batch_on_two_slots),
         TEST(test_on_four_slots_the_opening_is_split_and_slots_are_kept_for_it),
         TEST(test_the_last_batch_leaves_tasks_to_slots_that_are_busy),
+        TEST(test_a_short_last_chunk_is_one_batch_on_two_slots),
         TEST(test_a_short_last_chunk_is_no_work_for_a_slot),
         TEST(test_with_other_work_the_last_batch_is_whole),
         TEST(test_pictures_come_behind_the_opening_and_along_the_video),
