@@ -13,7 +13,6 @@
 
 #include "head.h"
 #include "http.h"
-#include "room.h"
 
 #include <llhttp/llhttp.h>
 #include <netinet/in.h>
@@ -134,8 +133,9 @@ struct mr_loop {
     char *scratch; /* for reading bodies */
     int64_t date_s;
     char date[40];
-    _Atomic(mr_connection *) arrived; /* from other loops; without a lock, which a thread of low priority might hold */
-    _Atomic(mr_later *) posted;
+    pthread_mutex_t lock;   /* guards what follows */
+    mr_connection *arrived; /* from other loops */
+    mr_later *posted;
 };
 
 struct mr_http_server {
@@ -145,7 +145,6 @@ struct mr_http_server {
     int listener; /* of all quick loops */
     mr_loop *loops;
     size_t loop_count;
-    mr_room *room;              /* for exchanges */
     size_t first[MR_LANES + 1]; /* of each lane's loops */
     size_t most;                /* connections at a time */
     atomic_size_t connections;

@@ -18,10 +18,7 @@
 #define TICK_MS     250
 #define EVENTS      256
 #define ACCEPT_TURN 64
-#define PAGE        4096
-#define HEAP_PIECES 32
-#define HEAP_PIECE  65536 /* malloc has it from the thread's heap; larger ones it might not */
-#define UPLOAD_NICE 5     /* of the threads that hash and write bodies: whoever asks for JSON meanwhile doesn't wait for them */
+#define UPLOAD_NICE 5 /* of the threads that hash and write bodies: whoever asks for JSON meanwhile doesn't wait for them */
 
 int64_t mr_loop_now_ms(void)
 {
@@ -57,11 +54,9 @@ mr_exchange *mr_exchange_new(mr_connection *connection)
         if (loop->pool_spare > loop->pool_count)
             loop->pool_spare = loop->pool_count;
     } else {
-        exchange = mr_room_take(loop->server->room);
+        exchange = malloc(sizeof(*exchange));
         if (!exchange)
             return NULL;
-        for (size_t at = 0; at < sizeof(exchange->head); at += PAGE) /* a fault in recv() would wait for the lock of all memory, one here does not */
-            *(volatile char *)(exchange->head + at) = 0;
     }
     memset(exchange, 0, offsetof(mr_exchange, out_fields)); /* not the buffers: nothing is read of them that was not written */
     exchange->connection = connection;
@@ -80,7 +75,7 @@ void mr_exchange_free(mr_exchange *exchange)
     if (exchange->file >= 0)
         close(exchange->file);
     if (loop->pool_count >= MR_HTTP_POOL) {
-        mr_room_give(loop->server->room, exchange);
+        free(exchange);
         return;
     }
     exchange->next = loop->pool;
@@ -94,7 +89,7 @@ static void free_spare(mr_loop *loop)
         mr_exchange *exchange = loop->pool;
         loop->pool = exchange->next;
         loop->pool_count--;
-        mr_room_give(loop->server->room, exchange);
+        free(exchange);
     }
     loop->pool_spare = loop->pool_count;
 }
@@ -156,8 +151,10 @@ static void wake(mr_loop *loop)
 void mr_loop_send(mr_loop *to, mr_connection *connection)
 {
     mr_loop_unlink(connection);
-    connection->next = atomic_load(&to->arrived);
-    while (!atomic_compare_exchange_weak(&to->arrived, &connection->next, connection)) {}
+    pthread_mutex_lock(&to->lock);
+    connection->next = to->arrived;
+    to->arrived = connection;
+    pthread_mutex_unlock(&to->lock);
     wake(to);
 }
 
@@ -168,8 +165,10 @@ void mr_loop_post(mr_later *later)
         return;
     later->posted = true;
     atomic_fetch_add(&later->references, 1);
-    later->next = atomic_load(&loop->posted);
-    while (!atomic_compare_exchange_weak(&loop->posted, &later->next, later)) {}
+    pthread_mutex_lock(&loop->lock);
+    later->next = loop->posted;
+    loop->posted = later;
+    pthread_mutex_unlock(&loop->lock);
     wake(loop);
 }
 
@@ -203,8 +202,14 @@ static void empty_inbox(mr_loop *loop)
     uint64_t count;
     const ssize_t len = read(loop->wake, &count, sizeof(count));
     (void)len;
-    take_arrived(loop, atomic_exchange(&loop->arrived, NULL));
-    take_posted(atomic_exchange(&loop->posted, NULL));
+    pthread_mutex_lock(&loop->lock);
+    mr_connection *arrived = loop->arrived;
+    mr_later *posted = loop->posted;
+    loop->arrived = NULL;
+    loop->posted = NULL;
+    pthread_mutex_unlock(&loop->lock);
+    take_arrived(loop, arrived);
+    take_posted(posted);
 }
 
 typedef union address {
@@ -300,25 +305,11 @@ static bool is_finished(mr_loop *loop)
     return atomic_load(&loop->server->closing) && atomic_load(&loop->server->connections) == 0;
 }
 
-/*
- * glibc makes a thread's heap larger by mprotect, page by page, and gives pages back without undoing that. When many requests come at once all loops
- * would be at it, and wait for each other; so it is done once, before there are any. No page is touched, but for one in each piece.
- */
-static void widen_heap(void)
-{
-    void *pieces[HEAP_PIECES];
-    for (size_t i = 0; i < HEAP_PIECES; i++)
-        pieces[i] = malloc(HEAP_PIECE);
-    for (size_t i = 0; i < HEAP_PIECES; i++)
-        free(pieces[i]);
-}
-
 void *mr_loop_run(void *context)
 {
     mr_loop *loop = context;
     struct epoll_event events[EVENTS];
     int64_t checked = 0;
-    widen_heap();
     if (loop->lane == MR_LANE_UPLOAD)
         setpriority(PRIO_PROCESS, (id_t)gettid(), UPLOAD_NICE);
     while (!is_finished(loop)) {

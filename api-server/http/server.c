@@ -3,7 +3,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <sched.h>
 #include <signal.h>
@@ -122,13 +121,14 @@ static void free_loop(mr_loop *loop)
     while (loop->pool) {
         mr_exchange *exchange = loop->pool;
         loop->pool = exchange->next;
-        mr_room_give(loop->server->room, exchange);
+        free(exchange);
     }
     if (loop->epoll >= 0)
         close(loop->epoll);
     if (loop->wake >= 0)
         close(loop->wake);
     free(loop->scratch);
+    pthread_mutex_destroy(&loop->lock);
 }
 
 static unsigned processors(void)
@@ -147,10 +147,11 @@ static bool make_loops(mr_http_server *server, const unsigned *wanted)
     }
     server->first[MR_LANES] = server->loop_count;
     server->loops = calloc(server->loop_count, sizeof(*server->loops));
-    for (size_t i = 0; server->loops && i < server->loop_count; i++)
+    for (size_t i = 0; server->loops && i < server->loop_count; i++) {
         server->loops[i].epoll = server->loops[i].wake = -1;
-    server->room = mr_room_new(sizeof(mr_exchange), server->most + server->loop_count * MR_HTTP_POOL);
-    return server->loops && server->room;
+        pthread_mutex_init(&server->loops[i].lock, NULL);
+    }
+    return server->loops != NULL;
 }
 
 static bool start_loops(mr_http_server *server)
@@ -181,20 +182,6 @@ static size_t most_connections(void)
     return left < 512 ? 256 : left - 256 < MR_HTTP_CONNECTIONS ? (size_t)left - 256 : MR_HTTP_CONNECTIONS;
 }
 
-/*
- * The table of open files has its size from the beginning: where there are threads, one that makes it larger waits until no processor looks at the
- * old one, tens of milliseconds on a busy machine, and who opens a file meanwhile waits, too. fd: any.
- */
-static void make_room_for_files(int fd, size_t connections)
-{
-    struct rlimit files = {.rlim_cur = 1024};
-    getrlimit(RLIMIT_NOFILE, &files);
-    const size_t wanted = connections + connections / 4 + 256;
-    const int last = fcntl(fd, F_DUPFD_CLOEXEC, (int)(wanted < files.rlim_cur ? wanted : files.rlim_cur) - 1);
-    if (last >= 0)
-        close(last);
-}
-
 static mr_http_limits with_defaults(mr_http_limits limits)
 {
     limits.head_ms = limits.head_ms ? limits.head_ms : 10000;
@@ -217,8 +204,6 @@ mr_status mr_http_open(const mr_http_options *options, char *why, size_t why_siz
     server->most = most_connections();
     *ret_server = server; /* handlers may run before this returns, and look for it */
     mr_status status = open_listener(server, options->listen, why, why_size);
-    if (status == MR_OK)
-        make_room_for_files(server->listener, server->most);
     if (status == MR_OK && (!make_loops(server, options->lanes) || !start_loops(server))) {
         snprintf(why, why_size, "can't start the server's threads: raise the limits of processes and open files");
         status = MR_ERR_LIMIT;
@@ -257,6 +242,5 @@ void mr_http_close(mr_http_server *server, int64_t grace_ms)
     if (server->listener >= 0)
         close(server->listener);
     free(server->loops);
-    mr_room_free(server->room);
     free(server);
 }
