@@ -195,7 +195,7 @@ class Mistakes(LuaCase):
         self.says("return require 'nowhere'", "there is no module 'nowhere' beside 'words.lua'")
         self.write("ops/words.lua", "while true do end") # a machine that has much else to do ends it by the clock
         self.assertRegex(self.expect(2, "check", "words.yaml").stderr, "it takes more than 2.0s of processor time|it took longer than 10.0s")
-        self.says("local t = {} while true do t[#t + 1] = 'x' .. #t end", "the script needs more than 64 MiB of memory")
+        self.says("local t = {} while true do t[#t + 1] = ('x'):rep(65536) .. #t end", "the script needs more than 64 MiB of memory")
         self.says("return os.execute('true')", "scripts have no 'os'")
         self.says("return io.open('/etc/passwd')", "scripts have no 'io'")
 
