@@ -316,10 +316,14 @@ static mr_status conclude_success(mr_task *task)
 
 static bool may_retry(const mr_task *task, mr_status status)
 {
-    if (task->host_lost && status == MR_ERR_UNAVAILABLE)
-        return !atomic_load(&task->cancel);
     /* What cost a host was no attempt of the node's own. */
-    return status == MR_ERR_UNAVAILABLE && task->attempt - task->strikes < task->node->node->attempts && !atomic_load(&task->cancel);
+    return status == MR_ERR_UNAVAILABLE && (task->host_lost || task->attempt - task->strikes < task->node->node->attempts);
+}
+
+/* What would be tried again, if it were not told to stop, has not failed. */
+static mr_status after_cancel(const mr_task *task, mr_status status)
+{
+    return may_retry(task, status) && atomic_load(&task->cancel) ? MR_ERR_CANCELLED : status;
 }
 
 /* Lock held. The failure that decides what the run does. */
@@ -377,6 +381,7 @@ static bool is_final(const mr_task *task, mr_status status, bool alone)
 /* Lock held. */
 static void conclude_failure(mr_task *task, mr_status status, bool alone)
 {
+    status = after_cancel(task, status);
     if (is_final(task, status, alone))
         emit_reports(task);
     if (status == MR_ERR_CANCELLED) {
@@ -409,6 +414,7 @@ void mr_task_conclude(mr_task *task, mr_status status)
         status = conclude_success(task);
     if (status == MR_OK)
         return; /* and is not ours any more */
+    status = after_cancel(task, status);
     if (is_final(task, status, alone))
         record_failure(task, task->node->node->on_error == MR_ON_ERROR_SKIP ? "skipped" : "failed");
     pthread_mutex_lock(&engine->lock);
