@@ -87,7 +87,10 @@ static void passes(void *context, const mr_upload *upload, int64_t length, int64
 {
     const mr_server *server = context;
     char source[64];
-    if (server->videos && upload->video[0] && source_of(upload, source))
+    if (!server->videos || upload->video[0] == '\0')
+        return;
+    mr_videos_upload_progress(server->videos, upload->video, have, length);
+    if (source_of(upload, source))
         mr_videos_upload_passes(server->videos, upload->video, source, length, have);
 }
 
