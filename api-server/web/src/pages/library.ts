@@ -10,6 +10,11 @@ import {t} from '../texts';
 
 const again = 4000; // milliseconds until videos under way are looked at again
 
+// Most who look around here will watch: the player, which is most of the page's code, is there before they press. For who saves data it comes when asked for.
+function loadPlayer(): void {
+  if (!(navigator as Navigator & {connection?: {saveData?: boolean}}).connection?.saveData) import('./watch').catch(() => undefined); // who presses is told
+}
+
 export function library(): Page {
   const asked = new URLSearchParams(location.search);
   const of = (name: string): string => asked.get(name) ?? '';
@@ -74,6 +79,7 @@ export function library(): Page {
     next = list.next;
     finish();
     look();
+    if (cards.size > 0) loadPlayer();
   }
 
   // Videos under way are looked at again; new ones of the first page come with them.
