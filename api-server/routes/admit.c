@@ -39,21 +39,16 @@ static void find_client(mr_call *call)
 
 bool mr_call_take(mr_call *call, mr_limit_kind kind, const char *whose)
 {
-    char text[24];
     const mr_limit_verdict verdict = mr_limits_take(call->server->limits, kind, whose, mr_metrics_now_us());
     if (verdict.limit == 0)
         return true;
-    snprintf(text, sizeof(text), "%u", verdict.seconds);
-    if (verdict.let_in && kind == MR_LIMIT_ACCOUNT)
-        return true; /* one set of fields is enough: those of the address */
-    mr_http_reply_field(call->exchange, "RateLimit-Reset", text);
-    if (!verdict.let_in)
-        mr_http_reply_field(call->exchange, "Retry-After", text);
-    snprintf(text, sizeof(text), "%u", verdict.limit);
-    mr_http_reply_field(call->exchange, "RateLimit-Limit", text);
-    snprintf(text, sizeof(text), "%u", verdict.remaining);
-    mr_http_reply_field(call->exchange, "RateLimit-Remaining", text);
+    if (kind != MR_LIMIT_ACCOUNT) { /* one set of fields is enough: those of the address */
+        mr_call_number_field(call, "RateLimit-Limit", verdict.limit);
+        mr_call_number_field(call, "RateLimit-Remaining", verdict.remaining);
+        mr_call_number_field(call, "RateLimit-Reset", verdict.seconds);
+    }
     if (!verdict.let_in) {
+        mr_call_number_field(call, "Retry-After", verdict.seconds);
         mr_metrics_count(call->server->metrics, MR_COUNT_RATE_LIMITED, 1);
         mr_call_problem(call, 429, "too-many-requests", "that was too often: %u a minute is the limit; try again in %u s", verdict.limit,
                         verdict.seconds);

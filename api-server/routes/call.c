@@ -3,6 +3,7 @@
 #include "api-server/routes/call.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,13 @@ void mr_call_json(mr_call *call, int status, json_t *take_json)
     else
         mr_call_problem(call, 503, "no-memory", "the server is short of memory");
     free(text);
+}
+
+void mr_call_number_field(mr_call *call, const char *name, int64_t number)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%" PRId64, number);
+    mr_http_reply_field(call->exchange, name, text);
 }
 
 void mr_call_empty(mr_call *call, int status)

@@ -37,7 +37,6 @@ void mr_route_media(mr_call *call)
     }
     if (status != MR_OK && !wait) { /* who waited had a good one when he came */
         mr_http_reply_field(call->exchange, "Access-Control-Allow-Origin", "*");
-        mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
         mr_call_problem(call, 403, status == MR_ERR_NOT_FOUND ? "url-expired" : "url-not-signed",
                         status == MR_ERR_NOT_FOUND ? "this URL has expired; ask for playback again" : "this URL is not one that the server signed");
         return;
@@ -117,7 +116,6 @@ static bool may_watch(mr_call *call)
                                  mr_role_name(call->who.role), "address", call->client),
                        why))
         return true;
-    mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
     mr_call_problem(call, 403, "vetoed", "%s", why);
     return false;
 }
@@ -142,7 +140,6 @@ void mr_route_playback(mr_call *call)
         return;
     }
     free(life.params);
-    mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
     if (!life.playable || !life.output[0]) {
         mr_call_problem(call, 409, "not-playable", "nothing of this video can be watched yet");
         return;
@@ -152,6 +149,7 @@ void mr_route_playback(mr_call *call)
     snprintf(prefix, sizeof(prefix), "/media/%s/", life.id);
     mr_auth_url_sign(call->server->auth, prefix, "", until, token);
     snprintf(refresh, sizeof(refresh), "/api/v1/videos/%s/playback", life.id);
+    mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
     mr_call_json(call, 200,
                  json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:b, s:o}", "hls", url_of(call, token, life.output, "master.m3u8"), "dash",
                            url_of(call, token, life.output, "manifest.mpd"), "poster", url_of(call, token, life.output, "poster.jpg"), "storyboard",

@@ -72,6 +72,8 @@ mr_http_handler mr_router_handler(mr_server *server);
 /* Takes json; NULL: 500. */
 void mr_call_json(mr_call *call, int status, json_t *take_json);
 void mr_call_text(mr_call *call, int status, const char *type, const char *text, size_t len);
+/* A field of the answer whose value is a number. */
+void mr_call_number_field(mr_call *call, const char *name, int64_t number);
 void mr_call_empty(mr_call *call, int status);
 /* RFC 9457. code: stable, kebab case; it becomes urn:millrace:problem:CODE. */
 void mr_call_problem(mr_call *call, int status, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));

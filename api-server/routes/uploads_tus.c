@@ -37,13 +37,6 @@ typedef struct tus_call {
 
 /* ---- answers ---- */
 
-static void put_number(mr_call *call, const char *name, int64_t number)
-{
-    char text[32];
-    snprintf(text, sizeof(text), "%" PRId64, number);
-    mr_http_reply_field(call->exchange, name, text);
-}
-
 static void put_expiry(mr_call *call, const mr_upload *upload)
 {
     char text[40];
@@ -56,6 +49,12 @@ static void put_expiry(mr_call *call, const mr_upload *upload)
 static void put_version(mr_call *call)
 {
     mr_http_reply_field(call->exchange, "Tus-Resumable", "1.0.0");
+}
+
+/* Of an answer that is no problem: those set no-store themselves. */
+static void put_common(mr_call *call)
+{
+    put_version(call);
     mr_http_reply_field(call->exchange, "Cache-Control", "no-store");
 }
 
@@ -69,7 +68,7 @@ static void answer_refusal(mr_call *call, const mr_refusal *why)
     }
     put_version(call);
     if (why->status == 413)
-        put_number(call, "Tus-Max-Size", mr_uploads_max(call->server->uploads));
+        mr_call_number_field(call, "Tus-Max-Size", mr_uploads_max(call->server->uploads));
     if (why->status == 423 || why->status == 503)
         mr_http_reply_field(call->exchange, "Retry-After", "1");
     mr_call_problem(call, why->status, why->code, "%s", why->detail);
@@ -84,11 +83,11 @@ static void refuse(mr_call *call, int status, const char *code, const char *deta
 
 void mr_route_tus_options(mr_call *call)
 {
-    put_version(call);
+    put_common(call);
     mr_http_reply_field(call->exchange, "Tus-Version", "1.0.0");
     mr_http_reply_field(call->exchange, "Tus-Extension", EXTENSIONS);
     mr_http_reply_field(call->exchange, "Tus-Checksum-Algorithm", "sha1,sha256,crc32,crc32c,md5");
-    put_number(call, "Tus-Max-Size", mr_uploads_max(call->server->uploads));
+    mr_call_number_field(call, "Tus-Max-Size", mr_uploads_max(call->server->uploads));
     mr_call_empty(call, 204);
 }
 
@@ -387,11 +386,11 @@ static void put_concat(mr_call *call, const mr_upload *upload)
 
 static void answer_head(mr_call *call, const mr_upload *upload)
 {
-    put_version(call);
+    put_common(call);
     if (upload->role != MR_UPLOAD_FINAL || upload->state == MR_UPLOAD_COMPLETE)
-        put_number(call, "Upload-Offset", upload->offset);
+        mr_call_number_field(call, "Upload-Offset", upload->offset);
     if (upload->length >= 0)
-        put_number(call, "Upload-Length", upload->length);
+        mr_call_number_field(call, "Upload-Length", upload->length);
     else
         mr_http_reply_field(call->exchange, "Upload-Defer-Length", "1");
     if (upload->metadata[0])
@@ -404,10 +403,10 @@ static void answer_head(mr_call *call, const mr_upload *upload)
 static void answer_created(mr_call *call, const mr_upload *upload)
 {
     char path[128];
-    put_version(call);
+    put_common(call);
     snprintf(path, sizeof(path), "/api/v1/uploads/tus/%s", upload->id);
     mr_http_reply_field(call->exchange, "Location", path);
-    put_number(call, "Upload-Offset", upload->offset);
+    mr_call_number_field(call, "Upload-Offset", upload->offset);
     if (upload->video[0])
         mr_http_reply_field(call->exchange, "Millrace-Video", upload->video);
     put_expiry(call, upload);
@@ -424,8 +423,8 @@ void mr_route_tus_answer(mr_call *call)
     case CREATE: answer_created(call, &state->upload); break;
     case HEAD: answer_head(call, &state->upload); break;
     case PATCH:
-        put_version(call);
-        put_number(call, "Upload-Offset", state->upload.offset);
+        put_common(call);
+        mr_call_number_field(call, "Upload-Offset", state->upload.offset);
         put_expiry(call, &state->upload);
         mr_call_empty(call, 204);
         break;
@@ -434,7 +433,7 @@ void mr_route_tus_answer(mr_call *call)
             answer_refusal(call, &why);
             break;
         }
-        put_version(call);
+        put_common(call);
         mr_call_empty(call, 204);
         break;
     }

@@ -23,6 +23,9 @@ PASSWORD = "correct horse battery"
 class Answer:
     def __init__(self, response, body):
         self.status = response.status
+        names = [name.lower() for name, _ in response.getheaders() if name.lower() != "set-cookie"]
+        if len(names) != len(set(names)):
+            raise AssertionError(f"a field stands twice: {response.getheaders()}")
         self.headers = {name.lower(): value for name, value in response.getheaders()}
         self.cookies = response.headers.get_all("Set-Cookie") or []
         self.body = body
