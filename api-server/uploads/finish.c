@@ -202,12 +202,15 @@ static bool pick_parts(const mr_uploads *uploads, mr_upload_part *parts, size_t 
     return true;
 }
 
-static mr_status copy_part(mr_uploads *uploads, const mr_upload *upload, const mr_upload_part *part, int to, int64_t at)
+/* mr_upload_file_copy or _compare: of a part that lies in a file of its own, with where it belongs. */
+typedef mr_status (*part_work)(int from, int64_t from_at, int to, int64_t to_at, int64_t size);
+
+static mr_status with_part(const mr_uploads *uploads, const mr_upload *upload, const mr_upload_part *part, part_work work, int to, int64_t at)
 {
     char name[MR_UPLOAD_PATH];
     mr_part_file_name(upload->id, part->file, name);
     const int from = openat(uploads->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    const mr_status status = from >= 0 ? mr_upload_file_copy(from, 0, to, at, part->size) : MR_ERR_IO;
+    const mr_status status = from >= 0 ? work(from, 0, to, at, part->size) : MR_ERR_IO;
     if (from >= 0)
         close(from);
     return status;
@@ -232,12 +235,7 @@ static mr_status change(mr_uploads *uploads, const mr_upload *upload)
 /* It lies where another part of its number was, which may have been told of. Often that was the same: its answer was lost. */
 static mr_status change_place(mr_uploads *uploads, const mr_upload *upload, const mr_upload_part *part, int to, int64_t at, bool *ret_same)
 {
-    char name[MR_UPLOAD_PATH];
-    mr_part_file_name(upload->id, part->file, name);
-    const int from = openat(uploads->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    const mr_status status = from >= 0 ? mr_upload_file_compare(from, 0, to, at, part->size) : MR_ERR_IO;
-    if (from >= 0)
-        close(from);
+    const mr_status status = with_part(uploads, upload, part, mr_upload_file_compare, to, at);
     *ret_same = status == MR_OK;
     return status == MR_ERR_CONFLICT ? change(uploads, upload) : status;
 }
@@ -253,7 +251,7 @@ static mr_status put_in_place(mr_uploads *uploads, const mr_upload *upload, cons
         if (status == MR_OK && !there)
             status = mr_upload_file_forget(uploads->folder, upload->id, at, parts[i].size);
         if (status == MR_OK && !there)
-            status = copy_part(uploads, upload, &parts[i], to, at);
+            status = with_part(uploads, upload, &parts[i], mr_upload_file_copy, to, at);
     }
     return status;
 }
@@ -298,7 +296,7 @@ static mr_status write_anew(mr_uploads *uploads, const mr_upload *upload, mr_upl
         status = fsync(uploads->folder) == 0 && ftruncate(to, 0) == 0 ? MR_OK : MR_ERR_IO;
     }
     for (size_t i = 0; i < count && status == MR_OK; i++) {
-        status = copy_part(uploads, upload, &parts[i], to, at);
+        status = with_part(uploads, upload, &parts[i], mr_upload_file_copy, to, at);
         at += parts[i].size;
     }
     return status;
