@@ -56,3 +56,15 @@ export function took(seconds: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
+
+export function languageName(code: string): string {
+  if (!code || code === 'und') return 'Default';
+  try {
+    return new Intl.DisplayNames('en', {type: 'language'}).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+// A label that is no more than the code, as captions without a name have it, is no word to read out.
+export const captionsName = (label: string | null | undefined, code: string): string => (label && label !== code ? label : languageName(code));

@@ -25,6 +25,8 @@ function control(name: IconName, label: string, press: () => void): {element: HT
   return {element, show};
 }
 
+const steps: Record<string, number> = {ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1}; // as among any radio buttons
+
 // A button that opens a panel above the bar; Escape and a press elsewhere close it.
 function popover(root: HTMLElement, button: HTMLButtonElement, fill: (panel: HTMLElement) => void): {panel: HTMLElement; update: () => void; close: () => void} {
   const panel = h('div', {class: 'player-panel', id: uniqueId('panel'), hidden: true});
@@ -42,7 +44,7 @@ function popover(root: HTMLElement, button: HTMLButtonElement, fill: (panel: HTM
     fill(panel);
     panel.hidden = false;
     button.setAttribute('aria-expanded', 'true');
-    panel.querySelector<HTMLElement>('[aria-checked=true], button')?.focus();
+    (panel.querySelector<HTMLElement>('[aria-checked=true]') ?? panel.querySelector('button'))?.focus();
   });
   root.addEventListener('pointerdown', (event) => {
     if (event.target instanceof Node && !panel.contains(event.target) && !button.contains(event.target)) close();
@@ -53,8 +55,8 @@ function popover(root: HTMLElement, button: HTMLButtonElement, fill: (panel: HTM
     if (event.key === 'Escape') {
       close();
       button.focus();
-    } else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
-      options[(index + (event.key === 'ArrowDown' ? 1 : options.length - 1)) % options.length]?.focus();
+    } else if (event.key in steps) {
+      options[(index + (steps[event.key] ?? 0) + options.length) % options.length]?.focus();
     } else {
       return;
     }
@@ -123,7 +125,7 @@ export class Controls {
     const captions = popover(this.element, this.#captionsButton.element, (panel) => {
       const tracks = this.#stream.captions();
       const off = {id: '', label: t.player.captionsOff, chosen: !tracks.some((track) => track.chosen)};
-      replace(panel, options(t.player.captions, [off, ...tracks], (id) => { this.#stream.chooseCaptions(id || null); captions.close(); this.#captionsButton.element.focus(); }));
+      replace(panel, options(t.player.captions, [off, ...tracks], (id) => { this.#chooseCaptions(id || null); captions.close(); this.#captionsButton.element.focus(); }));
     });
     const tune = popover(this.element, this.#tune.element, (panel) => this.#fillSettings(panel));
     this.#panels.push(captions, tune);
@@ -296,9 +298,14 @@ export class Controls {
     const tracks = this.#stream.captions();
     const [first] = tracks;
     if (!first) return;
-    const on = !tracks.some((track) => track.chosen);
-    this.#stream.chooseCaptions(on ? first.id : null);
-    announce(`${t.player.captions}: ${on ? first.label : t.player.captionsOff}`);
+    this.#chooseCaptions(tracks.some((track) => track.chosen) ? null : first.id);
+  }
+
+  // What was chosen is said: the button that gets the focus back doesn't tell it.
+  #chooseCaptions(id: string | null): void {
+    const chosen = this.#stream.captions().find((track) => track.id === id);
+    this.#stream.chooseCaptions(id);
+    announce(`${t.player.captions}: ${chosen?.label ?? t.player.captionsOff}`);
   }
 
   // Also called by the page for keys that nothing else wants.

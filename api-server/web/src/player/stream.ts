@@ -1,6 +1,7 @@
 // A video in Shaka Player: addresses that are signed anew before they expire, patience with segments that are being made, and what a viewer can choose.
 import shaka from 'shaka-player/dist/shaka-player.dash-es2021.js';
 import type {Playback} from '../api/types';
+import {captionsName, languageName} from '../base/format';
 
 export interface Choice {
   id: string;
@@ -199,21 +200,12 @@ export class Stream extends EventTarget {
   }
 
   captions(): Choice[] {
-    return this.#player.getTextTracks().map((track) => ({id: String(track.id), label: track.label || languageName(track.language), chosen: track.active}));
+    return this.#player.getTextTracks().map((track) => ({id: String(track.id), label: captionsName(track.label, track.language), chosen: track.active}));
   }
 
   chooseCaptions(id: string | null): void {
     const track = this.#player.getTextTracks().find((one) => String(one.id) === id) ?? null;
     this.#player.selectTextTrack(track);
     this.dispatchEvent(new Event('choices'));
-  }
-}
-
-function languageName(code: string): string {
-  if (!code || code === 'und') return 'Default';
-  try {
-    return new Intl.DisplayNames('en', {type: 'language'}).of(code) ?? code;
-  } catch {
-    return code;
   }
 }
