@@ -260,7 +260,7 @@ test('deleted', async () => {
     const {page} = state;
     await page.goto(`${state.wire.origin}/videos/${state.id}`);
     await page.getByRole('button', {name: 'Delete video'}).click();
-    await page.getByRole('dialog').getByRole('button', {name: 'Delete'}).click();
+    await page.getByRole('alertdialog').getByRole('button', {name: 'Delete'}).click();
     await page.getByText('The video is deleted').waitFor();
     await picture('13-deleted');
     assert.equal((await page.request.get(`${state.wire.origin}/api/v1/videos/${state.id}`)).status(), 404);

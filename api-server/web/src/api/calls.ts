@@ -55,7 +55,7 @@ export const videos = {
   keepPosition: (id: string, seconds: number, leaving = false) => call<void>('PUT', `${video(id)}/position`, {body: {seconds}, keepalive: leaving}),
   stats: (id: string) => call<VideoStats>('GET', `${video(id)}/stats`),
   viewed: (id: string) => call<void>('POST', `${video(id)}/views`, {body: {}}),
-  posterAt: (id: string, time: number) => call<unknown>('POST', `${video(id)}/poster`, {body: {time}}),
+  posterAt: (id: string, time: number) => call<{run: string}>('POST', `${video(id)}/poster`, {body: {time}}),
   poster: (id: string, image: Blob) => call<unknown>('POST', `${video(id)}/poster`, {body: image}),
   captions: (id: string, lang: string, text: Blob) => call<unknown>('PUT', `${video(id)}/captions/${encodeURIComponent(lang)}`, {body: text}),
   removeCaptions: (id: string, lang: string) => call<void>('DELETE', `${video(id)}/captions/${encodeURIComponent(lang)}`),

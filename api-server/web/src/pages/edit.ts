@@ -1,15 +1,16 @@
 // A video's settings, for its owner.
-import {server, videos} from '../api/calls';
+import {runs, server, videos} from '../api/calls';
 import {may, Problem} from '../api/http';
 import type {Playback, Subtitle, Video, Visibility} from '../api/types';
 import {append, h, replace, uniqueId} from '../base/dom';
-import {count, day} from '../base/format';
+import {captionsName, count, day} from '../base/format';
 import {go, type Page, type Params} from '../base/router';
 import {player, type Player} from '../player/player';
 import {bars} from '../ui/bars';
 import {statusChip, titleOf} from '../ui/card';
-import {areaField, attempt, button, confirm, copyField, emptyPage, iconButton, linkButton, section, selectField, textField, toast} from '../ui/parts';
+import {announce, areaField, attempt, button, confirm, copyField, emptyPage, iconButton, linkButton, section, selectField, textField, toast} from '../ui/parts';
 import {t} from '../texts';
+import {reasonOf} from './runs';
 import {embedCode, watchLink} from './watch';
 
 const e = t.edit;
@@ -51,16 +52,29 @@ function details(first: Video, saved: (video: Video) => void): HTMLElement {
   return section(e.details, form);
 }
 
+// A picture of the video is made by a run, which waits for its turn.
+async function posterMade(id: string): Promise<void> {
+  for (;;) {
+    const run = await runs.get(id);
+    if (run.state === 'succeeded') return;
+    if (run.state !== 'waiting' && run.state !== 'running') throw new Error(reasonOf(run) || t.runState[run.state]);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
 function posterPart(video: Video, playing: Player | null): HTMLElement {
   const file = h('input', {type: 'file', accept: 'image/jpeg,image/png,image/webp', hidden: true});
   file.addEventListener('change', () => void attempt(async () => {
     const image = file.files?.[0];
     if (!image) return;
+    file.value = ''; // else the same file, mended, would be no change
     await videos.poster(video.id, image);
     toast(e.posterDone);
   }));
   const current = button(e.posterAt, () => void attempt(async () => {
-    await videos.posterAt(video.id, Math.round((playing?.time() ?? 0) * 1000) / 1000);
+    const {run} = await videos.posterAt(video.id, Math.round((playing?.time() ?? 0) * 1000) / 1000);
+    announce(e.posterBegun);
+    await posterMade(run);
     toast(e.posterDone);
   }, current), {icon: 'film'});
   return section(e.poster, h('p', {class: 'muted'}, e.posterHelp), playing?.element, h('div', {class: 'actions'}, playing && current, file, button(e.posterUpload, () => file.click(), {icon: 'upload'})));
@@ -72,8 +86,8 @@ function captionsPart(video: Video, first: Subtitle[]): HTMLElement {
   const file = textField(e.captionsFile, {type: 'file', accept: '.vtt,.srt,text/vtt,application/x-subrip', required: true}, e.captionsHelp);
   const add = h('button', {type: 'submit', class: 'button plain'}, e.captionsAdd);
   const form = h('form', {class: 'form inline'}, language.element, file.element, add);
-  const show = (all: Subtitle[]): void => replace(list, all.length === 0 && h('li', {class: 'muted'}, e.noCaptions), all.map((one) => h('li', {class: 'row'}, h('span', {}, one.label || one.lang, ' ', h('span', {class: 'muted'}, one.lang)),
-    iconButton('trash', `${e.remove}: ${one.label || one.lang}`, () => void attempt(async () => {
+  const show = (all: Subtitle[]): void => replace(list, all.length === 0 && h('li', {class: 'muted'}, e.noCaptions), all.map((one) => h('li', {class: 'row'}, h('span', {}, captionsName(one.label, one.lang), ' ', h('span', {class: 'muted'}, one.lang)),
+    iconButton('trash', `${e.remove}: ${captionsName(one.label, one.lang)}`, () => void attempt(async () => {
       await videos.removeCaptions(video.id, one.lang);
       toast(e.captionsRemoved);
       await reload();

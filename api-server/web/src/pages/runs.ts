@@ -6,7 +6,7 @@ import {h, refresh, replace} from '../base/dom';
 import {ago, date, took} from '../base/format';
 import {go, type Page, type Params} from '../base/router';
 import {graph} from '../graph/view';
-import {attempt, button, chip, confirm, empty, linkButton, select, toast, words} from '../ui/parts';
+import {announce, attempt, button, chip, confirm, empty, linkButton, select, toast, words} from '../ui/parts';
 import {t} from '../texts';
 
 const r = t.runs;
@@ -14,7 +14,7 @@ const link = (id: string): string => `/runs/${encodeURIComponent(id)}`;
 const seconds = (run: RunSummary): number => ((run.ended_at ? new Date(run.ended_at).getTime() : Date.now()) - new Date(run.started_at).getTime()) / 1000;
 const stateChip = (state: RunState): HTMLElement => chip(state, t.runState[state] ?? state);
 const titleOf = (run: RunSummary): string => run.title || run.pipeline || run.id;
-const reasonOf = (run: RunSummary): string => (typeof run.reason === 'string' ? run.reason : run.reason?.message ?? '');
+export const reasonOf = (run: RunSummary): string => (typeof run.reason === 'string' ? run.reason : run.reason?.message ?? '');
 
 // numbers: how many of the last columns hold them
 function table(label: string, heads: string[], numbers: number, body: HTMLElement): HTMLElement {
@@ -75,21 +75,30 @@ export async function runPage(params: Params): Promise<Page> {
   const drawing = graph(run);
   let timer: ReturnType<typeof setTimeout> | undefined;
 
+  const underWay = (): boolean => run.state === 'running' || run.state === 'waiting';
+  // What had the focus is gone: it goes on at what stands there now, not at the top of the page.
+  const goOn = (): void => (actions.lastElementChild as HTMLElement | null)?.focus();
   function show(): void {
     const retry = button(r.retry, () => void attempt(async () => { await runs.retry(run.id); toast(r.retried); await reload(); listen(); }, retry), {icon: 'retry'});
     const cancel = button(r.cancel, () => void (async () => {
-      if (await confirm(r.cancelConfirm, r.cancelText, r.cancel)) await attempt(async () => { await runs.cancel(run.id); toast(r.cancelled); await reload(); });
+      const sure = await confirm(r.cancelConfirm, r.cancelText, r.cancel);
+      if (!cancel.isConnected) goOn(); // it ended while it was asked
+      else if (sure) await attempt(async () => { await runs.cancel(run.id); toast(r.cancelled); await reload(); });
     })(), {kind: 'danger', icon: 'stop'});
     refresh(facts, stateChip(run.state), ` ${run.pipeline} · ${date(run.started_at)} · ${took(seconds(run))} · ${run.done < run.tasks ? `${run.done} / ` : ''}${run.tasks} ${r.tasks.toLowerCase()}`, run.cached > 0 && ` · ${r.reused(run.cached)}`);
-    refresh(actions, run.video && linkButton(r.video, `/watch/${encodeURIComponent(run.video)}`, {icon: 'playLine'}), run.state === 'running' || run.state === 'waiting' ? cancel : run.state !== 'succeeded' && retry);
+    const held = actions.contains(document.activeElement);
+    refresh(actions, run.video && linkButton(r.video, `/watch/${encodeURIComponent(run.video)}`, {icon: 'playLine'}), underWay() ? cancel : run.state !== 'succeeded' && retry);
+    if (held && !actions.contains(document.activeElement)) goOn();
     refresh(reason, reasonOf(run));
     reason.hidden = reason.textContent === '';
     run.nodes.forEach((node) => drawing.set(node.node, {state: node.state, done: node.done, total: node.tasks ?? 0}));
     refresh(rows, run.nodes.map(nodeRow));
   }
   async function reload(): Promise<void> {
+    const wasUnderWay = underWay();
     run = await runs.get(run.id);
     show();
+    if (wasUnderWay && !underWay()) announce(`${r.one}: ${t.runState[run.state] ?? run.state}`);
   }
   // While it runs it is asked for every two seconds; what its video says of nodes is drawn at once.
   let stop = (): void => undefined;
@@ -100,7 +109,7 @@ export async function runPage(params: Params): Promise<Page> {
     const look = async (): Promise<void> => {
       if (!document.hidden) await reload().catch(() => undefined); // the next look will do
       if (over) return;
-      if (run.state === 'running' || run.state === 'waiting') timer = setTimeout(() => void look(), 2000);
+      if (underWay()) timer = setTimeout(() => void look(), 2000);
       else stop();
     };
     let over = false;
@@ -108,7 +117,7 @@ export async function runPage(params: Params): Promise<Page> {
     timer = setTimeout(() => void look(), 2000);
   }
   show();
-  if (run.state === 'running' || run.state === 'waiting') listen();
+  if (underWay()) listen();
   return {
     title: `${r.one}: ${titleOf(run)}`,
     element: h('div', {class: 'page'}, head, reason, h('section', {class: 'panel', 'aria-label': r.steps}, drawing.element, table(r.steps, [r.node, r.op, r.state, r.done, r.cached, r.failed, r.cpu], 4, rows)), logPart(run)),

@@ -115,10 +115,12 @@ export function toast(text: string, kind: 'good' | 'bad' = 'good'): void {
   setTimeout(() => shown.remove(), kind === 'good' ? 3500 : 8000);
 }
 
-// Runs work; what goes wrong is said in a toast, or beside the fields that the server named. A busy button is not pressed twice.
+// Runs work; what goes wrong is said in a toast, or beside the fields that the server named. A busy button is not pressed twice; it is not 'disabled', which would
+// take the focus from under the hands of whoever pressed it.
 export async function attempt(work: () => Promise<void>, busy?: HTMLButtonElement, fields: Record<string, Field<HTMLElement>> = {}): Promise<void> {
+  if (busy?.getAttribute('aria-disabled') === 'true') return;
   Object.values(fields).forEach((one) => one.say(''));
-  if (busy) busy.disabled = true;
+  busy?.setAttribute('aria-disabled', 'true');
   try {
     await work();
   } catch (error) {
@@ -129,15 +131,16 @@ export async function attempt(work: () => Promise<void>, busy?: HTMLButtonElemen
     if (wrong) point(wrong.input, wrong.element.querySelector('.field-error') ?? wrong.element);
     else toast(words(error), 'bad');
   } finally {
-    if (busy) busy.disabled = false;
+    busy?.removeAttribute('aria-disabled');
   }
 }
 
 // A question before something that can't be undone. true: go on.
+// An 'alertdialog' is read out by Orca when it opens; a plain dialog, whose opening takes the pressed button out of reach, is not.
 export function confirm(title: string, text: string, action: string): Promise<boolean> {
   return new Promise((resolve) => {
     const id = uniqueId('dialog');
-    const dialog = h('dialog', {class: 'dialog', 'aria-labelledby': id, 'aria-describedby': `${id}-text`},
+    const dialog = h('dialog', {class: 'dialog', role: 'alertdialog', 'aria-labelledby': id, 'aria-describedby': `${id}-text`},
       h('h2', {id}, title), h('p', {id: `${id}-text`}, text),
       h('form', {method: 'dialog', class: 'actions'}, h('button', {class: 'button plain', value: ''}, t.cancel), h('button', {class: 'button danger', value: 'yes'}, action)));
     dialog.addEventListener('close', () => {
