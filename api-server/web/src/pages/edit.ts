@@ -68,6 +68,7 @@ function posterPart(video: Video, playing: Player | null): HTMLElement {
     const image = file.files?.[0];
     if (!image) return;
     file.value = ''; // else the same file, mended, would be no change
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // what is told while the window of files closes, done or failed, no screen reader says
     await videos.poster(video.id, image);
     toast(e.posterDone);
   }));
