@@ -13,7 +13,7 @@ from unittest import mock
 
 from bench import __main__ as command
 from bench import catalogue, docs, ladders, measure, peers, quality, report, session
-from bench.benches import rate_control
+from bench.benches import fleet, rate_control
 
 CPU_S = 0.2
 BURN = f"import time\nwhile time.process_time() < {CPU_S}: pass"
@@ -21,6 +21,18 @@ BURN = f"import time\nwhile time.process_time() < {CPU_S}: pass"
 
 def options(**words):
     return argparse.Namespace(**{"rounds": 2, "limit": 4, "spread": 3.0, "quick": False, "clip": None, "work": pathlib.Path(tempfile.gettempdir()), **words})
+
+
+class Fleet(unittest.TestCase):
+    def test_many_videos_for_few_executors(self):
+        costs = {"probe": 0.1, "plan": 0.001, "decode": 0.1, "analyse": 0.1, "audio": 0.1, "poster": 0.3, "storyboard": 0.01, "rungs": [1.0, 0.5, 0.25, 0.125]}
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "costs.json"
+            file.write_text(json.dumps(costs))
+            found = fleet.simulate(file, 4, 30, 10, 5.0)  # all slots are taken when most of them begin: what is urgent has a worker more
+        self.assertEqual(found["videos"], 10)
+        self.assertGreater(found["busy"], 0.9)
+        self.assertLess(found["playable_s"]["median"] * 3, found["complete_s"]["median"])
 
 
 class Statistics(unittest.TestCase):

@@ -187,6 +187,7 @@ int main(int argc, char **argv)
     if (!mkdtemp(it.state) || mr_engine_open(&options, diags, &it.engine) != MR_OK ||
         mr_pipeline_load(arena, argv[2], &ops, diags, &pipeline) != MR_OK || mr_pipeline_bind(arena, pipeline, NULL, 0, diags, &it.bound) != MR_OK)
         give_up("the engine or the pipeline can't be opened", diags);
+    virtual_clock_of(it.engine);
     const int64_t began = mr_now_us();
     simulate(&it);
     report(&it, executors, (double)(mr_now_us() - began) / 1e6);

@@ -12,6 +12,7 @@
 typedef struct sleeper {
     int64_t wake_us;
     uint32_t tasks;
+    bool urgent; /* in the worker that none of the slots is */
     bool woken;
     pthread_cond_t wake;
     struct sleeper *next; /* by wake_us */
@@ -19,13 +20,20 @@ typedef struct sleeper {
 
 static struct {
     pthread_mutex_t lock;
+    const mr_engine *engine;
     int64_t now_us;
     sleeper *sleepers;
     size_t batches; /* asleep */
+    size_t urgent;  /* of these */
     size_t tasks;   /* in them */
     size_t waiting; /* streaming tasks */
     bool looking;   /* whether ready tasks may start now is being looked at once more */
 } it = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void virtual_clock_of(const mr_engine *engine)
+{
+    it.engine = engine;
+}
 
 int64_t virtual_now_us(void)
 {
@@ -37,7 +45,7 @@ int64_t virtual_now_us(void)
 
 void virtual_sleep(int64_t us, uint32_t tasks)
 {
-    sleeper self = {.tasks = tasks};
+    sleeper self = {.tasks = tasks, .urgent = pthread_equal(pthread_self(), it.engine->urgent_worker)};
     pthread_cond_init(&self.wake, NULL);
     pthread_mutex_lock(&it.lock);
     self.wake_us = it.now_us + us;
@@ -47,6 +55,7 @@ void virtual_sleep(int64_t us, uint32_t tasks)
     self.next = *at;
     *at = &self;
     it.batches++;
+    it.urgent += self.urgent;
     it.tasks += tasks;
     while (!self.woken)
         pthread_cond_wait(&self.wake, &it.lock);
@@ -94,7 +103,7 @@ static bool at_rest(mr_engine *engine)
     for (const mr_run *run = engine->runs; run; run = run->next)
         busy += run->busy;
     return engine->running == it.batches && busy == it.tasks + it.waiting && !engine->delayed &&
-           (engine->running == engine->jobs || ready_tasks(engine) == 0 || slots_are_kept(engine));
+           (engine->running - it.urgent == engine->jobs || ready_tasks(engine) == 0 || slots_are_kept(engine));
 }
 
 static void wake_due(void)
@@ -103,6 +112,7 @@ static void wake_due(void)
         sleeper *due = it.sleepers;
         it.sleepers = due->next;
         it.batches--;
+        it.urgent -= due->urgent;
         it.tasks -= due->tasks;
         due->woken = true;
         pthread_cond_signal(&due->wake);

@@ -8,6 +8,8 @@
 
 #include "runtime/engine.h"
 
+/* Before its first run: the engine whose time it is. */
+void virtual_clock_of(const mr_engine *engine);
 int64_t virtual_now_us(void);
 void virtual_sleep(int64_t us, uint32_t tasks); /* on a worker's thread, for a batch of so many tasks */
 
