@@ -29,7 +29,7 @@ ALL = [
     Bench("short", "clips of 8 s", ladder.short, 40, 20),
     Bench("codecs", "HEVC, AV1 and VP9, against FFmpeg", codecs.codecs, 40, 45),
     Bench("server-requests", "the server's answers, against nginx", server.requests, 15, 25),
-    Bench("server-segments", "segments of 1 MB, against nginx", server.segments, 15, 10),
+    Bench("server-segments", "segments of 1 MB, against nginx", server.segments, 100, 2),
     Bench("server-uploads", "2 GB, against dd and the reference server of tus; 200 uploads at a time", server.uploads, 40, 60),
     Bench("server-idle", "memory of 5,000 connections that rest", server.idle, 5, 5),
     Bench("sandbox", "what task hosts cost", sandbox.sandbox, 20, 25, main=False),

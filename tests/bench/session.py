@@ -42,8 +42,9 @@ class Session:
             yield pathlib.Path(work)
 
     # ---- rounds ----
-    def alternate(self, label, sides, each=None, warm=False):
-        """Rounds of all sides; what they took is printed and kept, also when they are interrupted. warm: each side once before, not counted."""
+    def alternate(self, label, sides, each=None, warm=False, least=0):
+        """Rounds of all sides; what they took is printed and kept, also when they are interrupted. warm: each side once before, not counted. least: as many
+        rounds at any rate, where they are short and differ."""
         for side in sides.values() if warm else ():
             side()
         rounds = measure.Rounds(label, sides)
@@ -57,7 +58,8 @@ class Session:
             print(f"  {label}, round {len(so_far)}: {walls}", flush=True)
 
         try:
-            return measure.alternate(rounds, sides, self.options.rounds, self.options.limit, self.options.spread / 100, after)
+            least = max(least, self.options.rounds)
+            return measure.alternate(rounds, sides, least, max(least, self.options.limit), self.options.spread / 100, after)
         finally:
             self.rounds_s += time.monotonic() - began
 
@@ -88,6 +90,12 @@ class Session:
     def ratio(self, rounds, other, what="wall", label=None, one="millrace", **words):
         names = {"wall": "wall", "cpu": "CPU", "memory_mb": "memory, peak"}
         self.row(label or names[what], rounds.ratios(one, other, what), against=other, **words)
+
+    def bound(self, rounds, other, what, least, label):
+        """A bound that is held against the upper end of the interval in which the median lies: of what differs from round to round, whatever is done."""
+        if len(rounds) >= measure.INTERVAL_LEAST:
+            upper = measure.interval(rounds.ratios("millrace", other, what))[1]
+            self.row(f"{label}, upper end of the 95 % interval", upper, against=other, least=least)
 
     def table(self, title, heads, lines):
         """What is not one number; cells are texts."""

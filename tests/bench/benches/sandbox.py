@@ -4,7 +4,7 @@ Both run at the same time, each on a processor of its own with one job, and chan
 do to each other's caches, meets both alike. The bound is held against the upper end of the interval in which the median lies. A clip of some
 seconds shows what a run costs once, which is most of it: loading the plugins a second time, for the hosts.
 """
-from bench import measure, peers
+from bench import peers
 
 ROUNDS, SHORT_ROUNDS = 16, 10
 MOST = 1.02
@@ -26,8 +26,6 @@ def rounds_of(s, clip, count):
 def sandbox(s):
     rounds = rounds_of(s, s.excerpt(), ROUNDS)
     s.ratio(rounds, "sandbox off", "cpu")
-    if len(rounds) >= measure.INTERVAL_LEAST:
-        upper = measure.interval(rounds.ratios("millrace", "sandbox off", "cpu"))[1]
-        s.row("CPU, upper end of the 95 % interval", upper, against="sandbox off", least=MOST)
+    s.bound(rounds, "sandbox off", "cpu", MOST, "CPU")
     clip = s.short_clips()[0]
     s.ratio(rounds_of(s, clip, SHORT_ROUNDS), "sandbox off", "cpu", label=f"CPU, {clip.seconds:.0f} s of video")
