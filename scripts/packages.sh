@@ -28,6 +28,7 @@ build lib libavfilter libavfilter-dev
 build lib libavutil libavutil-dev
 build lib libswscale libswscale-dev
 build lib libswresample libswresample-dev
+build lib zimg libzimg-dev
 build lib x264 libx264-dev
 build file /usr/share/llhttp/llhttp.c node-llhttp
 test lib cmocka libcmocka-dev

@@ -325,7 +325,7 @@ static mr_status run(const mr_host *host, const mr_batch *batch)
 
 const mr_op mr_op_measure_trial = {
     .size = sizeof(mr_op),
-    .version = 3,
+    .version = 4,
     .name = "measure.trial",
     .summary = "encodes moments of a video fast, to see what it takes",
     .help = "A few moments, evenly over the source, are scaled to the rung and encoded at each quality, decoded again and compared with what was "

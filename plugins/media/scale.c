@@ -5,27 +5,26 @@
  * A mean blurs: it is taken only of what is far too large, or where it is all that is to be done, and the scale that follows makes up for it.
  */
 #include "media/scale.h"
+#include "media/bicubic.h"
 #include "media/input.h"
 
 #include <libavutil/buffer.h>
 #include <libavutil/imgutils.h>
-#include <libavutil/opt.h>
-#include <libswscale/swscale.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { LEVELS_MAX = 8, SIZES_MAX = 64, ALIGNMENT = 64 };
+enum { LEVELS_MAX = 8, SIZES_MAX = 64 };
 
-/* Of a bicubic scale, C of Mitchell and Netravali (Reconstruction Filters in Computer Graphics, 1988) with B = 0; libswscale's own: 0.6. Sharper
- * where much is left out, and sharper yet where it has to make up for the mean before it. More would be better at equal bits, but what is sharper
- * takes more bits than the analysis foretells (transcode/rate.c), and more is encoded twice. */
+/* See mr_bicubic_new(). Sharper where much is left out, and sharper yet where it has to make up for the mean before it. More would be better at equal
+ * bits, but what is sharper takes more bits than the analysis foretells (transcode/rate.c), and more is encoded twice. */
 #define SHARPNESS      0.6
 #define SHARPNESS_FAR  0.8
 #define SHARPNESS_HALF 1.0
 
 typedef struct target {
     mr_size size;
-    int level; /* of the half it is made from */
-    struct SwsContext *context;
+    int level;           /* of the half it is made from */
+    mr_bicubic *bicubic; /* NULL: the half is it */
     AVBufferPool *pool;
 } target;
 
@@ -35,7 +34,7 @@ struct mr_scaler {
     mr_size source; /* for which the rest is set up */
     enum AVPixelFormat format;
     int levels;
-    AVFrame *halves[LEVELS_MAX]; /* [0] stays empty: the picture itself */
+    AVFrame *halves[LEVELS_MAX]; /* [0]: where the picture itself doesn't suit zimg, a copy that does */
     AVBufferPool *pools[LEVELS_MAX];
     target *targets;
     size_t count;
@@ -73,8 +72,8 @@ static void forget_setup(mr_scaler *scaler)
         av_buffer_pool_uninit(&scaler->pools[i]);
     }
     for (size_t i = 0; scaler->targets && i < scaler->count; i++) {
-        sws_freeContext(scaler->targets[i].context);
-        scaler->targets[i].context = NULL;
+        mr_bicubic_free(scaler->targets[i].bicubic);
+        scaler->targets[i].bicubic = NULL;
         av_buffer_pool_uninit(&scaler->targets[i].pool);
     }
     scaler->source = (mr_size){0};
@@ -109,34 +108,6 @@ static int level_for(mr_size source, mr_size wanted)
     return level;
 }
 
-static struct SwsContext *make_context(mr_size from, mr_size to, enum AVPixelFormat format, double sharpness)
-{
-    struct SwsContext *context = sws_alloc_context();
-    if (!context)
-        return NULL;
-    const struct {
-        const char *name;
-        int64_t value;
-    } options[] = {
-        {"srcw", from.width},   {"srch", from.height}, {"src_format", format},
-        {"dstw", to.width},     {"dsth", to.height},   {"dst_format", format},
-        {"src_h_chr_pos", 0},   {"dst_h_chr_pos", 0},  {"src_v_chr_pos", 128},
-        {"dst_v_chr_pos", 128}, {"threads", 1},        {"sws_flags", SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT},
-    };
-    int error = 0;
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && error >= 0; i++)
-        error = av_opt_set_int(context, options[i].name, options[i].value, 0);
-    if (error >= 0)
-        error = av_opt_set_double(context, "param0", 0, 0);
-    if (error >= 0)
-        error = av_opt_set_double(context, "param1", sharpness, 0);
-    if (error < 0 || sws_init_context(context, NULL, NULL) < 0) {
-        sws_freeContext(context);
-        return NULL;
-    }
-    return context;
-}
-
 static double sharpness_of(mr_size source, const target *each)
 {
     if (each->level > 0)
@@ -160,8 +131,8 @@ static mr_status set_up(mr_scaler *scaler, const AVFrame *picture)
             scaler->levels = each->level;
         if (from.width == each->size.width && from.height == each->size.height)
             continue;
-        each->context = make_context(from, each->size, scaler->format, sharpness_of(source, each));
-        if (!each->context) {
+        each->bicubic = mr_bicubic_new(from, each->size, scaler->format, sharpness_of(source, each));
+        if (!each->bicubic) {
             scaler->host->report(scaler->task, MR_SEVERITY_ERROR, NULL, NULL, "can't scale pictures of %dx%d to %dx%d", from.width, from.height,
                                  each->size.width, each->size.height);
             return MR_ERR_UNSUPPORTED;
@@ -174,18 +145,19 @@ static mr_status set_up(mr_scaler *scaler, const AVFrame *picture)
 /* Fresh buffers, from a pool: they come back when the last encoder lets go of them. */
 static int take_buffer(AVBufferPool **pool, AVFrame *frame, mr_size size, enum AVPixelFormat format)
 {
-    int bytes = av_image_get_buffer_size(format, size.width, size.height, ALIGNMENT);
+    int bytes = av_image_get_buffer_size(format, size.width, size.height, MR_BICUBIC_ALIGNMENT);
     if (bytes < 0)
         return bytes;
     if (!*pool)
-        *pool = av_buffer_pool_init((size_t)bytes + ALIGNMENT, NULL);
+        *pool = av_buffer_pool_init((size_t)bytes + (size_t)2 * MR_BICUBIC_ALIGNMENT, NULL);
     frame->buf[0] = *pool ? av_buffer_pool_get(*pool) : NULL;
     if (!frame->buf[0])
         return AVERROR(ENOMEM);
     frame->width = size.width;
     frame->height = size.height;
     frame->format = format;
-    return av_image_fill_arrays(frame->data, frame->linesize, frame->buf[0]->data, format, size.width, size.height, ALIGNMENT);
+    uint8_t *first = (uint8_t *)FFALIGN((uintptr_t)frame->buf[0]->data, MR_BICUBIC_ALIGNMENT);
+    return av_image_fill_arrays(frame->data, frame->linesize, first, format, size.width, size.height, MR_BICUBIC_ALIGNMENT);
 }
 
 static void halve_luma8(const uint8_t *a, const uint8_t *b, uint8_t *out, size_t width)
@@ -232,13 +204,15 @@ static void halve(const AVFrame *from, AVFrame *to)
 static mr_status make_halves(mr_scaler *scaler, const AVFrame *picture, int levels)
 {
     const AVFrame *from = picture;
-    for (int level = 1; level <= levels; level++) {
+    for (int level = 0; level <= levels; level++) {
         AVFrame **half = &scaler->halves[level];
         if (!*half)
             *half = av_frame_alloc();
         if (!*half)
             return no_memory(scaler);
         av_frame_unref(*half);
+        if (level == 0)
+            continue;
         mr_size size = {from->width / 2, from->height / 2};
         if (take_buffer(&scaler->pools[level], *half, size, scaler->format) < 0)
             return no_memory(scaler);
@@ -246,6 +220,30 @@ static mr_status make_halves(mr_scaler *scaler, const AVFrame *picture, int leve
         from = *half;
     }
     return MR_OK;
+}
+
+static bool fits_bicubic(const AVFrame *picture)
+{
+    bool fits = picture->width % 2 == 0 && picture->height % 2 == 0;
+    for (int plane = 0; plane < 3; plane++)
+        fits = fits && (uintptr_t)picture->data[plane] % MR_BICUBIC_ALIGNMENT == 0 && picture->linesize[plane] % MR_BICUBIC_ALIGNMENT == 0;
+    return fits;
+}
+
+/* The picture as zimg can read it. Those of decoders fit, those that filters have cut may not, and are copied, once for all targets. NULL: no memory.
+ */
+static const AVFrame *fit(mr_scaler *scaler, const AVFrame *picture)
+{
+    AVFrame *copy = scaler->halves[0];
+    mr_size size = {FFALIGN(picture->width, 2), FFALIGN(picture->height, 2)};
+    if (fits_bicubic(picture))
+        return picture;
+    if (copy->buf[0])
+        return copy;
+    if (take_buffer(&scaler->pools[0], copy, size, scaler->format) < 0)
+        return NULL;
+    av_image_copy(copy->data, copy->linesize, (const uint8_t **)picture->data, picture->linesize, scaler->format, picture->width, picture->height);
+    return copy;
 }
 
 /* The picture of an earlier target of the same size; NULL: none was made. */
@@ -263,12 +261,13 @@ static mr_status make_target(mr_scaler *scaler, target *each, const AVFrame *mad
 {
     if (made)
         return av_frame_ref(out, made) < 0 ? no_memory(scaler) : MR_OK;
-    if (!each->context)
+    if (!each->bicubic)
         return av_frame_ref(out, from) < 0 ? no_memory(scaler) : MR_OK;
-    if (take_buffer(&each->pool, out, each->size, scaler->format) < 0)
+    const AVFrame *source = fit(scaler, from);
+    if (!source || take_buffer(&each->pool, out, each->size, scaler->format) < 0)
         return no_memory(scaler);
-    int rows = sws_scale(each->context, (const uint8_t *const *)from->data, from->linesize, 0, from->height, out->data, out->linesize);
-    return rows == each->size.height ? MR_OK : mr_media_error(scaler->host, scaler->task, AVERROR_EXTERNAL, "a picture can't be scaled");
+    return mr_bicubic_run(each->bicubic, source, out) ? MR_OK
+                                                      : mr_media_error(scaler->host, scaler->task, AVERROR_EXTERNAL, "a picture can't be scaled");
 }
 
 mr_status mr_scaler_run(mr_scaler *scaler, const AVFrame *picture, const bool *wanted, AVFrame *const *out)

@@ -24,7 +24,7 @@ static const mr_param params_table[] = {
 
 const mr_op mr_op_transcode_analyse = {
     .size = sizeof(mr_op),
-    .version = 3,
+    .version = 4,
     .name = "transcode.analyse",
     .summary = "looks at a chunk once for all renditions",
     .help = "x264's first pass over pictures of 240 lines, whatever the ladder. It decides where scenes change and which pictures and blocks others "

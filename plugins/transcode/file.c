@@ -583,7 +583,7 @@ static mr_status run(const mr_host *host, const mr_batch *batch)
 
 const mr_op mr_op_transcode_file = {
     .size = sizeof(mr_op),
-    .version = 3,
+    .version = 4,
     .name = "transcode.file",
     .summary = "encodes a whole source as one MP4",
     .help = "H.264 and AAC with the index in front, to be played as it is downloaded. The picture is cut, padded or scaled to the size wanted, never "

@@ -55,7 +55,7 @@ const mr_param mr_video_params_table[] = {
 
 const mr_op mr_op_transcode_video = {
     .size = sizeof(mr_op),
-    .version = 6,
+    .version = 7,
     .name = "transcode.video",
     .summary = "encodes one chunk of the picture into one rendition",
     .help =

@@ -3,6 +3,7 @@
 #include "media_host.h"
 #include "pictures.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -129,6 +130,70 @@ static void test_odd_and_tiny(void **state)
     }
 }
 
+/* k(x) of Mitchell and Netravali with B = 0. */
+static double cubic(double x, double c)
+{
+    x = fabs(x);
+    if (x < 1)
+        return (2 - c) * x * x * x - (3 - c) * x * x + 1;
+    return x < 2 ? -c * x * x * x + 5 * c * x * x - 8 * c * x + 4 * c : 0;
+}
+
+/* What the sum of the kernel's weights gives for a luma sample of 'out'. */
+static double expected(const AVFrame *picture, const AVFrame *out, int x, int y, double c)
+{
+    const double across = (double)picture->width / out->width;
+    const double down = (double)picture->height / out->height;
+    const double left = (x + 0.5) * across - 0.5;
+    const double top = (y + 0.5) * down - 0.5;
+    double sum = 0;
+    double weights = 0;
+    for (int row = (int)ceil(top - 2 * down); row <= top + 2 * down; row++) {
+        for (int column = (int)ceil(left - 2 * across); column <= left + 2 * across; column++) {
+            double weight = cubic((row - top) / down, c) * cubic((column - left) / across, c);
+            sum += weight * picture->data[0][column + (ptrdiff_t)row * picture->linesize[0]];
+            weights += weight;
+        }
+    }
+    return fmin(255, fmax(0, sum / weights));
+}
+
+static void test_the_kernel_is_the_one_that_is_named(void **state)
+{
+    static const mr_size size = {480, 270}; /* of 640 × 360: no half, and C = 0.6; nothing so dark or bright that it would be cut off */
+    AVFrame *picture = render("testsrc2=size=640x360,noise=alls=40:all_seed=7,format=yuv420p,lutyuv=y=64+val/2");
+    AVFrame *out;
+    (void)state;
+    scale(picture, &size, 1, &out);
+    for (int y = 8; y < size.height - 8; y += 3) {
+        for (int x = 8; x < size.width - 8; x++)
+            assert_float_equal(out->data[0][x + (ptrdiff_t)y * out->linesize[0]], expected(picture, out, x, y, 0.6), 1);
+    }
+    av_frame_free(&out);
+    av_frame_free(&picture);
+}
+
+static void test_lines_may_lie_anywhere(void **state)
+{
+    static const mr_size sizes[] = {{300, 170}, {120, 68}, {602, 340}};
+    AVFrame *cut = render("testsrc2=size=640x360,format=yuv420p,crop=602:340:18:6");
+    AVFrame *aligned = render("testsrc2=size=640x360,format=yuv420p,crop=602:340:18:6,copy");
+    AVFrame *one[3];
+    AVFrame *other[3];
+    (void)state;
+    assert_int_not_equal((uintptr_t)cut->data[0] % 32, 0);
+    assert_int_equal((uintptr_t)aligned->data[0] % 32, 0);
+    scale(cut, sizes, 3, one);
+    scale(aligned, sizes, 3, other);
+    for (int i = 0; i < 3; i++) {
+        assert_true(same(one[i], other[i]));
+        av_frame_free(&one[i]);
+        av_frame_free(&other[i]);
+    }
+    av_frame_free(&cut);
+    av_frame_free(&aligned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +201,8 @@ int main(void)
         cmocka_unit_test(test_the_same_size_is_the_same_picture),
         cmocka_unit_test(test_nothing_moves_sideways),
         cmocka_unit_test(test_odd_and_tiny),
+        cmocka_unit_test(test_the_kernel_is_the_one_that_is_named),
+        cmocka_unit_test(test_lines_may_lie_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
