@@ -37,6 +37,7 @@ up tool curl curl
 up tool node nodejs
 up tool npm npm
 bench tool x264 x264
+bench tool openssl openssl
 bench file /usr/sbin/nginx nginx
 bench tool wrk wrk
 test tool ffmpeg ffmpeg

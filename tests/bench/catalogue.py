@@ -21,7 +21,7 @@ ALL = [
     Bench("efficiency", "CPU against x264 alone on raw pictures", efficiency.efficiency, 25, 40),
     Bench("first-segment", "until every rung can be played", first_segment.first_segment, 15, 12),
     Bench("first-frame", "from the last byte uploaded to a picture in a browser", first_frame.first_frame, 180, 120),
-    Bench("package", "encoded media to HLS and DASH, against a copy", package.package, 20, 20),
+    Bench("package", "encoded media to HLS and DASH, against a copy", package.package, 25, 22),
     Bench("storyboard", "a picture per 10 s, against decoding everything", storyboard.storyboard, 80, 60),
     Bench("rerun", "the same again, ten minutes of source", rerun.rerun, 110, 1),
     Bench("add-rung", "a rung more, against encoding it alone", rerun.add_rung, 60, 30),
