@@ -171,10 +171,14 @@ test('its settings', async () => {
     await page.getByLabel('Unlisted').check();
     await page.getByRole('button', {name: 'Save'}).click();
     await page.getByText('Saved').first().waitFor();
-    await page.getByLabel('Language').last().fill('en');
-    await page.getByLabel('File').setInputFiles({name: 'words.srt', mimeType: 'application/x-subrip', buffer: Buffer.from('1\n00:00:00,000 --> 00:01:00,000\nRain on the roof\n')});
-    await page.getByRole('button', {name: 'Add captions'}).click();
-    await page.getByText('Captions are added').waitFor();
+    for (const [language, count] of [['de', 1], ['en', 2]]) {
+        await page.getByLabel('Language').last().fill(language);
+        await page.getByLabel('File').setInputFiles({name: 'words.srt', mimeType: 'application/x-subrip', buffer: Buffer.from('1\n00:00:00,000 --> 00:01:00,000\nRain on the roof\n')});
+        await page.getByRole('button', {name: 'Add captions'}).click();
+        await until('they are listed', async () => (await page.getByRole('button', {name: 'Remove: '}).count()) === count);
+    }
+    await page.getByRole('button', {name: 'Remove: German'}).press('Enter');
+    await until('the focus is in its place', () => page.evaluate(() => document.activeElement.getAttribute('aria-label') === 'Remove: English'));
     const before = (await record()).poster_url;
     await page.getByRole('button', {name: 'Use the current picture'}).click();
     await until('another poster', async () => (await record()).poster_url !== before);

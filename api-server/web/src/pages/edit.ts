@@ -87,11 +87,13 @@ function captionsPart(video: Video, first: Subtitle[]): HTMLElement {
   const file = textField(e.captionsFile, {type: 'file', accept: '.vtt,.srt,text/vtt,application/x-subrip', required: true}, e.captionsHelp);
   const add = h('button', {type: 'submit', class: 'button plain'}, e.captionsAdd);
   const form = h('form', {class: 'form inline'}, language.element, file.element, add);
-  const show = (all: Subtitle[]): void => replace(list, all.length === 0 && h('li', {class: 'muted'}, e.noCaptions), all.map((one) => h('li', {class: 'row'}, h('span', {}, captionsName(one.label, one.lang), ' ', h('span', {class: 'muted'}, one.lang)),
+  const show = (all: Subtitle[]): void => replace(list, all.length === 0 && h('li', {class: 'muted'}, e.noCaptions), all.map((one, index) => h('li', {class: 'row'}, h('span', {}, captionsName(one.label, one.lang), ' ', h('span', {class: 'muted'}, one.lang)),
     iconButton('trash', `${e.remove}: ${captionsName(one.label, one.lang)}`, () => void attempt(async () => {
       await videos.removeCaptions(video.id, one.lang);
       toast(e.captionsRemoved);
       await reload();
+      const left = list.querySelectorAll('button'); // the one that was pressed is gone, with the focus: to the one in its place
+      (left[Math.min(index, left.length - 1)] ?? language.input).focus();
     })))));
   const reload = async (): Promise<void> => show((await videos.playback(video.id).catch(() => null))?.subtitles ?? []);
   form.addEventListener('submit', (event) => {
