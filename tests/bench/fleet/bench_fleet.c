@@ -4,7 +4,8 @@
  * executors would do. Executors are the engine's CPU slots. What is real: expansion, priorities, batches, claims, commits (SQLite, on the disk of
  * the state folder). What is not: the work of the ops, contents and their transport.
  *   bench_fleet COSTS.json PIPELINE.yaml EXECUTORS SECONDS [VIDEOS SPACING]
- * VIDEOS (1) of SECONDS each come SPACING seconds apart on average (exponentially distributed, always the same). Prints one JSON object.
+ * VIDEOS (1) of SECONDS each come SPACING seconds apart on average (exponentially distributed, always the same). RUNS_MAX of them are processed at a
+ * time, the others wait, as the server has it. Prints one JSON object.
  */
 #include "modelled_ops.h"
 #include "virtual_clock.h"
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define VIDEOS_MAX 100000
+#define RUNS_MAX   100 /* the most that the setting server.runs takes */
 #define STATE_DIR  "/tmp/millrace-fleet-XXXXXX"
 
 typedef struct fleet {
@@ -113,10 +115,12 @@ static void simulate(fleet *it)
     pthread_t waiter;
     while (it->begun < it->count) {
         const int64_t next = it->videos[it->begun].arrived_us;
-        if (virtual_now_us() >= next)
-            begin(it);
-        else
+        if (virtual_now_us() < next)
             virtual_clock_step(it->engine, next);
+        else if (it->begun - modelled_ops_complete() < RUNS_MAX)
+            begin(it);
+        else if (!virtual_clock_step(it->engine, -1))
+            sched_yield(); /* the last of a run: it is not over yet */
     }
     if (pthread_create(&waiter, NULL, wait_for_all, &all) != 0)
         give_up("can't start a thread", NULL);

@@ -25,7 +25,8 @@ static struct {
     fleet_costs costs;
     fleet_video *videos;
     size_t video_count;
-    pthread_mutex_t lock; /* guards what videos hold */
+    size_t complete;      /* of them */
+    pthread_mutex_t lock; /* guards what videos hold, and complete */
     mr_op ops[OPS_MAX];
     mr_op_entry entries[OPS_MAX];
 } model = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -254,8 +255,17 @@ static mr_status package(const mr_host *host, const mr_batch_task *one)
     mr_status status = take_all(host, one);
     pthread_mutex_lock(&model.lock);
     video->complete_us = virtual_now_us();
+    model.complete++;
     pthread_mutex_unlock(&model.lock);
     return status;
+}
+
+size_t modelled_ops_complete(void)
+{
+    pthread_mutex_lock(&model.lock);
+    const size_t complete = model.complete;
+    pthread_mutex_unlock(&model.lock);
+    return complete;
 }
 
 static mr_status run_one(const mr_host *host, const mr_batch *batch)

@@ -34,5 +34,7 @@ typedef struct fleet_video {
 
 /* videos: what the source named NUMBER is; written to by the ops. Both are borrowed for the life of the process. */
 bool modelled_ops_init(const mr_op_set *real, const fleet_costs *costs, fleet_video *videos, size_t video_count, mr_op_set *ret_ops);
+/* How many videos are complete so far. */
+size_t modelled_ops_complete(void);
 
 #endif

@@ -7,7 +7,9 @@
 
 #include "runtime/internal.h"
 
-#include <sched.h>
+#include <time.h>
+
+enum { MOMENT_NS = 20000 };
 
 typedef struct sleeper {
     int64_t wake_us;
@@ -20,6 +22,7 @@ typedef struct sleeper {
 
 static struct {
     pthread_mutex_t lock;
+    pthread_cond_t changed; /* one more is asleep or waits */
     const mr_engine *engine;
     int64_t now_us;
     sleeper *sleepers;
@@ -28,7 +31,7 @@ static struct {
     size_t tasks;   /* in them */
     size_t waiting; /* streaming tasks */
     bool looking;   /* whether ready tasks may start now is being looked at once more */
-} it = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} it = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 void virtual_clock_of(const mr_engine *engine)
 {
@@ -57,6 +60,7 @@ void virtual_sleep(int64_t us, uint32_t tasks)
     it.batches++;
     it.urgent += self.urgent;
     it.tasks += tasks;
+    pthread_cond_signal(&it.changed);
     while (!self.woken)
         pthread_cond_wait(&self.wake, &it.lock);
     pthread_mutex_unlock(&it.lock);
@@ -67,6 +71,7 @@ void virtual_wait_begin(void)
 {
     pthread_mutex_lock(&it.lock);
     it.waiting++;
+    pthread_cond_signal(&it.changed);
     pthread_mutex_unlock(&it.lock);
 }
 
@@ -96,14 +101,16 @@ static bool slots_are_kept(mr_engine *engine)
     return kept;
 }
 
-/* Under both locks. A streaming task whose item has just come still counts as waiting: what it does takes no time. */
+/* Under both locks. A streaming task whose item has just come still counts as waiting: what it does takes no time. What is said of all runs is looked
+ * at last: there may be a thousand, and the engine waits meanwhile. */
 static bool at_rest(mr_engine *engine)
 {
     size_t busy = 0;
+    if (engine->running != it.batches || engine->delayed)
+        return false;
     for (const mr_run *run = engine->runs; run; run = run->next)
         busy += run->busy;
-    return engine->running == it.batches && busy == it.tasks + it.waiting && !engine->delayed &&
-           (engine->running - it.urgent == engine->jobs || ready_tasks(engine) == 0 || slots_are_kept(engine));
+    return busy == it.tasks + it.waiting && (engine->running - it.urgent == engine->jobs || ready_tasks(engine) == 0 || slots_are_kept(engine));
 }
 
 static void wake_due(void)
@@ -119,6 +126,18 @@ static void wake_due(void)
     }
 }
 
+/* Until somebody goes to sleep; or for a moment, since a worker that finds nothing to do tells nobody. The engine is at work: it can do with the
+ * processor and the lock. */
+static void await_change(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += MOMENT_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_clockwait(&it.changed, &it.lock, CLOCK_MONOTONIC, &until);
+}
+
 bool virtual_clock_step(mr_engine *engine, int64_t until_us)
 {
     for (;;) {
@@ -131,10 +150,11 @@ bool virtual_clock_step(mr_engine *engine, int64_t until_us)
             it.now_us = first ? it.sleepers->wake_us : until_us;
             wake_due();
         }
-        pthread_mutex_unlock(&it.lock);
         pthread_mutex_unlock(&engine->lock);
+        if (!rest)
+            await_change();
+        pthread_mutex_unlock(&it.lock);
         if (rest)
             return sleeping || until_us >= 0;
-        sched_yield();
     }
 }
