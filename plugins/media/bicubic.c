@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * See bicubic.h. zimg reads whole vectors: up to the next multiple of the alignment behind a line's last sample, which lies within the line's room
+ * where that begins and ends at such multiples.
+ */
 #include "media/bicubic.h"
 
 #include <libavutil/macros.h>
@@ -50,7 +54,7 @@ mr_bicubic *mr_bicubic_new(mr_size from, mr_size to, enum AVPixelFormat format, 
         return NULL;
     bicubic->graph = build(from, to, format, sharpness);
     if (bicubic->graph && zimg_filter_graph_get_tmp_size(bicubic->graph, &room) == ZIMG_ERROR_SUCCESS)
-        bicubic->room = aligned_alloc(MR_BICUBIC_ALIGNMENT, FFALIGN(room + 1, MR_BICUBIC_ALIGNMENT));
+        bicubic->room = aligned_alloc(MR_BICUBIC_ALIGNMENT, FFALIGN(room + 1, MR_BICUBIC_ALIGNMENT)); /* + 1: it may need none */
     if (!bicubic->room) {
         mr_bicubic_free(bicubic);
         return NULL;

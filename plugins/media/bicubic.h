@@ -12,7 +12,7 @@ enum { MR_BICUBIC_ALIGNMENT = 64 }; /* of all lines, in bytes: where they begin,
 
 typedef struct mr_bicubic mr_bicubic;
 
-/* An odd side of 'from' has a line more in the frames that are given, which is not looked at; those of 'to' are even. sharpness: C of Mitchell and
+/* Where a side of 'from' is odd, the frames that are given have its last line of luma twice; those of 'to' are even. sharpness: C of Mitchell and
  * Netravali (Reconstruction Filters in Computer Graphics, 1988) with B = 0. NULL: it can't be done, or memory ran out. */
 mr_bicubic *mr_bicubic_new(mr_size from, mr_size to, enum AVPixelFormat format, double sharpness);
 void mr_bicubic_free(mr_bicubic *bicubic);

@@ -230,6 +230,21 @@ static bool fits_bicubic(const AVFrame *picture)
     return fits;
 }
 
+/* An odd side has no partner for its last line or column of luma: that is it again. */
+static void make_even(const AVFrame *copy, const AVFrame *picture)
+{
+    const size_t sample = copy->format == AV_PIX_FMT_YUV420P ? 1 : 2;
+    const ptrdiff_t stride = copy->linesize[0];
+    for (int y = 0; picture->width % 2 && y < picture->height; y++) {
+        uint8_t *end = copy->data[0] + y * stride + (ptrdiff_t)sample * picture->width;
+        memcpy(end, end - sample, sample);
+    }
+    if (picture->height % 2) {
+        uint8_t *last = copy->data[0] + picture->height * stride;
+        memcpy(last, last - stride, sample * (size_t)copy->width);
+    }
+}
+
 /* The picture as zimg can read it. Those of decoders fit, those that filters have cut may not, and are copied, once for all targets. NULL: no memory.
  */
 static const AVFrame *fit(mr_scaler *scaler, const AVFrame *picture)
@@ -243,6 +258,7 @@ static const AVFrame *fit(mr_scaler *scaler, const AVFrame *picture)
     if (take_buffer(&scaler->pools[0], copy, size, scaler->format) < 0)
         return NULL;
     av_image_copy(copy->data, copy->linesize, (const uint8_t **)picture->data, picture->linesize, scaler->format, picture->width, picture->height);
+    make_even(copy, picture);
     return copy;
 }
 
