@@ -34,6 +34,7 @@ struct mr_decoder {
     bool draining;
     bool one_by_one; /* each packet is decoded alone, to its picture: no other has to come first for that to be shown */
     bool emptied;    /* so it was with the last one */
+    bool passes_over_marked;
 };
 
 /* How far before the wanted time each further try goes; after these, from the start. */
@@ -59,6 +60,11 @@ static mr_status open_codec(mr_decoder *decoder, const mr_decoder_options *optio
     decoder->codec->thread_count = options && options->threads > 1 ? options->threads : 1;
     mr_guard_init(&decoder->guard, decoder->host, decoder->task, decoder->format, decoder->stream, decoder->codec);
     decoder->codec->flags |= AV_CODEC_FLAG_BITEXACT;
+    /* H.264: what can't be right behind a seek comes out marked, and next() passes it over. Kept back by the decoder it would end the draining: the
+     * last pictures of a source would be lost where decoding begins shortly before them. */
+    decoder->passes_over_marked = parameters->codec_id == AV_CODEC_ID_H264;
+    if (decoder->passes_over_marked)
+        decoder->codec->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
     if (options && options->keyframes_only) {
         decoder->codec->skip_frame = AVDISCARD_NONKEY;
         decoder->codec->skip_loop_filter = AVDISCARD_ALL;
@@ -271,6 +277,8 @@ mr_status mr_decoder_next(mr_decoder *decoder, AVFrame *frame, int64_t *ret_us)
     while (status == MR_OK) {
         av_frame_unref(frame);
         int ret = avcodec_receive_frame(decoder->codec, frame);
+        if (ret == 0 && decoder->passes_over_marked && (frame->flags & AV_FRAME_FLAG_CORRUPT))
+            continue;
         if (ret == 0) {
             *ret_us = decoder->last_us = timestamp(decoder, frame);
             status = mr_guard_frame(&decoder->guard, frame, *ret_us);
