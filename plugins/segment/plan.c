@@ -31,6 +31,7 @@ enum { OUT_PLAN, OUT_CHUNKS, OUT_AUDIO_CHUNKS, OUT_OPENING };
 
 typedef struct plan_params {
     int64_t segment_duration;
+    int64_t first_segment;
     int64_t chunk_segments;
     mr_ratio max_frame_rate;
     mr_ratio frame_rate;
@@ -55,6 +56,7 @@ typedef struct plan_state {
     frame_grid grid;
     int64_t origin_us;
     int64_t segment_frames; /* of the grid, in a segment */
+    int64_t first_frames;   /* … in the first; no more than in the others */
     int64_t video_segments;
     plan_track tracks[MAX_TRACKS];
     size_t track_count;
@@ -142,6 +144,25 @@ static int64_t earliest_sound_us(const plan_state *plan)
     return earliest;
 }
 
+static int64_t first_us(const plan_state *plan)
+{
+    const plan_params *params = plan->params;
+    return params->first_segment < params->segment_duration ? params->first_segment : params->segment_duration;
+}
+
+/* At least one. */
+static int64_t frames_in(const plan_state *plan, int64_t us)
+{
+    int64_t frames = av_rescale_q(us, AV_TIME_BASE_Q, av_inv_q(plan->grid.fps));
+    return frames < 1 ? 1 : frames;
+}
+
+/* Of the grid; that of the segment behind the last is where the last would end if the source did not. */
+static int64_t first_frame_of(const plan_state *plan, int64_t segment)
+{
+    return segment == 0 ? 0 : plan->first_frames + (segment - 1) * plan->segment_frames;
+}
+
 static mr_status lay_out_picture(plan_state *plan)
 {
     const AVStream *stream = plan->format->streams[plan->video];
@@ -160,10 +181,11 @@ static mr_status lay_out_picture(plan_state *plan)
         return MR_ERR_INPUT;
     }
     grid_lay_out(&plan->grid, &plan->scan, stream, wanted, most, earliest_sound_us(plan));
-    plan->segment_frames = av_rescale_q(plan->params->segment_duration, AV_TIME_BASE_Q, av_inv_q(plan->grid.fps));
-    if (plan->segment_frames < 1)
-        plan->segment_frames = 1;
-    plan->video_segments = (plan->grid.frames + plan->segment_frames - 1) / plan->segment_frames;
+    plan->segment_frames = frames_in(plan, plan->params->segment_duration);
+    plan->first_frames = frames_in(plan, first_us(plan));
+    plan->video_segments = 1;
+    if (plan->grid.frames > plan->first_frames)
+        plan->video_segments += (plan->grid.frames - plan->first_frames + plan->segment_frames - 1) / plan->segment_frames;
     plan->origin_us = plan->grid.origin_us;
     return MR_OK;
 }
@@ -197,11 +219,11 @@ static int64_t on_sound_grid(double seconds)
 static int64_t sound_boundary(const plan_state *plan, int64_t n)
 {
     if (plan->video < 0)
-        return on_sound_grid((double)n * (double)plan->params->segment_duration / 1e6);
-    return on_sound_grid((double)n * (double)plan->segment_frames / av_q2d(plan->grid.fps));
+        return on_sound_grid((double)(n == 0 ? 0 : first_us(plan) + (n - 1) * plan->params->segment_duration) / 1e6);
+    return on_sound_grid((double)first_frame_of(plan, n) / av_q2d(plan->grid.fps));
 }
 
-/* Sound that outlasts the picture by less than half a segment belongs to the last segment; more goes on in segments of its own. */
+/* Sound that outlasts the picture's last segment goes on in segments of its own. */
 static mr_status lay_out_sound(plan_state *plan)
 {
     int64_t end = (plan->samples + SOUND_GRID - 1) / SOUND_GRID * SOUND_GRID;
@@ -231,8 +253,8 @@ static json_t *integers(int64_t a, int64_t b)
 
 static int64_t frames_of(const plan_state *plan, int64_t segment)
 {
-    int64_t left = plan->grid.frames - segment * plan->segment_frames;
-    return left < plan->segment_frames ? left : plan->segment_frames;
+    int64_t first = first_frame_of(plan, segment), end = first_frame_of(plan, segment + 1);
+    return (end < plan->grid.frames ? end : plan->grid.frames) - first;
 }
 
 /* Where each track ends; how far beyond most it goes on is not said. */
@@ -250,7 +272,7 @@ static json_t *video_json(const plan_state *plan)
 {
     json_t *segments = json_array();
     for (int64_t i = 0; segments && i < plan->video_segments; i++)
-        json_array_append_new(segments, integers(i * plan->segment_frames, frames_of(plan, i)));
+        json_array_append_new(segments, integers(first_frame_of(plan, i), frames_of(plan, i)));
     return json_pack("{s:i,s:o,s:I,s:I,s:I,s:o}", "stream", plan->video, "fps", integers(plan->grid.fps.num, plan->grid.fps.den), "timescale",
                      (json_int_t)plan->grid.timescale, "frame_ticks", (json_int_t)plan->grid.frame_ticks, "frames", (json_int_t)plan->grid.frames,
                      "segments", segments);
@@ -306,13 +328,12 @@ static mr_status emit_chunk(const plan_state *plan, uint32_t port, int64_t index
     const AVStream *stream = plan->format->streams[plan->video];
     const char *interlaced = json_string_value(json_object_get(plan->picture, "interlaced"));
     bool context = interlaced && interlaced[0] != 'n';
-    int64_t first = segment * plan->segment_frames;
+    int64_t first = first_frame_of(plan, segment);
     int64_t frames = 0;
     json_t *segments = json_array();
     for (int64_t i = segment; segments && i < segment + count; i++) {
-        json_int_t start = i * plan->segment_frames;
-        json_array_append_new(segments,
-                              json_pack("{s:I,s:I,s:I}", "index", (json_int_t)i, "first_frame", start, "frames", (json_int_t)frames_of(plan, i)));
+        json_array_append_new(segments, json_pack("{s:I,s:I,s:I}", "index", (json_int_t)i, "first_frame", (json_int_t)first_frame_of(plan, i),
+                                                  "frames", (json_int_t)frames_of(plan, i)));
         frames += frames_of(plan, i);
     }
     const int64_t decode_from_us = grid_decode_from(&plan->grid, &plan->scan, stream, first, context);
@@ -484,6 +505,8 @@ static const mr_port outputs[] = {
 static const mr_param params[] = {
     MR_DURATION(plan_params, segment_duration, .standard = "4s", .min = "500ms", .max = "60s",
                 .help = "length of a segment; a whole number of frames"),
+    MR_DURATION(plan_params, first_segment, .standard = "2s", .min = "500ms", .max = "60s",
+                .help = "length of the first segment, where that is less: a short one is made, and loaded, sooner"),
     MR_INT(plan_params, chunk_segments, .standard = "2", .min = "1", .max = "100",
            .help = "segments in a chunk, after the first two chunks, which have one each so that something is playable soon"),
     MR_RATIO(plan_params, max_frame_rate, .standard = "60", .min = "1", .max = "240",
@@ -496,7 +519,7 @@ static const mr_param params[] = {
 
 const mr_op mr_op_segment_plan = {
     .size = sizeof(mr_op),
-    .version = 5,
+    .version = 6,
     .name = "segment.plan",
     .summary = "plans the segments of a source and the chunks in which they are made",
     .help = "Reads the source's packets, and puts the picture on a grid of constant frame rate: frame n is shown from n to n+1 frame lengths. A "

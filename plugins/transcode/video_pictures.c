@@ -9,8 +9,8 @@
 #include <libavutil/frame.h>
 #include <stdlib.h>
 
-/* Of the pictures of some rungs; of all rungs; of the source. */
-enum { KEPT_MAX_MB = 160, KEPT_ALL_MB = 272, KEPT_SOURCE_MB = 384 };
+/* Of the pictures of some rungs; of all rungs; of all rungs or of the source, by a batch that has the machine to itself. */
+enum { KEPT_MAX_MB = 160, KEPT_ALL_MB = 272, KEPT_ALONE_MB = 384 };
 
 void mr_video_drop_pictures(const mr_video_group *all, AVFrame ***pictures)
 {
@@ -83,7 +83,7 @@ static AVFrame **new_pictures(const mr_video_group *all)
     return calloc((size_t)all->chunk.frames, sizeof(AVFrame *));
 }
 
-/* Where it is not much more for all rungs than for some, that saves a decode. So does keeping the source's own, which each rung then scales for
+/* Where it is not much more for all rungs than for some, that saves a decode. Else so does keeping the source's own, which each rung then scales for
  * itself (but the smallest, whose pictures are there): that pays where two encode at a time, and no other batch does the same. */
 mr_status mr_video_choose_kept(mr_video_group *all)
 {
@@ -94,8 +94,9 @@ mr_status mr_video_choose_kept(mr_video_group *all)
     for (size_t i = 0; i < all->job_count; i++)
         pixels += mr_video_area(&all->jobs[i]);
     double source = (double)all->frame->width * all->frame->height;
-    double left = pixels <= KEPT_ALL_MB * pixels_a_mb ? pixels : KEPT_MAX_MB * pixels_a_mb;
-    if (all->works_ahead && source < pixels && source <= KEPT_SOURCE_MB * pixels_a_mb) {
+    const bool fits = pixels <= (all->works_ahead ? KEPT_ALONE_MB : KEPT_ALL_MB) * pixels_a_mb;
+    double left = fits ? pixels : KEPT_MAX_MB * pixels_a_mb;
+    if (all->works_ahead && !fits && source < pixels && source <= KEPT_ALONE_MB * pixels_a_mb) {
         left = mr_video_area(each);
         all->source = new_pictures(all);
         if (!all->source)

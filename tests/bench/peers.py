@@ -17,6 +17,7 @@ SHAKA = ROOT / "tests" / "node_modules" / "shaka-packager" / "bin" / f"packager-
 # Those of pipelines/vod.yaml: name, height, ceiling.
 LADDER = (("240p", 240, 200_000), ("480p", 480, 800_000), ("720p", 720, 2_500_000), ("1080p", 1080, 5_000_000))
 SEGMENT_S = 4
+FIRST_SEGMENT_S = 2  # segment.plan's default
 AUDIO_BITRATES = {2: "128k", 6: "384k"}
 # As plugins/media/encode.h has them.
 VBV_RATE, VBV_BUFFER = 1.07, 1.5
@@ -79,10 +80,10 @@ def bitrates(out):
 
 
 # ---- FFmpeg ----
-def h264_options(index, rate, ceiling, preset, gop):
+def h264_options(index, rate, ceiling, preset, gop, segment):
     return [f"-c:v:{index}", "libx264", f"-preset:v:{index}", preset, f"-profile:v:{index}", "high", f"-b:v:{index}", round(rate),
             f"-maxrate:v:{index}", round(ceiling * VBV_RATE), f"-bufsize:v:{index}", round(ceiling * VBV_BUFFER), f"-g:v:{index}", gop,
-            f"-flags:v:{index}", "+cgop", f"-force_key_frames:v:{index}", f"expr:gte(t,n_forced*{SEGMENT_S})"]
+            f"-flags:v:{index}", "+cgop", f"-force_key_frames:v:{index}", f"expr:gte(t,n_forced*{segment})"]
 
 
 def audio_options(channels):
@@ -93,14 +94,14 @@ def audio_options(channels):
     return words
 
 
-def packaging(out, channels):
+def packaging(out, channels, segment=SEGMENT_S):
     """FFmpeg's way to HLS and DASH over one set of segments."""
     sets = "id=0,streams=v id=1,streams=a" if channels else "id=0,streams=v"
-    return ["-f", "dash", "-seg_duration", SEGMENT_S, "-use_template", 1, "-use_timeline", 1, "-dash_segment_type", "mp4", "-hls_playlist", 1,
+    return ["-f", "dash", "-seg_duration", segment, "-use_template", 1, "-use_timeline", 1, "-dash_segment_type", "mp4", "-hls_playlist", 1,
             "-adaptation_sets", sets, f"{out}/manifest.mpd"]
 
 
-def ffmpeg_ladder(clip, out, rungs, encoder, audio=True):
+def ffmpeg_ladder(clip, out, rungs, encoder, audio=True, segment=SEGMENT_S):
     """One process: decoded once, split, scaled to each rung, encoded, packaged. encoder(index, rung) gives the options of one rung."""
     fresh(out).mkdir(parents=True)
     channels = clip.channels if audio else 0
@@ -110,12 +111,12 @@ def ffmpeg_ladder(clip, out, rungs, encoder, audio=True):
     words = [FFMPEG, "-v", "error", "-nostdin", "-y", "-i", clip.path, "-filter_complex", filters]
     for i, rung in enumerate(rungs):
         words += ["-map", f"[v{i}]", *encoder(i, rung)]
-    return words + audio_options(channels) + packaging(out, channels)
+    return words + audio_options(channels) + packaging(out, channels, segment)
 
 
-def ffmpeg_h264(clip, out, rungs, rates, preset, audio=True):
-    gop = round(SEGMENT_S * clip.fps)
-    return ffmpeg_ladder(clip, out, rungs, lambda index, rung: h264_options(index, rates[rung[0]], rung[2], preset, gop), audio)
+def ffmpeg_h264(clip, out, rungs, rates, preset, audio=True, segment=SEGMENT_S):
+    gop = round(segment * clip.fps)
+    return ffmpeg_ladder(clip, out, rungs, lambda index, rung: h264_options(index, rates[rung[0]], rung[2], preset, gop, segment), audio, segment)
 
 
 def ffmpeg_segments(out, index):

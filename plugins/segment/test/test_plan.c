@@ -261,7 +261,8 @@ static void test_sound(void **state)
     assert_int_equal(json_array_size(plan.chunks), 0);
     check_sound(&plan);
     assert_in_range(source_int(json_object_get(plan.plan, "audio"), "samples"), 9 * 48000, 9 * 48000 + 1024);
-    assert_int_equal(source_int(plan.plan, "segments"), 3);
+    assert_int_equal(source_int(plan.plan, "segments"), 3); /* of 2, 4 and 3 s */
+    assert_in_range(source_int(json_array_get(plan.audio_chunks, 0), "end"), 2 * 48000 - 512, 2 * 48000 + 512);
     source_plan_free(&plan);
     /* sound a second later than the picture, and longer: both keep their places */
     assert_true(clip_make("late.mp4", PICTURE ":r=25:d=4 -itsoffset 1 " TONE ":d=5 " X264 " -c:a aac"));
@@ -269,8 +270,10 @@ static void test_sound(void **state)
     check_sound(&plan);
     assert_int_equal(source_int(plan.plan, "origin_us"), 0);
     assert_in_range(source_int(json_object_get(plan.plan, "audio"), "samples"), 6 * 48000 - 1024, 6 * 48000 + 1024);
-    assert_int_equal(source_int(json_object_get(plan.plan, "video"), "frames"), 100);
-    assert_int_equal(source_int(plan.plan, "segments"), 2);
+    const json_t *late = json_object_get(plan.plan, "video");
+    assert_int_equal(source_int(late, "frames"), 100);
+    assert_int_equal(source_int(plan.plan, "segments"), 3); /* of sound: 2 s, 4 s and what is left */
+    assert_int_equal(json_integer_value(json_array_get(json_array_get(json_object_get(late, "segments"), 1), 0)), 50); /* the first has 2 s */
     source_plan_free(&plan);
     /* a picture half a frame after the sound: the grid is laid so that the first picture lies on it */
     assert_true(clip_make("half.mkv", TONE ":d=3 -itsoffset 0.5 " PICTURE ":r=25:d=2 " X264 " -c:a pcm_s16le"));

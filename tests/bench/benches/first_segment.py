@@ -1,4 +1,4 @@
-"""first-segment: from the start of the command until every rung has one segment of 4 s, whole and under its name."""
+"""first-segment: from the start of the command until every rung has its first segment, of 2 s on both sides, whole and under its name."""
 from bench import ladders, measure, peers
 
 
@@ -25,7 +25,7 @@ def first_segment(s):
 
         def theirs():
             # FFmpeg writes a segment under another name until it is whole.
-            return measure.run(peers.ffmpeg_h264(clip, work / "one", peers.LADDER, rates, "veryfast"),
+            return measure.run(peers.ffmpeg_h264(clip, work / "one", peers.LADDER, rates, "veryfast", segment=peers.FIRST_SEGMENT_S),
                                until=lambda _: all((work / "one" / f"chunk-stream{i}-00001.m4s").exists() for i in range(len(peers.LADDER))))
 
         rounds = s.alternate(clip.name, {"millrace": ours, "one process": theirs})

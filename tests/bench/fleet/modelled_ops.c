@@ -15,7 +15,8 @@
 
 #define OPS_MAX        128
 #define SEGMENT_S      4.0 /* as in pipelines/vod.yaml */
-#define FIRST_CHUNKS   2   /* of one segment; the others have two: segment.plan */
+#define FIRST_S        2.0 /* the first one: segment.plan, as are the next two */
+#define FIRST_CHUNKS   2   /* of one segment; the others have two */
 #define AUDIO_CHUNK_S  60.0
 #define SHEET_PICTURES 25 /* thumbnail.sheets: one in 1 to 10 s, for about a hundred of them */
 #define PICTURES_AIM   100
@@ -108,9 +109,9 @@ static mr_status emit_chunks(const mr_host *host, const mr_batch_task *one, cons
     mr_status status = MR_OK;
     double start = 0;
     for (int index = 0; start < video->seconds && status == MR_OK; index++) {
-        double length = index < FIRST_CHUNKS ? SEGMENT_S : 2 * SEGMENT_S;
-        if (sound)
-            length = index == 0 ? SEGMENT_S : AUDIO_CHUNK_S;
+        double length = sound ? AUDIO_CHUNK_S : index < FIRST_CHUNKS ? SEGMENT_S : 2 * SEGMENT_S;
+        if (index == 0)
+            length = FIRST_S;
         if (length > video->seconds - start)
             length = video->seconds - start;
         status = emit(host, one, port, json_pack("{s:I,s:i,s:f}", "video_number", number_of(video), "index", index, "seconds", length));
