@@ -266,7 +266,8 @@ struct mr_run {
     mr_node_run *dirty;
     size_t task_count;
     size_t opening;        /* tasks of the opening that have not ended */
-    uint32_t opening_kept; /* slots that are left to its batches as their second processors */
+    uint32_t second_slots; /* that are left to its batches as their second processors */
+    uint32_t led;          /* batches at work that began with what the others of their item wait for */
     size_t busy;           /* tasks running or waiting on a thread of their own */
     size_t ready;          /* tasks in the heap */
     bool stopping;         /* failed or cancelled: nothing more is started, but nodes with a trigger */
@@ -302,7 +303,8 @@ typedef struct mr_batch_run {
     uint32_t count;
     uint32_t memory_mb;
     uint32_t spare;               /* processors that its op may use besides its own */
-    uint32_t kept;                /* of these, those whose slots the opening keeps for it */
+    uint32_t kept;                /* of these, those whose slots are kept free for it */
+    uint32_t led;                 /* 1: its first task leads the others */
     int64_t cpu_mark_us;          /* the thread's CPU time when the last task was finished: what follows is the next one's */
     bool concluded[MR_MAX_BATCH]; /* by task: reported. A concluded task may be another worker's already */
     mr_arena *arena;              /* params of the tasks: until run() has returned */

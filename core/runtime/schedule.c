@@ -6,7 +6,8 @@
  * items. A batch gathers the tasks that share the first one's batch_by item and whose inputs are there or made by a task before them in the batch;
  * one that is demanded takes those along that are demanded too, and no others: they would make the viewer wait. Batches are split when slots would
  * stay idle, never an encoder's thread count raised: the last batches leave tasks to the other slots, even to those that are busy at this moment, for
- * who is free first takes them. A short chunk with two slots is one batch on two processors instead.
+ * who is free first takes them. A batch whose part is two slots is whole, and may use what is idle besides its own; one whose pictures can all be
+ * held has the second slot to itself, and no other led batch of the run is begun meanwhile: two would hold twice as many. docs/adr/0038.
  *
  * The opening is what the first moment of the video needs: the tasks that make the items along it, and those of its first items. All slots are the
  * opening's as far as it can use them: its batches have two processors each, so that a chunk is decoded once, and are split over what slots there
@@ -271,12 +272,14 @@ static size_t share_of(const mr_batch_run *batch, uint32_t slots, size_t fitting
     return all > slots - 1 + least ? all - (slots - 1) : least;
 }
 
-/* Is it to be one batch on the two slots that it has, as the opening is, so that it is decoded once? A batch that begins with an analysis is quick on
- * two processors where its op can hold all pictures meanwhile. */
-static bool is_whole_on_two(const mr_task *first, const mr_item *item, uint32_t slots)
+/* Does it have two slots to itself? The opening has; so has a batch whose part is two where its op can hold all pictures meanwhile, which makes it
+ * quick, and no other batch holds its own. */
+static bool has_two(const mr_engine *engine, const mr_task *first, const mr_item *item, bool whole)
 {
     double pixels = 0;
-    if (slots != 2 || in_opening(first) || !first->node->leads)
+    if (in_opening(first))
+        return engine->jobs > 1;
+    if (!whole || first->run->led > 0)
         return false;
     measure(item, &pixels);
     return pixels > 0 && pixels <= MOST_HELD;
@@ -289,10 +292,12 @@ static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
     while (item->fusable_head && item->fusable_head->state >= MR_TASK_SUCCEEDED)
         item->fusable_head = item->fusable_head->fusable_next;
     const uint32_t slots = slots_for(engine, batch->tasks[0], item);
-    const bool whole = is_whole_on_two(batch->tasks[0], item, slots);
+    const bool whole = slots == 2 && batch->tasks[0]->node->leads && !in_opening(batch->tasks[0]);
     const size_t share = share_of(batch, whole ? 1 : slots, count_fitting(item, batch, op));
-    batch->kept = in_opening(batch->tasks[0]) && engine->jobs > 1 ? 1 : 0;
-    batch->tasks[0]->run->opening_kept += batch->kept;
+    batch->kept = has_two(engine, batch->tasks[0], item, whole) ? 1 : 0;
+    batch->led = batch->tasks[0]->node->leads ? 1 : 0;
+    batch->tasks[0]->run->second_slots += batch->kept;
+    batch->tasks[0]->run->led += batch->led;
     batch->spare = batch->kept > 0 || slots > 1 ? 1 : 0;
     most = share < most ? share : most;
     for (mr_task *task = item->fusable_head; task && batch->count < most; task = task->fusable_next) {
@@ -345,7 +350,7 @@ static bool siblings_are_near(const mr_task *task)
  * as what its tasks are made of is being made. */
 static uint32_t opening_wants(const mr_run *run, uint32_t enough)
 {
-    uint32_t count = run->opening_kept;
+    uint32_t count = run->second_slots;
     bool begun = false;
     bool leading = false;
     bool waiting = false; /* for those that it will share a batch with */
@@ -364,8 +369,10 @@ static uint32_t opening_wants(const mr_run *run, uint32_t enough)
 static bool must_wait(const mr_engine *engine, const mr_task *task)
 {
     const uint32_t free_slots = engine->jobs > engine->running ? engine->jobs - engine->running : 1; /* the asking worker's is one */
-    if (task->demanded || task->run->planning || task->run->opening == 0)
+    if (task->demanded || task->run->planning)
         return false;
+    if (task->run->opening == 0)
+        return task->node->leads && shared_item(task) && task->run->second_slots >= free_slots;
     return in_opening(task) ? siblings_are_near(task) : opening_wants(task->run, free_slots) >= free_slots;
 }
 
@@ -379,7 +386,8 @@ void mr_slots_look_again(mr_engine *engine)
 
 void mr_batch_over(mr_engine *engine, const mr_batch_run *batch)
 {
-    batch->tasks[0]->run->opening_kept -= batch->kept;
+    batch->tasks[0]->run->second_slots -= batch->kept;
+    batch->tasks[0]->run->led -= batch->led;
     mr_slots_look_again(engine);
 }
 

@@ -6,8 +6,9 @@
  * keeping some of their pictures too saves no time, since fresh memory costs about what it saves, and takes a multiple of the memory. Rungs whose
  * analysis is there already wait for nothing, and nothing is kept for them.
  *
- * With a processor to spare, pictures are decoded ahead on a thread (ahead.h). Then also the source's pictures are kept, where they take less than
- * the rungs', and KEPT_SOURCE_MB holds them; and rungs whose pictures are kept one way or the other are encoded on two threads (video_lanes.c).
+ * With a processor to spare, pictures are decoded ahead on a thread (ahead.h). Then those of all rungs are kept if KEPT_ALONE_MB holds them, or else
+ * the source's, if it holds these; rungs whose pictures are kept one way or the other are encoded on two threads (video_lanes.c), and of those that
+ * are encoded from a second decode the largest is on a thread of its own (video_rungs.c).
  *
  * Invariant: what a task makes is a function of its own inputs and params; the batch decides only about what is computed once for several.
  * The source is read on behalf of the reader, the largest rung's task, which is the last to be finished: its artifacts stay valid that long.

@@ -59,28 +59,86 @@ mr_status mr_video_settle(mr_video_group *all, mr_video_job *each)
     return status;
 }
 
-/* Gives each wanted job its pictures, which are all kept, or none. */
-static mr_status encode_pictures(mr_video_group *all, bool kept)
+/* The wanted job whose pictures are all kept. */
+static mr_status encode_kept(mr_video_group *all, const mr_video_job *each)
 {
     mr_status status = MR_OK;
     for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
-        if (kept)
-            status = mr_video_check_in(all, all->progress_from + (all->progress_to - all->progress_from) * index / all->chunk.frames);
-        else
-            status = mr_video_next_picture(all, index);
-        if (status == MR_OK && !kept)
-            status = mr_video_scale(all);
-        for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
-            mr_video_job *each = &all->jobs[i];
-            if (all->wanted[i + 1])
-                status = mr_rung_encode_send(each->encode, kept ? each->store[index] : all->scaled[i + 1], index);
-        }
+        status = mr_video_check_in(all, all->progress_from + (all->progress_to - all->progress_from) * index / all->chunk.frames);
+        if (status == MR_OK)
+            status = mr_rung_encode_send(each->encode, each->store[index], index);
     }
     return status;
 }
 
-/* One attempt of the wanted jobs. */
-static mr_status attempt(mr_video_group *all, bool kept, double progress_from, double progress_to)
+/* Decodes the next picture, and gives it to each wanted job but one; NULL: to all. */
+static mr_status encode_next(mr_video_group *all, const mr_video_job *but, int index)
+{
+    mr_status status = mr_video_next_picture(all, index);
+    if (status == MR_OK)
+        status = mr_video_scale(all);
+    for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
+        const mr_video_job *each = &all->jobs[i];
+        if (all->wanted[i + 1] && each != but)
+            status = mr_rung_encode_send(each->encode, all->scaled[i + 1], index);
+    }
+    return status;
+}
+
+typedef struct others {
+    mr_video_group *all;
+    const mr_video_job *largest;
+} others;
+
+/* On a thread of its own. */
+static mr_status encode_others(void *context, int index, AVFrame *ret_for_largest)
+{
+    const others *own = context;
+    const size_t at = (size_t)(own->largest - own->all->jobs) + 1;
+    mr_status status = encode_next(own->all, own->largest, index);
+    if (status == MR_OK && av_frame_ref(ret_for_largest, own->all->scaled[at]) < 0)
+        status = mr_video_no_memory(own->all);
+    return status;
+}
+
+static mr_status encode_largest_beside(mr_video_group *all, const mr_video_job *largest)
+{
+    others own = {.all = all, .largest = largest};
+    mr_ahead *beside = NULL;
+    AVFrame *picture = av_frame_alloc();
+    mr_status status = picture ? mr_ahead_start(all->chunk.frames, encode_others, &own, &beside) : mr_video_no_memory(all);
+    for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
+        status = mr_ahead_take(beside, picture);
+        if (status == MR_OK)
+            status = mr_rung_encode_send(largest->encode, picture, index);
+    }
+    mr_ahead_stop(beside);
+    av_frame_free(&picture);
+    return status;
+}
+
+/* The wanted jobs together, from one decode. Where a processor is to spare, and there are several, the largest has a thread of its own: it takes
+ * about as long as all the rest. */
+static mr_status encode_decoded(mr_video_group *all)
+{
+    const mr_video_job *largest = NULL;
+    size_t count = 0;
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < all->job_count; i++) {
+        const mr_video_job *each = &all->jobs[i];
+        count += all->wanted[i + 1];
+        if (all->wanted[i + 1] && (!largest || mr_video_area(each) > mr_video_area(largest)))
+            largest = each;
+    }
+    if (count > 1 && all->works_ahead)
+        return encode_largest_beside(all, largest);
+    for (int index = 0; index < all->chunk.frames && status == MR_OK; index++)
+        status = encode_next(all, NULL, index);
+    return status;
+}
+
+/* One attempt of the wanted jobs. kept: the only one, whose pictures are kept; NULL: it has to be decoded. */
+static mr_status attempt(mr_video_group *all, const mr_video_job *kept, double progress_from, double progress_to)
 {
     mr_status status = MR_OK;
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
@@ -92,7 +150,7 @@ static mr_status attempt(mr_video_group *all, bool kept, double progress_from, d
     if (status == MR_OK && !kept)
         status = mr_video_begin_decode(all, progress_from, progress_to);
     if (status == MR_OK)
-        status = encode_pictures(all, kept);
+        status = kept ? encode_kept(all, kept) : encode_decoded(all);
     mr_video_end_decode(all);
     for (size_t i = 0; i < all->job_count && status == MR_OK; i++) {
         mr_video_job *each = &all->jobs[i];
@@ -136,7 +194,7 @@ static mr_status encode_in_turn(mr_video_group *all)
         for (size_t i = 0; i < all->job_count; i++)
             to += all->wanted[i + 1] ? scale * mr_video_area(&all->jobs[i]) : 0;
         to = fmin(1, to);
-        status = attempt(all, next->store, from, to);
+        status = attempt(all, next->store ? next : NULL, from, to);
         from = next->made ? to : from;
     }
     return status;

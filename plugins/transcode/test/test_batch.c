@@ -57,6 +57,43 @@ static void test_the_batch_does_not_matter(void **state)
     assert_batch_does_not_matter(smaller);
 }
 
+/* Nothing is kept of what needs no analysis: all rungs are encoded from one decode, the largest on a thread of its own where there is a processor. */
+static void test_the_largest_may_be_encoded_beside_the_others(void **state)
+{
+    static const kit_rung rungs[] = {{"180p", 320, 180, 800000}, {"90p", 160, 90, 200000}, {"46p", 80, 46, 100000}};
+    static const char *const params[] = {"{rate_control: crf}", "{codec: hevc, preset: ultrafast}"};
+    char *chunk = kit_chunk(&plain, 1, 25, 960000, second_segments);
+    (void)state;
+    for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+        op_result results[2][3];
+        for (uint32_t p = 0; p < 2; p++) {
+            const kit_run run = {
+                .source = &plain, .chunk = chunk, .params = params[i], .rungs = rungs, .rung_count = 3, .batch = true, .processors = 1 + p};
+            kit_video(&run, results[p]);
+        }
+        for (int r = 0; r < 3; r++) {
+            assert_int_equal(results[0][r].status, MR_OK);
+            assert_true(kit_same(&results[0][r], &results[1][r]));
+            op_result_free(&results[0][r]);
+            op_result_free(&results[1][r]);
+        }
+        const kit_run cancelled = {.source = &plain,
+                                   .chunk = chunk,
+                                   .params = params[i],
+                                   .rungs = rungs,
+                                   .rung_count = 3,
+                                   .batch = true,
+                                   .cancel_after = 9,
+                                   .processors = 2};
+        kit_video(&cancelled, results[0]);
+        for (int r = 0; r < 3; r++) {
+            assert_int_equal(results[0][r].status, MR_ERR_CANCELLED);
+            op_result_free(&results[0][r]);
+        }
+    }
+    free(chunk);
+}
+
 /* They have two threads in the first chunk of a video: always, so that it is the same on one processor. */
 static void test_large_pictures_open_the_same_on_one_processor(void **state)
 {
@@ -115,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_batch_does_not_matter),
+        cmocka_unit_test(test_the_largest_may_be_encoded_beside_the_others),
         cmocka_unit_test(test_large_pictures_open_the_same_on_one_processor),
         cmocka_unit_test(test_cancel),
     };

@@ -259,7 +259,7 @@ static void test_the_opening_is_one_batch_on_two_slots(void **context)
     assert_false(in->engine.slots_kept); /* who waited was told */
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 0);
     assert_picks(in, &in->tasks[POSTER][0], 1); /* what has no place, beside the second chunk's analysis, which all wait for */
-    assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS);
+    assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS + 1);
 }
 
 static void test_on_four_slots_the_opening_is_split_and_slots_are_kept_for_it(void **context)
@@ -268,7 +268,7 @@ static void test_on_four_slots_the_opening_is_split_and_slots_are_kept_for_it(vo
     in->engine.jobs = 4;
     open_video(in);
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS), 1);
-    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS);
+    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1);
     assert_picks_nothing(in); /* the largest rung will want a slot, and the first batch has two */
     assert_int_equal(assert_picks(in, analysed(in, 0), 1), 1);
     assert_picks_nothing(in);
@@ -278,20 +278,21 @@ static void test_on_four_slots_the_opening_is_split_and_slots_are_kept_for_it(vo
 static void test_the_last_batch_leaves_tasks_to_slots_that_are_busy(void **context)
 {
     world *in = *context;
+    in->engine.jobs = 3;
     expand_analysis(in);
     expand_video(in);
     assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
     over(in);
-    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 0); /* the third chunk is there for the other slot */
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1); /* the third chunk is there for another slot */
     in->engine.running--;
-    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS), 1);
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS - 1), 1);
     in->engine.running--;
     assert_null(mr_pick(&in->engine));
     assert_int_equal(assert_picks(in, analysed(in, 2), 1), 1); /* whoever is free first: the same worker here */
 }
 
-/* It is decoded once then, where its pictures can be held meanwhile. */
-static void test_a_short_last_chunk_is_one_batch_on_two_slots(void **context)
+/* It is decoded once then: on its slot and on what is idle besides. */
+static void test_the_last_chunk_is_one_batch_on_two_slots(void **context)
 {
 #define PICTURES(frames) "{\"frames\":" frames ",\"picture\":{\"width\":1920,\"height\":1080}}"
     static const char *const metas[CHUNKS] = {PICTURES("100"), PICTURES("200"), PICTURES("100")};
@@ -301,11 +302,30 @@ static void test_a_short_last_chunk_is_one_batch_on_two_slots(void **context)
     expand_video(in);
     assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
     over(in);
-    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS), 1); /* too long to be held */
-    in->engine.running--;
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1); /* too long to be held: nothing is kept for it */
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS + 1), 1);
-    ready(add(in, POSTER, 0));
-    assert_picks(in, &in->tasks[POSTER][0], 1); /* nothing is kept for its second processor */
+}
+
+/* Where its pictures can be held meanwhile, and no other's are, the second slot is its own: two at a time would hold twice as many. */
+static void test_a_short_last_chunk_has_two_slots_to_itself(void **context)
+{
+    static const char *const metas[CHUNKS] = {PICTURES("50"), PICTURES("100"), PICTURES("50")};
+    world *in = *context;
+    measure(in, metas);
+    expand_analysis(in);
+    expand_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
+    over(in);
+    in->run.opening = 0; /* all its tasks have ended */
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1);
+    const mr_batch_run second = in->last;
+    assert_picks_nothing(in);
+    ready(add(in, POSTER, 0)); /* which is no chunk */
+    assert_picks(in, &in->tasks[POSTER][0], 1);
+    in->engine.running--;
+    in->last = second;
+    over(in);
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS + 1), 1);
 }
 
 /* Otherwise the long one before would be alone at the end. */
@@ -318,7 +338,7 @@ static void test_a_short_last_chunk_is_no_work_for_a_slot(void **context)
     expand_video(in);
     assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
     over(in);
-    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS), 1);
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1);
 }
 
 static void test_with_other_work_the_last_batch_is_whole(void **context)
@@ -384,7 +404,7 @@ static void test_nothing_is_kept_for_what_waits_otherwise(void **context)
     over(in);
     in->engine.running = 3;
     in->tasks[ANALYSIS][0].state = MR_TASK_DELAYED; /* it is to be tried again in a while */
-    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS);
+    assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1);
 }
 
 static void test_who_is_waited_for_does_not_wait(void **context)
@@ -428,7 +448,8 @@ int main(void)
         TEST(test_the_opening_is_one_batch_on_two_slots),
         TEST(test_on_four_slots_the_opening_is_split_and_slots_are_kept_for_it),
         TEST(test_the_last_batch_leaves_tasks_to_slots_that_are_busy),
-        TEST(test_a_short_last_chunk_is_one_batch_on_two_slots),
+        TEST(test_the_last_chunk_is_one_batch_on_two_slots),
+        TEST(test_a_short_last_chunk_has_two_slots_to_itself),
         TEST(test_a_short_last_chunk_is_no_work_for_a_slot),
         TEST(test_with_other_work_the_last_batch_is_whole),
         TEST(test_pictures_come_behind_the_opening_and_along_the_video),
