@@ -6,8 +6,8 @@
  * items. A batch gathers the tasks that share the first one's batch_by item and whose inputs are there or made by a task before them in the batch;
  * one that is demanded takes those along that are demanded too, and no others: they would make the viewer wait. Batches are split when slots would
  * stay idle, never an encoder's thread count raised: the last batches leave tasks to the other slots, even to those that are busy at this moment, for
- * who is free first takes them. A batch whose part is two slots is whole, and may use what is idle besides its own; one whose pictures can all be
- * held has the second slot to itself, and no other led batch of the run is begun meanwhile: two would hold twice as many. docs/adr/0038.
+ * who is free first takes them. A long chunk whose part is two slots is one batch, which may use what is idle besides its own; a short one, whose
+ * pictures can all be held, has the second slot to itself, and no other chunk of the run is begun meanwhile. docs/adr/0038.
  *
  * The opening is what the first moment of the video needs: the tasks that make the items along it, and those of its first items. All slots are the
  * opening's as far as it can use them: its batches have two processors each, so that a chunk is decoded once, and are split over what slots there
@@ -272,17 +272,17 @@ static size_t share_of(const mr_batch_run *batch, uint32_t slots, size_t fitting
     return all > slots - 1 + least ? all - (slots - 1) : least;
 }
 
-/* Does it have two slots to itself? The opening has; so has a batch whose part is two where its op can hold all pictures meanwhile, which makes it
- * quick, and no other batch holds its own. */
-static bool has_two(const mr_engine *engine, const mr_task *first, const mr_item *item, bool whole)
+/* Is it whole, though its part is two slots? It may use two processors then. What its op can hold all pictures of is quick on them: it has both slots
+ * to itself. Beside a batch that holds its own it is shared instead: two would hold twice as many. */
+static bool is_whole_on_two(const mr_task *first, const mr_item *item, uint32_t slots, bool *ret_alone)
 {
     double pixels = 0;
-    if (in_opening(first))
-        return engine->jobs > 1;
-    if (!whole || first->run->led > 0)
+    if (slots != 2 || in_opening(first) || !first->node->leads)
         return false;
     measure(item, &pixels);
-    return pixels > 0 && pixels <= MOST_HELD;
+    const bool held = pixels > 0 && pixels <= MOST_HELD;
+    *ret_alone = held && first->run->led == 0;
+    return !held || *ret_alone;
 }
 
 static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
@@ -292,9 +292,10 @@ static void gather(mr_engine *engine, mr_batch_run *batch, mr_item *item)
     while (item->fusable_head && item->fusable_head->state >= MR_TASK_SUCCEEDED)
         item->fusable_head = item->fusable_head->fusable_next;
     const uint32_t slots = slots_for(engine, batch->tasks[0], item);
-    const bool whole = slots == 2 && batch->tasks[0]->node->leads && !in_opening(batch->tasks[0]);
+    bool alone = in_opening(batch->tasks[0]) && engine->jobs > 1;
+    const bool whole = is_whole_on_two(batch->tasks[0], item, slots, &alone);
     const size_t share = share_of(batch, whole ? 1 : slots, count_fitting(item, batch, op));
-    batch->kept = has_two(engine, batch->tasks[0], item, whole) ? 1 : 0;
+    batch->kept = alone ? 1 : 0;
     batch->led = batch->tasks[0]->node->leads ? 1 : 0;
     batch->tasks[0]->run->second_slots += batch->kept;
     batch->tasks[0]->run->led += batch->led;
