@@ -101,24 +101,21 @@ static mr_status encode_others(void *context, int index, AVFrame *ret_for_larges
     return status;
 }
 
-static mr_status encode_largest_beside(mr_video_group *all, const mr_video_job *largest)
+static mr_status encode_largest(mr_video_group *all, const mr_video_job *largest, mr_ahead *beside)
 {
-    others own = {.all = all, .largest = largest};
-    mr_ahead *beside = NULL;
     AVFrame *picture = av_frame_alloc();
-    mr_status status = picture ? mr_ahead_start(all->chunk.frames, encode_others, &own, &beside) : mr_video_no_memory(all);
+    mr_status status = picture ? MR_OK : mr_video_no_memory(all);
     for (int index = 0; index < all->chunk.frames && status == MR_OK; index++) {
         status = mr_ahead_take(beside, picture);
         if (status == MR_OK)
             status = mr_rung_encode_send(largest->encode, picture, index);
     }
-    mr_ahead_stop(beside);
     av_frame_free(&picture);
     return status;
 }
 
-/* The wanted jobs together, from one decode. Where a processor is to spare, and there are several, the largest has a thread of its own: it takes
- * about as long as all the rest. */
+/* The wanted jobs together, from one decode. Where a processor is to spare, and there are several, all but the largest are on a thread of their own:
+ * it takes about as long as they do. */
 static mr_status encode_decoded(mr_video_group *all)
 {
     const mr_video_job *largest = NULL;
@@ -130,10 +127,15 @@ static mr_status encode_decoded(mr_video_group *all)
         if (all->wanted[i + 1] && (!largest || mr_video_area(each) > mr_video_area(largest)))
             largest = each;
     }
+    others own = {.all = all, .largest = largest};
+    mr_ahead *beside = NULL;
     if (count > 1 && all->works_ahead)
-        return encode_largest_beside(all, largest);
-    for (int index = 0; index < all->chunk.frames && status == MR_OK; index++)
+        (void)mr_ahead_start(all->chunk.frames, encode_others, &own, &beside); /* where it can't be, one after the other */
+    if (beside && largest)
+        status = encode_largest(all, largest, beside);
+    for (int index = 0; index < all->chunk.frames && status == MR_OK && !beside; index++)
         status = encode_next(all, NULL, index);
+    mr_ahead_stop(beside);
     return status;
 }
 
