@@ -303,7 +303,7 @@ static void test_the_last_chunk_is_one_batch_on_two_slots(void **context)
     assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
     over(in);
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1); /* too long to be held: nothing is kept for it */
-    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS), 1); /* could be held, but not beside another */
+    assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS), 1);     /* could be held, but not beside another */
 }
 
 /* Where its pictures can be held meanwhile, and no other's are, the second slot is its own: two at a time would hold twice as many. */
