@@ -133,6 +133,7 @@ static void test_constant_rates(void **state)
          0},
         {"open-pyramid.mp4", PICTURE ":r=5:d=9 -c:v libx264 -preset medium -x264-params open-gop=1:keyint=3:min-keyint=3:bframes=2", NULL, 5, 1, 45,
          0},
+        {"open-end.mp4", PICTURE ":r=1:d=9 -c:v libx264 -preset medium -x264-params open-gop=1:keyint=3:min-keyint=3:bframes=2", NULL, 1, 1, 9, 0},
         {"open-gop.ts", PICTURE ":r=25:d=4 -c:v mpeg2video -bf 2 -g 12 -q:v 4", NULL, 25, 1, 100, 0},
         {"refresh.mp4", PICTURE ":r=25:d=6 -c:v libx264 -preset ultrafast -x264-params intra-refresh=1:keyint=25", NULL, 25, 1, 150, 0},
         {"altref.webm", PICTURE ":r=25:d=3 -c:v libvpx -auto-alt-ref 1 -lag-in-frames 12 -cpu-used 8 -deadline realtime -g 20", NULL, 25, 1, 75, 0},
