@@ -291,17 +291,23 @@ static void test_the_last_batch_leaves_tasks_to_slots_that_are_busy(void **conte
     assert_int_equal(assert_picks(in, analysed(in, 2), 1), 1); /* whoever is free first: the same worker here */
 }
 
+/* Chunks of these lengths, of which the first is made. */
+static void begin_behind_opening(world *in, const char *const metas[CHUNKS])
+{
+    measure(in, metas);
+    expand_analysis(in);
+    expand_video(in);
+    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
+    over(in);
+}
+
 /* It is decoded once then: on its slot and on what is idle besides. */
 static void test_the_last_chunk_is_one_batch_on_two_slots(void **context)
 {
 #define PICTURES(frames) "{\"frames\":" frames ",\"picture\":{\"width\":1920,\"height\":1080}}"
     static const char *const metas[CHUNKS] = {PICTURES("100"), PICTURES("200"), PICTURES("100")};
     world *in = *context;
-    measure(in, metas);
-    expand_analysis(in);
-    expand_video(in);
-    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
-    over(in);
+    begin_behind_opening(in, metas);
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1); /* too long to be held: nothing is kept for it */
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][2], RUNGS), 1);     /* could be held, but not beside another */
 }
@@ -311,11 +317,7 @@ static void test_a_short_last_chunk_has_two_slots_to_itself(void **context)
 {
     static const char *const metas[CHUNKS] = {PICTURES("50"), PICTURES("100"), PICTURES("50")};
     world *in = *context;
-    measure(in, metas);
-    expand_analysis(in);
-    expand_video(in);
-    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
-    over(in);
+    begin_behind_opening(in, metas);
     in->run.opening = 0; /* all its tasks have ended */
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1);
     const mr_batch_run second = in->last;
@@ -333,11 +335,7 @@ static void test_a_short_last_chunk_is_no_work_for_a_slot(void **context)
 {
     static const char *const metas[CHUNKS] = {"{\"frames\":100}", "{\"frames\":150}", "{\"frames\":10}"};
     world *in = *context;
-    measure(in, metas);
-    expand_analysis(in);
-    expand_video(in);
-    assert_picks(in, &in->tasks[ANALYSIS][0], RUNGS + 1);
-    over(in);
+    begin_behind_opening(in, metas);
     assert_int_equal(assert_picks(in, &in->tasks[ANALYSIS][1], RUNGS + 1), 1);
 }
 
