@@ -288,6 +288,25 @@ static void test_sound(void **state)
     source_plan_free(&plan);
 }
 
+static void test_the_first_segment_is_no_longer_than_the_others(void **state)
+{
+    static const struct {
+        const char *params;
+        int64_t second; /* with which frame, of 25 a second, the second one begins */
+    } cases[] = {{"{}", 50}, {"{first_segment: 1s}", 25}, {"{first_segment: 9s}", 100}, {"{segment_duration: 1s}", 25}};
+    (void)state;
+    assert_true(clip_make("five.mp4", PICTURE ":r=25:d=5 " X264 " -an"));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        source_plan plan;
+        assert_true(source_plan_make(clip_path("five.mp4"), cases[i].params, &plan));
+        const json_t *segments = json_object_get(json_object_get(plan.plan, "video"), "segments");
+        assert_int_equal(json_integer_value(json_array_get(json_array_get(segments, 1), 0)), cases[i].second);
+        check_segments(plan.plan);
+        check_chunks(&plan);
+        source_plan_free(&plan);
+    }
+}
+
 static void test_refusals(void **state)
 {
     const mr_op *op = source_op("segment.plan");
@@ -340,9 +359,10 @@ static void test_real_media(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_beginnings),      cmocka_unit_test(test_constant_rates), cmocka_unit_test(test_rate_conversion),
-        cmocka_unit_test(test_damaged_and_cut), cmocka_unit_test(test_sound),          cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_real_media),
+        cmocka_unit_test(test_beginnings),      cmocka_unit_test(test_constant_rates),
+        cmocka_unit_test(test_rate_conversion), cmocka_unit_test(test_damaged_and_cut),
+        cmocka_unit_test(test_sound),           cmocka_unit_test(test_the_first_segment_is_no_longer_than_the_others),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_real_media),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
