@@ -6,7 +6,17 @@
 #include <libavcodec/avcodec.h>
 #include <stdbool.h>
 
-/* Is each picture a whole frame, as all parameter sets of the configuration record (avcC) say? False: there may be fields, or it is not known. */
-bool mr_h264_has_frames_only(const AVCodecParameters *codec);
+typedef struct mr_h264_headers {
+    bool frames_only;               /* each picture is a whole frame; false: there may be fields, or it is not known */
+    int reorder;                    /* by how many pictures the order of showing differs from that of decoding at most (E.2.1); -1: not told */
+    AVRational sample_aspect_ratio; /* 0/1: not told */
+    enum AVColorRange range;
+    enum AVColorPrimaries primaries;
+    enum AVColorTransferCharacteristic transfer;
+    enum AVColorSpace matrix;
+} mr_h264_headers;
+
+/* What the parameter sets of the configuration record (avcC) say; nothing is known where they don't agree, without a record, and of other codecs. */
+mr_h264_headers mr_h264_read_headers(const AVCodecParameters *codec);
 
 #endif

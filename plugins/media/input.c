@@ -7,6 +7,7 @@
 #include "media/input.h"
 #include "media/limits.h"
 #include "media/mp4_part.h"
+#include "media/streams.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -327,40 +328,6 @@ static mr_status open_failed(const media_source *source, int averror, const AVIn
     return MR_ERR_INPUT;
 }
 
-typedef struct picture_size {
-    int width, height;
-} picture_size;
-
-/*
- * find_stream_info opens decoders of its own: they get the same limit on picture sizes as ours. A decoder that refuses a picture for its size forgets
- * what the container said; that is put back, as it is by what it is told from damage when the stream is decoded (limits_decode.c).
- */
-static int find_streams(AVFormatContext *format, const mr_limits *limits)
-{
-    unsigned int count = format->nb_streams;
-    AVDictionary **options = av_calloc(count + 1, sizeof(AVDictionary *));
-    picture_size *sizes = av_calloc(count + 1, sizeof(*sizes));
-    int ret = options && sizes ? 0 : AVERROR(ENOMEM);
-    for (unsigned int i = 0; i < count && ret >= 0; i++) {
-        sizes[i] = (picture_size){format->streams[i]->codecpar->width, format->streams[i]->codecpar->height};
-        ret = av_dict_set_int(&options[i], "max_pixels", mr_limits_max_pixels(limits), 0);
-    }
-    if (ret >= 0)
-        ret = avformat_find_stream_info(format, count ? options : NULL);
-    for (unsigned int i = 0; ret >= 0 && i < count; i++) {
-        AVCodecParameters *codec = format->streams[i]->codecpar;
-        if (codec->codec_type == AVMEDIA_TYPE_VIDEO && codec->width == 0) {
-            codec->width = sizes[i].width;
-            codec->height = sizes[i].height;
-        }
-    }
-    for (unsigned int i = 0; options && i < count; i++)
-        av_dict_free(&options[i]);
-    av_free((void *)options);
-    av_free(sizes);
-    return ret;
-}
-
 /* libav's largest single allocation, for the whole process: as hosts have one set of limits, it is set to the same value again and again. */
 static void limit_memory(const mr_limits *limits)
 {
@@ -390,7 +357,7 @@ static int open_container(AVFormatContext **format, const AVInputFormat *contain
         *ret_status = mr_limits_check_headers(source->host, source->task, name, *format);
     const bool described = headers_suffice && is_mp4(container);
     if (ret >= 0 && *ret_status == MR_OK && !described)
-        ret = find_streams(*format, limits);
+        ret = mr_streams_find(*format, limits);
     if (ret >= 0 && *ret_status == MR_OK)
         *ret_status = mr_limits_check_headers(source->host, source->task, name, *format);
     return ret;

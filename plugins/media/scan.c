@@ -296,7 +296,7 @@ static void count_packet(scan_state *scanner, const AVStream *stream, const AVPa
 static bool is_told_by_tables(const AVCodecParameters *codec)
 {
     switch (codec->codec_id) {
-    case AV_CODEC_ID_H264: return mr_h264_has_frames_only(codec);
+    case AV_CODEC_ID_H264: return mr_h264_read_headers(codec).frames_only;
     case AV_CODEC_ID_HEVC:
     case AV_CODEC_ID_MPEG4:
     case AV_CODEC_ID_MJPEG:

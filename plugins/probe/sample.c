@@ -125,7 +125,7 @@ static void look(const probe_state *probe, const AVStream *stream, track_sample 
 static bool is_done(const probe_state *probe, const AVStream *stream, const track_sample *sampler)
 {
     const bool plain = stream->codecpar->field_order == AV_FIELD_PROGRESSIVE && sampler->interlaced == 0;
-    const uint32_t frames = plain && mr_h264_has_frames_only(stream->codecpar) ? 1 : plain ? PLAIN_FRAMES : VIDEO_FRAMES;
+    const uint32_t frames = plain && mr_h264_read_headers(stream->codecpar).frames_only ? 1 : plain ? PLAIN_FRAMES : VIDEO_FRAMES;
     if (stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
         return sampler->frames >= frames || (!sampler->decoded && sampler->packets >= VIDEO_PACKETS);
     if (!sampler->decoded)

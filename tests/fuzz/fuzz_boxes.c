@@ -8,6 +8,7 @@
 #include "media/boxes.h"
 #include "media/cmaf.h"
 #include "media/framing.h"
+#include "media/h264.h"
 #include "media/input.h"
 #include "media/sample_entry.h"
 #include <libavutil/mem.h>
@@ -16,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { HEADERS_MAX = 4096, TIMESCALE = 1000 };
+enum { HEADERS_MAX = 4096, TIMESCALE = 1000, MOST_REORDERED = 16 };
 
 struct mr_task {
     uint32_t errors;
@@ -143,6 +144,7 @@ static void write_track(const uint8_t *data, size_t size)
         memcpy(codec->extradata, data, headers);
         codec->extradata_size = (int)headers;
     }
+    require(mr_h264_read_headers(codec).reorder <= MOST_REORDERED);
     struct mr_task task = {0};
     const mr_cmaf_options options = {.timescale = TIMESCALE};
     mr_cmaf *cmaf = NULL;

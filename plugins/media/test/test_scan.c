@@ -3,7 +3,6 @@
  * A scan that takes an MP4's packets from its tables finds what one finds that reads them all: in clips of each kind, in files that are cut off
  * anywhere, in real media. Where the packets themselves have to be looked at, they are.
  */
-#include "media/h264.h"
 #include "media/scan.h"
 #include "media_host.h"
 #include "clip.h"
@@ -195,31 +194,6 @@ static void real_media(void **state)
         closedir(dir);
 }
 
-/* The configuration record, whole and cut anywhere: never more than it says. */
-static void frames_only(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name;
-        bool frames_only;
-    } clips[] = {{"late.mp4", true}, {"high.mp4", true}, {"fields.mp4", false}};
-    for (size_t i = 0; i < sizeof(clips) / sizeof(clips[0]); i++) {
-        mr_task task;
-        AVFormatContext *format = NULL;
-        media_task_open(&task, clip_path(clips[i].name));
-        assert_int_equal(mr_media_open(&media_host, &task, &task.source, &format), MR_OK);
-        AVCodecParameters *codec = format->streams[0]->codecpar;
-        assert_int_equal(mr_h264_has_frames_only(codec), clips[i].frames_only);
-        const int size = codec->extradata_size;
-        const int set = 8 + (codec->extradata[6] << 8 | codec->extradata[7]); /* where the parameter set ends */
-        for (codec->extradata_size = 0; codec->extradata_size < set; codec->extradata_size++)
-            assert_false(mr_h264_has_frames_only(codec));
-        codec->extradata_size = size;
-        mr_media_close(&format);
-        media_task_close(&task);
-    }
-}
-
 /* A copy whose table of keyframes has other bytes from some place on. */
 static bool make_with_keys(const char *name, long offset, const char *bytes, size_t count)
 {
@@ -254,7 +228,6 @@ static int make_clips(void **state)
         clip_make("fragments.mp4", "-i @late.mp4 -c copy -movflags +empty_moov+frag_keyframe+default_base_moof") &&
         clip_make("hevc.mp4", PICTURE " -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=20:bitrate=2000") &&
         clip_make("sound.m4a", SOUND " " AAC) && clip_make("pcm.mov", PICTURE " " SOUND " " X264 " -c:a pcm_s16le") &&
-        clip_make("high.mp4", PICTURE " -c:v libx264 -preset ultrafast -profile:v high444 -pix_fmt yuv444p10le -x264-params cqm=jvt -frames:v 5") &&
         clip_make("fields.mp4", PICTURE " -c:v libx264 -preset ultrafast -g 20 -pix_fmt yuv420p -x264-params tff=1") &&
         clip_make("refresh.mp4", PICTURE " -c:v libx264 -preset ultrafast -pix_fmt yuv420p -x264-params intra-refresh=1:keyint=20") &&
         clip_make("vp9.mp4", PICTURE " -c:v libvpx-vp9 -cpu-used 8 -deadline realtime -g 20 -t 2") &&
@@ -268,7 +241,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_of_tables), cmocka_unit_test(packets_to_look_at), cmocka_unit_test(keyframes_of_tables),
         cmocka_unit_test(files_cut_off),     cmocka_unit_test(files_that_arrive),  cmocka_unit_test(real_media),
-        cmocka_unit_test(frames_only),
     };
     return cmocka_run_group_tests_name("a scan", tests, make_clips, NULL);
 }
