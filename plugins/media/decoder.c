@@ -7,6 +7,7 @@
  */
 #include "media/decoder.h"
 #include "media/limits.h"
+#include "media/picture_memory.h"
 
 #include <libavutil/avstring.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct mr_decoder {
     AVStream *stream;
     AVCodecContext *codec;
     AVPacket *packet;
+    mr_picture_memory *memory;
     mr_decode_guard guard;
     uint64_t damaged;
     int64_t last_us;   /* of the frame before; AV_NOPTS_VALUE after a seek */
@@ -51,13 +53,15 @@ static mr_status open_codec(mr_decoder *decoder, const mr_decoder_options *optio
         return mr_media_error(decoder->host, decoder->task, AVERROR_DECODER_NOT_FOUND, what);
     decoder->codec = avcodec_alloc_context3(codec);
     decoder->packet = av_packet_alloc();
-    if (!decoder->codec || !decoder->packet)
+    decoder->memory = mr_picture_memory_new();
+    if (!decoder->codec || !decoder->packet || !decoder->memory)
         return mr_media_error(decoder->host, decoder->task, AVERROR(ENOMEM), what);
     int ret = avcodec_parameters_to_context(decoder->codec, parameters);
     if (ret < 0)
         return mr_media_error(decoder->host, decoder->task, ret, what);
     decoder->codec->pkt_timebase = decoder->stream->time_base;
     decoder->codec->thread_count = options && options->threads > 1 ? options->threads : 1;
+    mr_picture_memory_serve(decoder->memory, decoder->codec);
     mr_guard_init(&decoder->guard, decoder->host, decoder->task, decoder->format, decoder->stream, decoder->codec);
     decoder->codec->flags |= AV_CODEC_FLAG_BITEXACT;
     /* H.264: what can't be right behind a seek comes out marked, and next() passes it over. Kept back by the decoder it would end the draining: the
@@ -116,8 +120,14 @@ void mr_decoder_close(mr_decoder *decoder)
     if (!decoder)
         return;
     avcodec_free_context(&decoder->codec);
+    mr_picture_memory_free(decoder->memory);
     av_packet_free(&decoder->packet);
     av_free(decoder);
+}
+
+void mr_decoder_prepare(const mr_decoder *decoder)
+{
+    mr_picture_memory_prepare(decoder->memory);
 }
 
 uint64_t mr_decoder_damaged(const mr_decoder *decoder)

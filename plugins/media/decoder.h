@@ -22,6 +22,8 @@ void mr_decoder_close(mr_decoder *decoder);
 mr_status mr_decoder_seek(mr_decoder *decoder, int64_t us);
 /* *frame is unreferenced and filled; MR_END at the end. *ret_us: its timestamp in source time, µs (guessed where missing, never backwards). */
 mr_status mr_decoder_next(mr_decoder *decoder, AVFrame *frame, int64_t *ret_us);
+/* Makes memory for the next pictures, so that decoding need not wait for it. On any thread, also while mr_decoder_next() is at work on another. */
+void mr_decoder_prepare(const mr_decoder *decoder);
 uint64_t mr_decoder_damaged(const mr_decoder *decoder); /* packets that did not decode */
 
 #endif

@@ -180,6 +180,11 @@ void mr_pictures_close(mr_pictures *pictures)
     free(pictures);
 }
 
+void mr_pictures_prepare(const mr_pictures *pictures)
+{
+    mr_decoder_prepare(pictures->decoder);
+}
+
 /* De-interlacing -------------------------------------------------------------------------------------------------------------- */
 
 static mr_status start_deinterlace(mr_pictures *pictures, const AVFrame *like)

@@ -35,6 +35,8 @@ void mr_pictures_close(mr_pictures *pictures);
 /* The next frame of the chunk; *ret_repeat: it is the one before once more (same buffers). MR_END after chunk->frames of them. Where the source ends
  * early the last picture is repeated, and the task warned. */
 mr_status mr_pictures_next(mr_pictures *pictures, AVFrame *ret_frame, bool *ret_repeat);
+/* Makes memory for the next ones (mr_decoder_prepare). On any thread. */
+void mr_pictures_prepare(const mr_pictures *pictures);
 /* Starts over at the chunk's first frame. */
 mr_status mr_pictures_rewind(mr_pictures *pictures);
 

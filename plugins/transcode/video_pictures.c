@@ -60,7 +60,10 @@ mr_status mr_video_begin_decode(mr_video_group *all, double progress_from, doubl
 
 mr_status mr_video_next_picture(mr_video_group *all, int index)
 {
-    return all->ahead ? mr_ahead_take(all->ahead, all->frame) : decode_next(all, index, all->frame);
+    if (!all->ahead)
+        return decode_next(all, index, all->frame);
+    mr_pictures_prepare(all->pictures); /* who decodes is who all wait for */
+    return mr_ahead_take(all->ahead, all->frame);
 }
 
 mr_status mr_video_scale(mr_video_group *all)
