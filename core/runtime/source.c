@@ -16,10 +16,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -28,7 +28,6 @@
 
 #define TICK_NS      50000000ll        /* local file systems: the kernel's tick is at most 10 ms */
 #define LONG_TICK_NS 5000000000ll      /* those with whole seconds, and those of other machines, whose clock may be off a little */
-#define NICE         19                /* of the thread that hashes alongside: it is for cores that nobody else wants */
 #define IO_LOW       ((2u << 13) | 7u) /* best effort, the last of its levels: linux/ioprio.h */
 #define IO_THREAD    1                 /* IOPRIO_WHO_PROCESS */
 #define OTHERS       4u                /* other contents whose leaves are kept at hand */
@@ -148,7 +147,8 @@ static void *hash_behind(void *context)
 {
     mr_source *source = context;
     mr_block_tree *tree = NULL;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* as far as it is allowed */
+    const struct sched_param none = {0};
+    (void)sched_setscheduler(0, SCHED_IDLE, &none); /* for cores that nobody else wants */
     syscall(SYS_ioprio_set, IO_THREAD, 0, IO_LOW);
     if (hash_whole(source, 1, &tree) == MR_OK) {
         mr_catalogue_add_content(source->catalogue, source->key, tree);
