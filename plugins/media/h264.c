@@ -268,10 +268,18 @@ static mr_h264_headers read_unit(const uint8_t *unit, size_t len)
     return headers;
 }
 
+/* But for frames_only. */
 static bool is_same(const mr_h264_headers *a, const mr_h264_headers *b)
 {
-    return a->frames_only == b->frames_only && a->reorder == b->reorder && av_cmp_q(a->sample_aspect_ratio, b->sample_aspect_ratio) == 0 &&
-           a->range == b->range && a->primaries == b->primaries && a->transfer == b->transfer && a->matrix == b->matrix;
+    return a->reorder == b->reorder && av_cmp_q(a->sample_aspect_ratio, b->sample_aspect_ratio) == 0 && a->range == b->range &&
+           a->primaries == b->primaries && a->transfer == b->transfer && a->matrix == b->matrix;
+}
+
+static mr_h264_headers merge(const mr_h264_headers *a, const mr_h264_headers *b)
+{
+    mr_h264_headers both = is_same(a, b) ? *a : unknown;
+    both.frames_only = a->frames_only && b->frames_only;
+    return both;
 }
 
 mr_h264_headers mr_h264_read_headers(const AVCodecParameters *codec)
@@ -290,9 +298,7 @@ mr_h264_headers mr_h264_read_headers(const AVCodecParameters *codec)
         if (size > len - at - 2)
             return unknown;
         const mr_h264_headers one = read_unit(data + at + 2, size);
-        if (i > 0 && !is_same(&one, &all))
-            return unknown;
-        all = one;
+        all = i == 0 ? one : merge(&all, &one);
         at += 2 + size;
     }
     return all;

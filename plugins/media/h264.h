@@ -16,7 +16,8 @@ typedef struct mr_h264_headers {
     enum AVColorSpace matrix;
 } mr_h264_headers;
 
-/* What the parameter sets of the configuration record (avcC) say; nothing is known where they don't agree, without a record, and of other codecs. */
+/* What the parameter sets of the configuration record (avcC) say: frames_only, where all do; the rest, where they agree in all of it. Nothing is
+ * known without a record, and of other codecs. */
 mr_h264_headers mr_h264_read_headers(const AVCodecParameters *codec);
 
 #endif

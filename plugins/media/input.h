@@ -13,8 +13,8 @@
 #include <millrace/op.h>
 #include <stdbool.h>
 
-/* Opens and finds the streams. MR_ERR_INPUT: not media, broken beyond use, or asking for more than limits.* allow (limits.h). *ret_format is closed
- * with mr_media_close. */
+/* Opens and finds the streams; of H.264 in MP4 not always the pixel format, which decoders know (streams.h). MR_ERR_INPUT: not media, broken beyond
+ * use, or asking for more than limits.* allow (limits.h). *ret_format is closed with mr_media_close. */
 mr_status mr_media_open(const mr_host *host, mr_task *task, const mr_artifact *source, AVFormatContext **ret_format);
 /*
  * What of a source somebody reads who knows it already (probe.media's info): one stream, and of that what lies between two times. The other streams

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See streams.h. libavformat decodes a keyframe of H.264, and more, to learn the format of its pictures and how far they are reordered: nearly as
- * much work as all else before a source's first picture. In an MP4 whose parameter sets tell the latter, the former is made to seem known: then it
+ * See streams.h. libavformat decodes a keyframe of H.264, and more, to learn the format of its pictures and how far they are reordered, each
+ * time that a source is opened. In an MP4 whose parameter sets tell the latter, the former is made to seem known: then it
  * reads the heads of pictures only. What decoding would have told besides is added here from the parameter sets.
  */
 #include "media/streams.h"

@@ -60,6 +60,39 @@ static void parameter_sets(void **state)
     }
 }
 
+/* The record of one clip with the parameter set of another behind its own. */
+static mr_h264_headers headers_of_both(const char *name, const char *other)
+{
+    const char *names[] = {name, other};
+    uint8_t record[512] = {1, 0, 0, 0, 0xff, 0xe2};
+    size_t len = 6;
+    for (size_t i = 0; i < 2; i++) {
+        AVFormatContext *format = NULL;
+        assert_true(avformat_open_input(&format, clip_path(names[i]), NULL, NULL) >= 0);
+        const uint8_t *data = format->streams[0]->codecpar->extradata;
+        const size_t size = 2 + ((size_t)data[6] << 8 | data[7]);
+        assert_true(len + size <= sizeof(record));
+        memcpy(record + len, data + 6, size);
+        len += size;
+        avformat_close_input(&format);
+    }
+    const AVCodecParameters codec = {.codec_id = AV_CODEC_ID_H264, .extradata = record, .extradata_size = (int)len};
+    return mr_h264_read_headers(&codec);
+}
+
+static void several_parameter_sets(void **state)
+{
+    (void)state;
+    const mr_h264_headers same = headers_of_both("plain.mp4", "plain.mp4");
+    assert_true(same.frames_only && same.reorder == 2);
+    const mr_h264_headers other_colours = headers_of_both("plain.mp4", "inside.mp4");
+    assert_true(other_colours.frames_only && other_colours.reorder == -1 && other_colours.primaries == AVCOL_PRI_UNSPECIFIED);
+    const mr_h264_headers other_order = headers_of_both("no-pyramid.mp4", "plain.mp4");
+    assert_true(other_order.frames_only && other_order.reorder == -1);
+    assert_false(headers_of_both("plain.mp4", "fields.mp4").frames_only);
+    assert_false(headers_of_both("fields.mp4", "plain.mp4").frames_only);
+}
+
 /* The configuration record, cut anywhere: nothing is known then; and with each bit turned over: at worst it is something else. */
 static void damaged_records(void **state)
 {
@@ -133,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameter_sets),
+        cmocka_unit_test(several_parameter_sets),
         cmocka_unit_test(damaged_records),
         cmocka_unit_test(streams_are_known),
     };
